@@ -1,0 +1,101 @@
+// swift-tools-version:6.1
+import PackageDescription
+
+/// One word here and one entry in Registry.swift: that is all a new protocol needs.
+let protocols = ["JProxy"]
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "swift-nio") }
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let protocolTargets = protocols.map { Target.Dependency(stringLiteral: "Warren\($0)") }
+
+let package = Package(
+    name: "warren",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "warren", targets: ["WarrenCLI"])]
+        + (["WarrenCore", "WarrenRuntime", "Warren", "WarrenTesting", "CWarrenAES"] + protocols.map { "Warren\($0)" })
+        .map { .library(name: $0, targets: [$0]) },
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
+    ],
+    targets: [
+        .target(name: "CWarrenAES"),
+        .target(name: "WarrenCore", dependencies: [nio("NIOCore")]),
+        .target(
+            name: "WarrenRuntime",
+            dependencies: ["WarrenCore", nio("NIOCore"), nio("NIOPosix"), nioSSL, logging, metrics, lifecycle]
+        ),
+        .target(
+            name: "Warren",
+            dependencies: [
+                "WarrenRuntime", "WarrenCore", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                nio("NIOFoundationCompat"), nioSSL, crypto, logging, lifecycle, unixSignals, yams,
+            ] + protocolTargets
+        ),
+        .executableTarget(
+            name: "WarrenCLI",
+            dependencies: ["Warren", arguments]
+        ),
+        .target(name: "WarrenTesting", dependencies: ["WarrenCore", nio("NIOCore")]),
+
+        .testTarget(
+            name: "CWarrenAESTests",
+            dependencies: ["CWarrenAES", "WarrenTesting", nio("NIOCore"), crypto, cryptoExtras]),
+        .testTarget(name: "WarrenCoreTests", dependencies: ["WarrenCore", "WarrenTesting", nio("NIOCore")]),
+        .testTarget(
+            name: "WarrenRuntimeTests",
+            dependencies: [
+                "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"),
+                logging,
+                nioSSL,
+            ]
+        ),
+        .testTarget(
+            name: "WarrenTests",
+            dependencies: ["Warren", "WarrenCore", "WarrenRuntime", nio("NIOCore"), logging] + protocolTargets
+        ),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["WarrenCLI", "Warren", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), crypto]
+        ),
+    ]
+        + protocols.map {
+            .target(
+                name: "Warren\($0)",
+                dependencies: ["WarrenCore", "CWarrenAES", nio("NIOCore"), crypto, cryptoExtras]
+            )
+        }
+        + protocols.map {
+            .testTarget(
+                name: "Warren\($0)Tests",
+                dependencies: [
+                    .init(stringLiteral: "Warren\($0)"), "CWarrenAES", "WarrenCore", "WarrenTesting", nio("NIOCore"),
+                    crypto,
+                    cryptoExtras,
+                ],
+                exclude: ["Fixtures"]
+            )
+        }
+)
+for target in package.targets where target.name != "CWarrenAES" { target.swiftSettings = settings }

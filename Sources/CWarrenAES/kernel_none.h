@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// A processor family without a kernel here: never available, so nothing below is ever called.
+
+#define WARREN_TARGET
+#define WARREN_KERNEL static inline
+
+static bool kernel_available(void) { return false; }
+WARREN_KERNEL uint32_t kernel_sub_word(uint32_t word) { return word; }
+WARREN_KERNEL void kernel_inverse_mix(const uint8_t *src, uint8_t *dst) { memmove(dst, src, 16); }
+WARREN_KERNEL void kernel_encrypt8(const uint8_t *keys, const uint8_t *src, uint8_t *dst) {
+    (void)keys, (void)src, (void)dst;
+    __builtin_trap();
+}
+WARREN_KERNEL void kernel_decrypt8(const uint8_t *keys, const uint8_t *src, uint8_t *dst) {
+    (void)keys, (void)src, (void)dst;
+    __builtin_trap();
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenCore
+import WarrenRuntime
+
+/// A kind of inbound: how its keys are read, and how it is put together once all keys of the file are known to be good.
+struct InboundType: Sendable {
+    let entry: EntryType
+    /// What a stranger on the path could read where the inbound listens without TLS.
+    let exposure: String
+    /// Reads the keys of the type; nil after a report. Opens nothing.
+    let read: @Sendable (Entry, Configuration.Limits) -> InboundDraft?
+
+    init(
+        _ name: String, path: String? = nil, exposure: String,
+        read: @escaping @Sendable (Entry, Configuration.Limits) -> InboundDraft?
+    ) {
+        self.entry = EntryType(name, authority: "listen", path: path)
+        self.exposure = exposure
+        self.read = read
+    }
+}
+
+/// An inbound whose keys are good.
+struct InboundDraft {
+    let listen: ListenAddress
+    let tls: TLSMaterial?
+    /// Files that are read again when they change.
+    var watched: [FileWatcher.Watched] = []
+    var sockets = SocketOptions()
+    /// Where it leads is in our own configuration, so the egress policy has no say.
+    var isTrusted = false
+    /// Its sessions carry many streams and are worth a log line of their own.
+    var isTunnel = false
+    var judge: any Authenticator = NoAuthenticator()
+    /// Puts its handlers on an accepted connection.
+    let install: @Sendable (any Channel, InboundSessions, Residents) throws -> Void
+
+    /// - Returns: nil after a report.
+    init?(
+        _ section: Section, judge: any Authenticator = NoAuthenticator(),
+        install: @escaping @Sendable (any Channel, InboundSessions, Residents) throws -> Void
+    ) {
+        let listen = section.required("listen", .listenAddress)
+        let settings = section.tls(for: .server)
+        let tls = settings.flatMap { TLSMaterial($0, section.findings) }
+        guard let listen, (settings == nil) == (tls == nil) else { return nil }
+        self.listen = listen
+        self.tls = tls
+        self.judge = judge
+        self.install = install
+    }
+}

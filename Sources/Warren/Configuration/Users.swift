@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Someone who may log in with a name and a password.
+package struct User: Hashable, Sendable {
+    package let name: String
+    package let password: Secret
+    package let place: Place
+}
+
+extension Section {
+    /// The users of `users: { alice: { passwordFile: alice.pw } }`, files read.
+    ///
+    /// - Returns: nil if the key is absent; those that could be read otherwise, and reports for the others.
+    package func users(_ key: String = "users") -> [User]? {
+        guard self.contains(key) else {
+            _ = self.node(key)
+            return nil
+        }
+        let users = self.sections(key) ?? []
+        if case .map(let pairs) = self.node(key)?.content, pairs.isEmpty {
+            self.report("there are no users, so nobody could log in", at: key, hint: "remove it to let everybody in")
+        }
+        return users.compactMap { name, section in
+            let password = section.secret("password", isRequired: true)
+            guard (1...255).contains(name.value.utf8.count), !name.value.contains(":") else {
+                let what = "the user \(quoted(name.value)) needs a name of 1 to 255 bytes without a colon"
+                self.findings.report(what, at: name.place)
+                return nil
+            }
+            return password.map { User(name: name.value, password: $0, place: name.place) }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The surroundings of a value.
+package struct ValueContext {
+    /// Where relative paths start; empty for the working directory.
+    package let folder: String
+    package let findings: Findings
+}
+
+/// A kind of value a key may have: what it looks like, and how it is read from the tree.
+///
+/// New kinds are one line in an extension, and every accessor of ``Section`` and every list takes them:
+/// ```swift
+/// extension ValueKind where Value == Colour {
+///     static var colour: Self { .scalar("a colour such as red") { text throws(Refusal) in … } }
+/// }
+/// ```
+package struct ValueKind<Value> {
+    /// With an example, after "expected": `a duration such as 10s`.
+    package let expected: String
+    /// Reads a value; reports what is wrong with it and returns nil otherwise.
+    package let read: (ConfigNode, ValueContext) -> Value?
+
+    package init(expected: String, read: @escaping (ConfigNode, ValueContext) -> Value?) {
+        self.expected = expected
+        self.read = read
+    }
+
+    /// A kind written as one word or text. A ``Refusal`` without words means that it is not what was expected.
+    package static func scalar(
+        _ expected: String,
+        parse: @escaping (String, ValueContext) throws(Refusal) -> Value
+    ) -> Self {
+        Self(expected: expected) { node, context in
+            guard case .scalar(let scalar) = node.content, !scalar.isNull else {
+                node.isNot(expected, context.findings)
+                return nil
+            }
+            do throws(Refusal) {
+                return try parse(scalar.text, context)
+            } catch {
+                guard let what = error.what else {
+                    node.isNot(expected, context.findings, hint: error.hint)
+                    return nil
+                }
+                context.findings.report("\(node.shown) \(what)", at: node.place, hint: error.hint)
+                return nil
+            }
+        }
+    }
+
+    package static func scalar(_ expected: String, parse: @escaping (String) throws(Refusal) -> Value) -> Self {
+        self.scalar(expected) { (text, _) throws(Refusal) in try parse(text) }
+    }
+}
+
+extension ConfigNode {
+    func isNot(_ expected: String, _ findings: Findings, hint: String? = nil) {
+        guard self.content != .broken else { return }
+        findings.report("expected \(expected), found \(self.shown)", at: self.place, hint: hint)
+    }
+}
+
+extension ValueKind {
+    /// A list of values; one value alone counts as a list of one. Bad ones are reported and left out.
+    package static func list<Element>(_ element: ValueKind<Element>) -> Self where Value == [Element] {
+        Self(expected: "a list of values, each \(element.expected)") { node, context in
+            switch node.content {
+            case .list(let nodes): nodes.compactMap { element.read($0, context) }
+            case .scalar, .map, .broken: element.read(node, context).map { [$0] }
+            }
+        }
+    }
+
+    /// The value with its place.
+    package static func located<Inner>(_ inner: ValueKind<Inner>) -> Self where Value == Located<Inner> {
+        Self(expected: inner.expected) { node, context in
+            inner.read(node, context).map { Located($0, at: node.place) }
+        }
+    }
+
+    /// A map from names to values, in the order of the file: `services: { ssh: 127.0.0.1:22 }`.
+    package static func map<Element>(_ element: ValueKind<Element>) -> Self
+    where Value == [(name: Located<String>, value: Element)] {
+        let expected = "a map from names to values, each \(element.expected)"
+        return Self(expected: expected) { node, context in
+            guard case .map(let pairs) = node.content else {
+                node.isNot(expected, context.findings)
+                return nil
+            }
+            return pairs.compactMap { pair in
+                element.read(pair.value, context).map { (name: Located(pair.key, at: pair.keyPlace), value: $0) }
+            }
+        }
+    }
+}

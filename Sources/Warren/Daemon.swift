@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Logging
+import NIOCore
+import ServiceLifecycle
+import UnixSignals
+import WarrenRuntime
+
+/// A whole Warren made from a configuration: what `warren run` runs.
+public struct Daemon {
+    /// A listener, once it is bound.
+    public struct Listening: Hashable, Sendable {
+        public let name: String
+        /// `host:port`; the port is never 0.
+        public let address: String
+    }
+
+    /// What the configuration came from.
+    public let name: String
+    private let assembly: Assembly
+
+    /// What works and still deserves a warning.
+    public var warnings: [String] { self.assembly.warnings }
+
+    /// Reads a configuration file. Opens nothing.
+    ///
+    /// - Parameter logLevel: takes the place of `log: level:`.
+    /// - Throws: ``ConfigurationFailure`` with every problem.
+    public init(file: String, logLevel: String? = nil) throws(ConfigurationFailure) {
+        let findings = Findings()
+        let environment = ProcessInfo.processInfo.environment
+        var configuration = Configuration(
+            file: file, types: Registry.types, environment: { environment[$0] }, findings: findings
+        )
+        configuration.override(logLevel: logLevel, findings)
+        self.name = file
+        self.assembly = try Assembly(configuration, findings: findings)
+    }
+
+    /// Reads the URLs of a command line. Opens nothing.
+    ///
+    /// - Parameters:
+    ///   - allow: egress rules besides `public`.
+    ///   - logLevel: the default is `info`.
+    /// - Throws: ``ConfigurationFailure`` with every problem.
+    public init(
+        listen: [String], forward: String?, allow: [String] = [], logLevel: String? = nil
+    ) throws(ConfigurationFailure) {
+        let findings = Findings()
+        var configuration = Configuration(
+            listen: listen, forward: forward, types: Registry.types, findings: findings
+        )
+        if !allow.isEmpty {
+            let place = Place(argument: "--allow", position: listen.count + 1)
+            configuration.egress.allow = (["public"] + allow).map { Located($0, at: place) }
+        }
+        configuration.override(logLevel: logLevel, findings)
+        self.name = "arguments"
+        self.assembly = try Assembly(configuration, findings: findings)
+    }
+
+    /// Runs until SIGINT or SIGTERM: the first one drains, the second one ends the process at once.
+    ///
+    /// - Parameter onReady: called once, when every listener is bound and every carrier was tried.
+    /// - Throws: ``DaemonFailure`` if something could not be started; nothing is left half-started then.
+    public func run(onReady: @escaping @Sendable ([Listening]) -> Void) async throws {
+        let logger = self.makeLogger()
+        for warning in self.assembly.warnings { logger.warning("\(warning)") }
+        let services = self.assembly.services(logger: logger, loops: Loops()) { bound in
+            onReady(bound.map { Listening(name: $0.name, address: $0.address.text) })
+        }
+        // The services' own log lines are about services, not about Warren: only what is wrong is of interest.
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        let group = ServiceGroup(
+            configuration: .init(services: services.map { .init(service: $0) }, logger: quiet)
+        )
+        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await Self.run(group) }
+            tasks.addTask {
+                var isDraining = false
+                for await signal in signals {
+                    if isDraining { Foundation.exit(0) }
+                    isDraining = true
+                    logger.info("draining", metadata: ["signal": "\(signal)"])
+                    await group.triggerGracefulShutdown()
+                }
+            }
+            try await tasks.next()
+            tasks.cancelAll()
+        }
+    }
+
+    private static func run(_ group: ServiceGroup) async throws {
+        do {
+            try await group.run()
+        } catch let failure as StartFailure {
+            throw DaemonFailure(description: failure.description)
+        }
+    }
+
+    private func makeLogger() -> Logger {
+        let log = self.assembly.log
+        let level = Logger.Level(rawValue: log.level.rawValue) ?? .info
+        let format = LineLogHandler.Format(rawValue: log.format.rawValue) ?? .text
+        return Logger(label: "warren") { _ in LineLogHandler(level: level, format: format) }
+    }
+}
+
+/// Why a daemon could not start, in one sentence with a remedy.
+public struct DaemonFailure: Error, CustomStringConvertible {
+    public let description: String
+}
+
+extension Configuration {
+    fileprivate mutating func override(logLevel: String?, _ findings: Findings) {
+        guard let logLevel else { return }
+        if let level = LogLevel(rawValue: logLevel) {
+            self.log.level = level
+        } else {
+            let known = LogLevel.allCases.map(\.rawValue)
+            let hint = Nearest.hint("level", for: logLevel, among: known)
+            let place = Place(argument: "--log-level", position: 0)
+            findings.report("there is no log level \(quoted(logLevel))", at: place, hint: hint)
+        }
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import WarrenRuntime
+
+/// The main job on an embedded configuration: in one process, on loopback and free ports, an origin, both ends of each
+/// protocol and the fronts; real requests through each, every byte checked.
+public struct Demo: Sendable {
+    /// What went over one path.
+    public struct Row: Sendable {
+        public let path: String
+        public let bytes: Int
+        public let megabytesPerSecond: Double
+        /// Median time from the start of a connection to the first byte of the answer.
+        public let milliseconds: Double
+        /// Nil if all went well.
+        public let failure: String?
+    }
+
+    /// The protocols that can be shown.
+    public static let protocols = ["direct", "socks", "http", "forward", "jproxy"]
+    /// Only paths of these protocols; all if empty.
+    public var only: [String] = []
+    /// Bytes fetched over each path in one request.
+    public var size = 256 << 20
+    /// Small requests over each path, for the latency.
+    public var rounds = 25
+
+    public init() {}
+
+    /// - Parameter progress: told what is being tried.
+    /// - Returns: a row per path, in order.
+    public func run(progress: @Sendable (String) -> Void) async throws -> [Row] {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("warren-demo-\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        progress("starting")
+        try JProxyKeys.write(name: "demo", to: folder.path)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let origin = try await Origin.start(on: group)
+        let client = DemoClient(group: group)
+        var rows: [Row] = []
+        let port = UInt16(origin.localAddress?.port ?? 0)
+        try await Self.withNode(Self.server(folder.path)) { server in
+            try await Self.withNode(Self.front(folder.path, tunnel: server["tunnel"], target: port)) { fronts in
+                let paths = try Self.paths(fronts, origin: origin.localAddress, port: port)
+                for path in paths where self.only.isEmpty || self.only.contains(path.kind) {
+                    progress(path.name)
+                    rows.append(await self.measure(path, client))
+                }
+            }
+        }
+        try? await origin.close()
+        try? await group.shutdownGracefully()
+        return rows
+    }
+
+    private func measure(_ path: DemoPath, _ client: DemoClient) async -> Row {
+        do {
+            var latencies: [Int64] = []
+            for _ in 0..<self.rounds { latencies.append(try await client.fetch(1, over: path).firstByte.nanoseconds) }
+            let fetch = try await client.fetch(self.size, over: path)
+            let seconds = Double(max(fetch.rest.nanoseconds, 1)) / 1e9
+            return Row(
+                path: path.name, bytes: self.size + self.rounds, megabytesPerSecond: Double(self.size) / 1e6 / seconds,
+                milliseconds: Double(latencies.sorted()[latencies.count / 2]) / 1e6, failure: nil
+            )
+        } catch {
+            return Row(path: path.name, bytes: 0, megabytesPerSecond: 0, milliseconds: 0, failure: "\(error)")
+        }
+    }
+}
+
+extension Demo {
+    private static func server(_ folder: String) -> String {
+        """
+        log: { level: error }
+        inbounds:
+          - { name: tunnel, type: jproxy, listen: "127.0.0.1:0", users: users }
+        egress: { allow: [loopback] }
+        """.replacing("users: users", with: "users: \(folder)/users")
+    }
+
+    private static func front(_ folder: String, tunnel: SocketAddress?, target: UInt16) -> String {
+        """
+        log: { level: error }
+        inbounds:
+          - { name: mixed, type: mixed, listen: "127.0.0.1:0" }
+          - { name: forward, type: forward, listen: "127.0.0.1:0", target: "127.0.0.1:\(target)" }
+          - { name: tunnelled, type: socks5, listen: "127.0.0.1:0", to: far }
+        outbounds:
+          - { name: far, type: jproxy, server: "127.0.0.1:\(tunnel?.port ?? 0)", key: \(folder)/key.dat }
+        egress: { allow: [loopback] }
+        """
+    }
+
+    private static func paths(
+        _ fronts: [String: SocketAddress], origin: SocketAddress?, port: UInt16
+    ) throws -> [DemoPath] {
+        guard let origin, let mixed = fronts["mixed"], let forward = fronts["forward"],
+            let tunnelled = fronts["tunnelled"]
+        else { throw DemoClient.Failure(description: "a listener has no address") }
+        return [
+            DemoPath("direct", "no proxy", front: origin),
+            .socks4a("socks", "SOCKS4a → direct", front: mixed, port: port),
+            .socks5("socks", "SOCKS5 → direct", front: mixed, port: port),
+            .httpConnect("http", "HTTP CONNECT → direct", front: mixed, port: port),
+            .httpAbsolute("http", "HTTP absolute → direct", front: mixed, port: port),
+            DemoPath("forward", "forward → direct", front: forward),
+            .socks5("jproxy", "SOCKS5 → jProxy → direct", front: tunnelled, port: port),
+        ]
+    }
+
+    /// Runs a configuration while `body` uses its listeners, by name.
+    private static func withNode(
+        _ yaml: String, _ body: ([String: SocketAddress]) async throws -> Void
+    ) async throws {
+        let findings = Findings()
+        let configuration = Configuration(
+            yaml: yaml, name: "demo", types: Registry.types, environment: { _ in nil }, findings: findings
+        )
+        let assembly = try Assembly(configuration, findings: findings)
+        let (ready, signal) = AsyncStream<[BoundListener]>.makeStream()
+        let logger = Logger(label: "demo") { _ in LineLogHandler(level: .error, format: .text) }
+        let services = assembly.services(logger: logger, loops: Loops()) {
+            signal.yield($0)
+            signal.finish()
+        }
+        let group = ServiceGroup(configuration: .init(services: services.map { .init(service: $0) }, logger: logger))
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                defer { signal.finish() }
+                try await group.run()
+            }
+            for await listeners in ready {
+                try await body(Dictionary(listeners.map { ($0.name, $0.address) }) { first, _ in first })
+            }
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
+    }
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Everything that a configuration may name. A new protocol is one more entry in each list it belongs to.
+enum Registry {
+    static let inbounds: [InboundType] = [
+        .mixed, .socks5, .http, .forward,
+        .jproxy,
+    ]
+
+    static let outbounds: [OutboundType] = [
+        .direct,
+        .jproxy,
+    ]
+
+    static var types: EntryTypes {
+        EntryTypes(inbounds: self.inbounds.map(\.entry), outbounds: self.outbounds.map(\.entry), relays: [])
+    }
+}

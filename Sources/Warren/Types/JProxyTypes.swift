@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenCore
+import WarrenJProxy
+import WarrenRuntime
+
+private let jproxyExposure =
+    "who logs in, how much is sent when, and equal blocks of it (the cipher is AES-ECB without authentication)"
+
+extension InboundType {
+    /// The server of jProxy.
+    static let jproxy = InboundType("jproxy", exposure: jproxyExposure) { entry, limits in
+        let section = entry.section
+        var server = JProxy.ServerConfiguration()
+        server.dialect = section.value("dialect", .oneOf(JProxy.Dialect.self), default: .deployed)
+        server.strict = section.value("strict", .bool, default: false)
+        server.linger = section.value("linger", .durationOrZero, default: .zero)
+        server.stall = section.value("stall", .duration, default: .seconds(5))
+        server.limits = SessionLimits(handshake: limits.handshake, streams: limits.streamsPerSession)
+        section.readExtension()
+        let folder = section.required("users", .located(.path))
+        let users = folder.flatMap {
+            JProxyUsers(folder: $0.value, dialect: server.dialect, at: $0.place, section.findings)
+        }
+        let configuration = server
+        var draft = InboundDraft(section, judge: users ?? JProxyUsers.nobody) { channel, sessions, residents in
+            let machine = JProxy.ServerMachine(configuration)
+            let handler = SessionHandler(machine, owner: sessions, residents: residents)
+            try channel.pipeline.syncOperations.addHandler(handler)
+        }
+        draft?.isTunnel = true
+        draft?.sockets = .carrier
+        if let users { draft?.watched = [FileWatcher.Watched(paths: [users.folder], reload: users.reload)] }
+        return users == nil ? nil : draft
+    }
+}
+
+extension OutboundType {
+    /// The client of jProxy.
+    static let jproxy = OutboundType("jproxy", authority: "server", exposure: jproxyExposure) { entry, limits in
+        let section = entry.section
+        let dialect = section.value("dialect", .oneOf(JProxy.Dialect.self), default: .deployed)
+        let linger = section.value("linger", .durationOrZero, default: .seconds(5))
+        let stall = section.value("stall", .duration, default: .seconds(5))
+        section.readExtension()
+        let file = section.required("key", .located(.privateFile))
+        let key = file.flatMap { JProxyKeys.clientKey(at: $0, dialect, section.findings) }
+        let session = SessionLimits(handshake: limits.handshake, streams: limits.streamsPerSession)
+        let configuration = key.map {
+            JProxy.ClientConfiguration(key: $0, dialect: dialect, linger: linger, stall: stall, limits: session)
+        }
+        let draft = SessionDraft(section, defaultPort: JProxyKeys.defaultPort) { channel, owner, residents in
+            guard let configuration else { return }
+            let machine = JProxy.ClientMachine(configuration)
+            let handler = SessionHandler(machine, owner: owner, residents: residents)
+            try channel.pipeline.syncOperations.addHandler(handler)
+        }
+        guard configuration != nil, let draft else { return nil }
+        return .session(draft)
+    }
+}
+
+extension Section {
+    /// There is no extension yet, so the only thing to be said about it is that it stays off.
+    fileprivate func readExtension() { _ = self.optional("extension", .oneOf(["off"])) }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import Warren
+
+/// Exit codes are part of the program's contract: 0 fine, 1 configuration or usage, 2 could not start, 3 demo failed.
+@main
+struct Command: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "warren",
+        abstract: "Reaches machines that can only dial out, and the outside through a relay.",
+        version: Version.text,
+        subcommands: [RunCommand.self, CheckCommand.self, DemoCommand.self, KeygenCommand.self, VersionCommand.self]
+    )
+
+    static func main() async {
+        do {
+            var command = try Self.parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as Failure {
+            Console.error(failure.sentence)
+            Foundation.exit(failure.code.rawValue)
+        } catch let code as ExitCode {
+            Foundation.exit(code.rawValue)
+        } catch {
+            let text = Self.fullMessage(for: error)
+            guard Self.exitCode(for: error).isSuccess else {
+                Console.error(text)
+                Foundation.exit(Failure.Code.usage.rawValue)
+            }
+            Console.print(text)  // help was asked for
+        }
+    }
+}
+
+/// A way to end that the user is told about in one sentence.
+struct Failure: Error {
+    enum Code: Int32 {
+        case usage = 1
+        case start = 2
+        case demo = 3
+    }
+
+    let code: Code
+    let sentence: String
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Why a session is over. One per session, always.
+public enum CloseReason: Hashable, Sendable, Error {
+    /// The peer closed the carrier, or the session did all it was for.
+    case finished
+    /// We refused the peer (unknown key, wrong password).
+    case denied
+    /// The peer refused us; the text says what it answered.
+    case rejected(String)
+    /// The peer was silent in this phase for too long.
+    case timedOut(phase: String)
+    /// The peer broke the protocol.
+    case violation(WireError)
+    /// The carrier failed, or what it carried was cut off: the runtime resets it. The text says what happened.
+    case carrierLost(String)
+    /// Our own shutdown.
+    case shutdown
+}
+
+extension CloseReason: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .finished: "finished"
+        case .denied: "denied"
+        case .rejected(let answer): "rejected by the peer: \(answer)"
+        case .timedOut(let phase): "timed out in \(phase)"
+        case .violation(let error): "protocol violation: \(error)"
+        case .carrierLost(let text): "carrier lost: \(text)"
+        case .shutdown: "shutting down"
+        }
+    }
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import NIOCore
+
+/// One end of one protocol session, without sockets, clocks, locks or tasks.
+///
+/// Commands (`receive`, `send`, `accept`, …) only change the machine; ``next(now:writable:)`` alone speaks. The driver
+/// gives a command, then pulls steps until nil. Performing a step may lead to further commands: they are safe at any
+/// moment, because nothing comes out of them, and the pull that is under way sees their effect.
+///
+/// Peer input never throws and never traps: a violation is a ``SessionAction/close(_:)`` step. After that every call is
+/// without effect and `next` returns nil. Commands for streams that are gone are ignored: both ends may close at once.
+public protocol SessionMachine {
+    /// When `next` must be called though nothing has happened; nil means never.
+    var deadline: NIODeadline? { get }
+    /// False while the driver should leave further bytes on the carrier. What comes all the same is taken.
+    var wantsBytes: Bool { get }
+
+    /// The carrier is up. Called once, first.
+    mutating func start(now: NIODeadline)
+    /// Carrier bytes, in order. Parses as late as it can and cannot fail.
+    mutating func receive(_ bytes: ByteBuffer)
+    /// The peer will send no more carrier bytes.
+    mutating func receiveEnd()
+    /// The next single step; nil means "feed me". While `writable` is false no stream payload is written.
+    mutating func next(now: NIODeadline, writable: Bool) -> SessionAction?
+
+    /// Whether ``send(_:on:)`` still finds room in the stream's queue. Says at once what ``SessionAction/pause(_:)`` says
+    /// in the next step, so that a source does not read once too often. Once false, a ``SessionAction/resume(_:)`` must
+    /// follow.
+    func hasRoom(on stream: StreamID) -> Bool
+
+    /// Answers ``SessionAction/authenticate(_:)``.
+    mutating func judged(_ verdict: Verdict)
+    /// Opens a stream toward the peer; ``SessionAction/opened(_:)`` or ``SessionAction/end(_:_:)`` follows.
+    ///
+    /// - Throws: the reason why there can be none now (limit, unsupported destination, session not ready).
+    mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID
+    /// The stream that the peer opened has reached its destination.
+    mutating func accept(_ stream: StreamID)
+    /// Queues payload for the peer; for a UDP stream exactly one datagram.
+    mutating func send(_ bytes: ByteBuffer, on stream: StreamID)
+    /// No more payload will be sent; the peer may still send.
+    mutating func finish(_ stream: StreamID)
+    /// Ends the stream in both directions and drops what is queued, or refuses one that the peer opened. Nil is an
+    /// orderly end: the peer has had all it should.
+    mutating func reset(_ stream: StreamID, _ fault: StreamFault?)
+    /// So many of the delivered bytes have left for the stream's other end.
+    mutating func consumed(_ count: Int, on stream: StreamID)
+}
+
+/// What a machine without streams of its own, or of one direction only, need not say.
+extension SessionMachine {
+    public var wantsBytes: Bool { true }
+    public func hasRoom(on stream: StreamID) -> Bool { true }
+    public mutating func judged(_ verdict: Verdict) {}
+    public mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID {
+        throw .unsupported
+    }
+    public mutating func accept(_ stream: StreamID) {}
+    public mutating func send(_ bytes: ByteBuffer, on stream: StreamID) {}
+    public mutating func finish(_ stream: StreamID) {}
+    public mutating func reset(_ stream: StreamID, _ fault: StreamFault?) {}
+    public mutating func consumed(_ count: Int, on stream: StreamID) {}
+}

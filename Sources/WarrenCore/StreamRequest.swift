@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import NIOCore
+
+/// Everything the opener of a stream says about it.
+public struct StreamRequest: Hashable, Sendable {
+    public var destination: Destination
+    /// Who stands behind the stream: the SOCKS user's socket, the visitor of a public name. M-PROXY carries it on.
+    public var source: SocketAddress?
+
+    public init(_ destination: Destination, source: SocketAddress? = nil) {
+        self.destination = destination
+        self.source = source
+    }
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import NIOCore
+public import WarrenCore
+
+extension JProxy {
+    /// The client end of a session: logs in with its key file, then opens streams.
+    ///
+    /// ```
+    /// starting --hello, hash--> awaitingHello --00--> awaitingVerdict --00--> awaitingKey --key--> active
+    ///                                |                      |                     |             |
+    ///                                +-- bad bytes, refused, time out, carrier ended ----------+--> closed
+    /// ```
+    ///
+    /// Hello and hash go out together: waiting for the answer to the first would protect nothing, as anyone can say yes.
+    public struct ClientMachine: SessionMachine {
+        private enum Phase {
+            case starting
+            case awaitingHello
+            case awaitingVerdict
+            case awaitingKey
+            case active
+            case closed
+        }
+
+        private let configuration: ClientConfiguration
+        private var random: any RandomNumberGenerator & Sendable
+        private var phase = Phase.starting
+        private var loginDeadline: NIODeadline?
+        private var inbound = ByteBuffer()
+        private var hasEnded = false
+        /// Set once the login is through.
+        private var streams: ClientStreams?
+
+        public init(
+            _ configuration: ClientConfiguration,
+            random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+        ) {
+            self.configuration = configuration
+            self.random = random
+        }
+
+        public var deadline: NIODeadline? { self.loginDeadline ?? self.streams?.common.deadline }
+        public var wantsBytes: Bool { self.streams?.common.wantsBytes ?? true }
+
+        public mutating func start(now: NIODeadline) { self.loginDeadline = now + self.configuration.limits.handshake }
+
+        public mutating func receive(_ bytes: ByteBuffer) {
+            if case .closed = self.phase { return }
+            if self.streams != nil { self.streams?.common.receive(bytes) } else { self.inbound.take(bytes) }
+        }
+
+        public mutating func receiveEnd() { self.hasEnded = true }
+
+        public mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
+            if let loginDeadline, loginDeadline <= now { return self.close(.timedOut(phase: self.phaseName)) }
+            do throws(WireError) {
+                switch self.phase {
+                case .starting:
+                    self.phase = .awaitingHello
+                    return .write(self.login)
+                case .awaitingHello, .awaitingVerdict, .awaitingKey:
+                    return try self.readLogin(now: now) ?? self.closeIfEnded()
+                case .active:
+                    return try self.streams?.next(now: now, writable: writable) ?? self.closeIfEnded()
+                case .closed:
+                    return nil
+                }
+            } catch {
+                return self.close(.violation(error))
+            }
+        }
+    }
+}
+
+// MARK: Commands
+
+extension JProxy.ClientMachine {
+    /// - Throws: `unsupported` for what the dialect cannot name, `unknownHost` for a name longer than 255 bytes, `limit` when
+    ///   all streams or ids are in use, `sessionLost` before ``SessionAction/ready`` and after the end.
+    public mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID {
+        guard let stream = try self.streams?.open(request, now: now) else { throw .sessionLost }
+        return stream
+    }
+
+    public func hasRoom(on stream: StreamID) -> Bool { self.streams?.common.hasRoom(on: stream) ?? true }
+    public mutating func send(_ bytes: ByteBuffer, on stream: StreamID) { self.streams?.common.send(bytes, on: stream) }
+    public mutating func finish(_ stream: StreamID) { self.streams?.common.finish(stream) }
+    public mutating func reset(_ stream: StreamID, _ fault: StreamFault?) { self.streams?.reset(stream) }
+    public mutating func consumed(_ count: Int, on stream: StreamID) {
+        self.streams?.common.consumed(count, on: stream)
+    }
+}
+
+// MARK: Login
+
+extension JProxy.ClientMachine {
+    /// `hello 8B | hash 32B`
+    private var login: ByteBuffer {
+        var bytes = ByteBuffer()
+        bytes.writeJProxyHello(JProxy.Hello())
+        bytes.writeBytes(self.configuration.key.hash)
+        return bytes
+    }
+
+    /// Reads `magic 6B | status u8`, then `status u8`, then the session key under RSA, 256 bytes.
+    private mutating func readLogin(now: NIODeadline) throws(WireError) -> SessionAction? {
+        if case .awaitingHello = self.phase {
+            guard let status = try self.inbound.readJProxyHelloReply() else { return nil }
+            guard status == JProxy.Answer.accepted else { return self.close(.rejected("unsupported version")) }
+            self.phase = .awaitingVerdict
+            self.loginDeadline = now + self.configuration.limits.handshake
+        }
+        if case .awaitingVerdict = self.phase {
+            guard let status = self.inbound.readInteger(as: UInt8.self) else { return nil }
+            guard status == JProxy.Answer.accepted else { return self.close(.rejected("unknown key")) }
+            self.phase = .awaitingKey
+        }
+        guard let encrypted = self.inbound.readBytes(length: JProxy.Login.encryptedKey) else { return nil }
+        let privateKey = self.configuration.key.pkcs8
+        let key = JProxy.SessionKey.decrypt(encrypted, privateKey: privateKey, using: &self.random)
+        let settings = Multiplexer.Settings(
+            dialect: self.configuration.dialect, side: .client, isStrict: false, linger: self.configuration.linger,
+            stall: self.configuration.stall, connectTimeout: self.configuration.connectTimeout,
+            limits: self.configuration.limits)
+        self.streams = ClientStreams(Multiplexer(settings, cipher: PacketCipher(key: key), early: self.inbound))
+        self.inbound = ByteBuffer()
+        self.loginDeadline = nil
+        self.phase = .active
+        return .ready
+    }
+
+    private mutating func closeIfEnded() -> SessionAction? {
+        guard self.hasEnded else { return nil }
+        guard let streams else { return self.close(.carrierLost("the server left in \(self.phaseName)")) }
+        return self.close(
+            streams.common.isInsidePacket ? .violation(WireError(.truncated, in: "packet")) : .finished)
+    }
+
+    private mutating func close(_ reason: CloseReason) -> SessionAction {
+        self.phase = .closed
+        self.loginDeadline = nil
+        self.streams = nil
+        self.inbound = ByteBuffer()
+        return .close(reason)
+    }
+
+    private var phaseName: String {
+        switch self.phase {
+        case .starting, .awaitingHello: "hello"
+        case .awaitingVerdict, .awaitingKey: "login"
+        case .active, .closed: "session"
+        }
+    }
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import NIOCore
+public import WarrenCore
+
+extension JProxy {
+    /// The server end of a session: judges the login, then yields the streams that the client opens.
+    ///
+    /// ```
+    /// awaitingHello --hello--> awaitingHash --hash--> judging --verdict--> judged --key sent--> announcing --> active
+    ///       |                       |                    |                    |                                  |
+    ///       +------------ bad bytes, time out, denied, carrier ended ---------+----------------------------------+--> closed
+    /// ```
+    ///
+    /// The claim's identity is the 32-byte hash; the verdict's credential is the user's public key (SPKI, DER). Whatever the
+    /// client sends behind its login without waiting is kept.
+    public struct ServerMachine: SessionMachine {
+        private enum Phase {
+            case awaitingHello
+            case awaitingHash
+            case judging
+            case judged(Verdict)
+            /// The key is sent; ``SessionAction/ready`` is the next step.
+            case announcing
+            case active
+            /// The farewell is written; the close is the next step.
+            case closing(CloseReason)
+            case closed
+        }
+
+        /// What may wait before the login is through.
+        private static let mostEarlyBytes = 16 << 10
+
+        private let configuration: ServerConfiguration
+        private var random: any RandomNumberGenerator & Sendable
+        private var phase = Phase.awaitingHello
+        private var loginDeadline: NIODeadline?
+        private var inbound = ByteBuffer()
+        private var hasEnded = false
+        /// Set once the login is through.
+        private var streams: ServerStreams?
+        /// The version that the client named.
+        private(set) var hello = Hello()
+
+        public init(
+            _ configuration: ServerConfiguration,
+            random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+        ) {
+            self.configuration = configuration
+            self.random = random
+        }
+
+        public var deadline: NIODeadline? { self.loginDeadline ?? self.streams?.common.deadline }
+
+        public var wantsBytes: Bool {
+            self.streams?.common.wantsBytes ?? (self.inbound.readableBytes < Self.mostEarlyBytes)
+        }
+
+        public mutating func start(now: NIODeadline) { self.loginDeadline = now + self.configuration.limits.handshake }
+
+        public mutating func receive(_ bytes: ByteBuffer) {
+            if case .closed = self.phase { return }
+            if self.streams != nil { self.streams?.common.receive(bytes) } else { self.inbound.take(bytes) }
+        }
+
+        public mutating func receiveEnd() { self.hasEnded = true }
+
+        public mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
+            if let loginDeadline, loginDeadline <= now { return self.close(.timedOut(phase: self.phaseName)) }
+            do throws(WireError) {
+                switch self.phase {
+                case .awaitingHello: return try self.readHello(now: now) ?? self.closeIfEnded()
+                case .awaitingHash: return self.readHash() ?? self.closeIfEnded()
+                case .judging: return self.closeIfEnded()
+                case .judged(let verdict): return self.grant(verdict)
+                case .announcing:
+                    self.phase = .active
+                    return .ready
+                case .active:
+                    return try self.streams?.next(now: now, writable: writable) ?? self.closeIfEnded()
+                case .closing(let reason): return self.close(reason)
+                case .closed: return nil
+                }
+            } catch {
+                return self.close(.violation(error))
+            }
+        }
+    }
+}
+
+// MARK: Commands
+
+extension JProxy.ServerMachine {
+    public mutating func judged(_ verdict: Verdict) {
+        guard case .judging = self.phase else { return }  // the session closed while the judge was away
+        self.phase = .judged(verdict)
+    }
+
+    public mutating func accept(_ stream: StreamID) { self.streams?.accept(stream) }
+    public func hasRoom(on stream: StreamID) -> Bool { self.streams?.common.hasRoom(on: stream) ?? true }
+    public mutating func send(_ bytes: ByteBuffer, on stream: StreamID) { self.streams?.common.send(bytes, on: stream) }
+    public mutating func finish(_ stream: StreamID) { self.streams?.common.finish(stream) }
+    public mutating func reset(_ stream: StreamID, _ fault: StreamFault?) { self.streams?.reset(stream, fault) }
+    public mutating func consumed(_ count: Int, on stream: StreamID) {
+        self.streams?.common.consumed(count, on: stream)
+    }
+}
+
+// MARK: Login
+
+extension JProxy.ServerMachine {
+    private mutating func readHello(now: NIODeadline) throws(WireError) -> SessionAction? {
+        var reply = ByteBuffer()
+        do throws(WireError) {
+            guard let hello = try self.inbound.readJProxyHello() else { return nil }
+            self.hello = hello
+            guard hello.major == JProxy.Hello.major
+            else { throw WireError(.badValue, in: "hello.major", found: "\(hello.major)") }
+        } catch {
+            reply.writeJProxyHelloReply(JProxy.Answer.refused)
+            self.phase = .closing(.violation(error))
+            return .write(reply)
+        }
+        reply.writeJProxyHelloReply(JProxy.Answer.accepted)
+        self.phase = .awaitingHash
+        self.loginDeadline = now + self.configuration.limits.handshake
+        return .write(reply)
+    }
+
+    private mutating func readHash() -> SessionAction? {
+        guard let hash = self.inbound.readBytes(length: JProxy.Login.hash) else { return nil }
+        self.phase = .judging
+        return .authenticate(Claim(identity: hash))
+    }
+
+    /// Answers the login: `00 | session key under the client's RSA key, 256B` in one write, or `01`.
+    private mutating func grant(_ verdict: Verdict) -> SessionAction? {
+        let key = JProxy.SessionKey.random(using: &self.random)
+        guard case .accepted(_, let publicKey) = verdict,
+            let encrypted = JProxy.SessionKey.encrypt(key, publicKey: publicKey)
+        else {
+            self.phase = .closing(.denied)
+            return .write(ByteBuffer(integer: JProxy.Answer.refused))
+        }
+        let settings = Multiplexer.Settings(
+            dialect: self.configuration.dialect, side: .server, isStrict: self.configuration.strict,
+            linger: self.configuration.linger, stall: self.configuration.stall, limits: self.configuration.limits)
+        let common = Multiplexer(settings, cipher: PacketCipher(key: key), early: self.inbound)
+        self.streams = ServerStreams(common, isStrict: self.configuration.strict)
+        self.inbound = ByteBuffer()
+        self.loginDeadline = nil
+        self.phase = .announcing
+        var reply = ByteBuffer(integer: JProxy.Answer.accepted)
+        reply.writeBytes(encrypted)
+        return .write(reply)
+    }
+
+    private mutating func closeIfEnded() -> SessionAction? {
+        guard self.hasEnded else { return nil }
+        guard let streams else {
+            return self.close(.carrierLost("the client left in \(self.phaseName)"))
+        }
+        return self.close(
+            streams.common.isInsidePacket ? .violation(WireError(.truncated, in: "packet")) : .finished)
+    }
+
+    private mutating func close(_ reason: CloseReason) -> SessionAction {
+        self.phase = .closed
+        self.loginDeadline = nil
+        self.streams = nil
+        self.inbound = ByteBuffer()
+        return .close(reason)
+    }
+
+    private var phaseName: String {
+        switch self.phase {
+        case .awaitingHello: "hello"
+        case .awaitingHash, .judging, .judged: "login"
+        case .announcing, .active, .closing, .closed: "session"
+        }
+    }
+}

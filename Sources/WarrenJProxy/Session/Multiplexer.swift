@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenCore
+
+/// The streams of one logged-in session: what client and server do alike.
+///
+/// Commands change tables and queues; what they lead to is said later, through ``notices`` and ``write(writable:)``,
+/// because only there is the time known.
+struct Multiplexer {
+    /// Something that a command left to be said or done in the next step.
+    enum Notice {
+        case pause(UInt16)
+        case resume(UInt16)
+        case end(UInt16, StreamFault?)
+        /// Start the linger time.
+        case finished(UInt16)
+        /// Server: answer a CONNECT.
+        case accepted(UInt16)
+        case refused(UInt16, StreamFault, openedAt: NIODeadline, isDatagram: Bool)
+        /// The id is out of use.
+        case freed(UInt16, Parting)
+    }
+
+    /// How the life of a stream ended, on which depends when its id may live again.
+    enum Parting {
+        /// The peer said the last word: nothing of that life can still come.
+        case byPeer
+        /// We did: bytes may be on their way.
+        case byUs
+        /// We did, before the peer had answered our CONNECT: even that answer may still come.
+        case unanswered
+    }
+
+    /// Packets of one write; about 256 KiB.
+    private static let packetsPerWrite = 64
+    /// Eight full packets of one stream, then the next stream.
+    private static let quantum = 8 * Packet.mostData
+    /// Control messages that may wait for a peer that does not read before we stop reading from it.
+    private static let mostControl = 64 << 10
+
+    let dialect: JProxy.Dialect
+    let limits: SessionLimits
+    let side: JProxy.Side
+    private let cipher: PacketCipher
+    let linger: TimeAmount
+    let connectTimeout: TimeAmount
+
+    var table = StreamTable()
+    var notices = CircularBuffer<Notice>()
+    private var reader: PacketReader
+    var intake: Intake
+    var queue = FairQueue(quantum: Self.quantum)
+    var datagrams = CircularBuffer<(id: UInt16, bytes: ByteBuffer)>()
+    var datagramBytes = 0
+    /// Encrypted messages other than payload; they go first.
+    private var control = ByteBuffer()
+    /// The last buffer written, used again when the driver has let go of it.
+    private var output = ByteBuffer()
+    /// Streams whose own side is done, by the time of the last data: answered before that, and others.
+    var lingeringAnswered = AgeQueue()
+    var lingering = AgeQueue()
+    /// Client: streams whose CONNECT is unanswered.
+    var connecting = AgeQueue()
+
+    struct Settings {
+        var dialect: JProxy.Dialect
+        var side: JProxy.Side
+        var isStrict: Bool
+        var linger: TimeAmount
+        var stall: TimeAmount
+        var connectTimeout = TimeAmount.zero
+        var limits: SessionLimits
+    }
+
+    /// - Parameter early: what the peer sent right behind its login.
+    init(_ settings: Settings, cipher: PacketCipher, early: ByteBuffer) {
+        self.dialect = settings.dialect
+        self.limits = settings.limits
+        self.side = settings.side
+        self.cipher = cipher
+        self.linger = settings.linger
+        self.connectTimeout = settings.connectTimeout
+        self.reader = PacketReader(early, dialect: settings.dialect, isStrict: settings.isStrict)
+        self.intake = Intake(settings.limits, stall: settings.stall)
+    }
+
+    var wantsBytes: Bool { !self.intake.isHeld && self.control.readableBytes <= Self.mostControl }
+
+    var deadline: NIODeadline? {
+        var first = NIODeadline.distantFuture
+        if let due = self.intake.due { first = min(first, due) }
+        if let (_, since) = self.lingeringAnswered.oldest { first = min(first, since + self.linger) }
+        if let (_, since) = self.lingering.oldest { first = min(first, since + self.linger) }
+        if let (_, since) = self.connecting.oldest { first = min(first, since + self.connectTimeout) }
+        return first == .distantFuture ? nil : first
+    }
+
+    // MARK: Bytes
+
+    mutating func receive(_ bytes: ByteBuffer) { self.reader.receive(bytes) }
+    mutating func nextIncoming() throws(WireError) -> Incoming? { try self.reader.next(self.cipher) }
+    var isInsidePacket: Bool { self.reader.isInsidePacket }
+
+    /// Queues a message that waits for nothing.
+    mutating func say(_ message: JProxy.Message) {
+        var writer = PacketWriter(self.control, cipher: self.cipher, dialect: self.dialect)
+        self.control = ByteBuffer()  // so that the writer's buffer is not shared
+        writer.append(message)
+        self.control = writer.bytes
+    }
+
+    /// What goes on the carrier now: control messages, then payload in turns; nil if there is nothing or no room.
+    mutating func write(writable: Bool) -> ByteBuffer? {
+        guard writable, self.control.readableBytes > 0 || !self.queue.isEmpty || !self.datagrams.isEmpty else {
+            return nil
+        }
+        let most = Self.packetsPerWrite * Packet.mostBytes
+        let payload = min(self.queue.bytes + self.queue.bytes / 64 + 64 + self.datagramBytes, most)
+        var output = self.takeOutput(self.control.readableBytes + payload)
+        output.writeBuffer(&self.control)
+        self.control.clear()
+        let limit = output.writerIndex + most
+        var writer = PacketWriter(output, cipher: self.cipher, dialect: self.dialect)
+        output = ByteBuffer()
+        while let (id, bytes) = self.datagrams.popFirst() {
+            self.datagramBytes -= bytes.readableBytes
+            writer.append(.datagram(id: id, bytes))
+            if writer.room(until: limit) <= 0 { break }
+        }
+        while case let room = writer.room(until: limit), room > 0, let (stream, piece) = self.queue.next(most: room) {
+            guard let row = self.table.row(stream) else { continue }
+            writer.append(piece, id: self.table[row].id)
+            self.written(piece.readableBytes, of: row, writer: &writer)
+        }
+        writer.seal()
+        self.output = writer.bytes
+        return writer.bytes
+    }
+
+    private mutating func takeOutput(_ capacity: Int) -> ByteBuffer {
+        let isReused = self.output.modifyIfUniquelyOwned { $0.clear(minimumCapacity: capacity) } != nil
+        defer { self.output = ByteBuffer() }
+        return isReused ? self.output : ByteBufferAllocator().buffer(capacity: capacity)
+    }
+
+    private mutating func written(_ count: Int, of row: Int, writer: inout PacketWriter) {
+        self.table[row].queued -= count
+        let queued = self.table[row].queued
+        if self.table[row].isPaused, queued < self.limits.queuedPerStream / 2 {
+            self.table[row].isPaused = false
+            self.notices.append(.resume(self.table[row].id))
+        }
+        guard queued == 0, self.table[row].closesWhenSent else { return }
+        writer.append(.disconnect(id: self.table[row].id))
+        if self.table[row].phase != .draining { self.notices.append(.end(self.table[row].id, nil)) }
+        self.remove(row, .byUs)
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenCore
+
+/// Fills one outgoing buffer with packets.
+///
+/// Whole packets are encrypted straight from the payload's buffer. What is left of a piece is *staged*: it stands in clear
+/// at the end of the output until the next piece of the same stream fills it up, or ``seal()`` closes it.
+struct PacketWriter {
+    private(set) var bytes: ByteBuffer
+    private let cipher: PacketCipher
+    private let dialect: JProxy.Dialect
+    private let dataType: UInt8
+    private var staged: (id: UInt16, start: Int, count: Int)?
+
+    init(_ bytes: ByteBuffer, cipher: PacketCipher, dialect: JProxy.Dialect) {
+        self.bytes = bytes
+        self.cipher = cipher
+        self.dialect = dialect
+        self.dataType = dialect.types.data
+    }
+
+    /// Payload that still fits into so many bytes of output.
+    func room(until limit: Int) -> Int {
+        let start = self.staged?.start ?? self.bytes.writerIndex
+        return (limit - start) / Packet.mostBytes * Packet.mostData - (self.staged?.count ?? 0)
+    }
+
+    mutating func append(_ piece: ByteBuffer, id: UInt16) {
+        if let staged, staged.id != id { self.seal() }
+        var piece = piece
+        if let staged {
+            self.stage(&piece, id: id, upTo: Packet.mostData - staged.count)
+        }
+        let packets = piece.readableBytes / Packet.mostData
+        if packets > 0 { self.encrypt(&piece, packets: packets, id: id) }
+        if piece.readableBytes > 0 { self.stage(&piece, id: id, upTo: piece.readableBytes) }
+    }
+
+    /// Closes the staged packet, if there is one.
+    mutating func seal() {
+        guard let staged = self.staged else { return }
+        self.staged = nil
+        self.setHead(staged.id, count: staged.count, at: staged.start + 1)
+        self.seal(from: staged.start)
+    }
+
+    /// Appends a message that is not TCP payload.
+    mutating func append(_ message: JProxy.Message) {
+        self.seal()
+        let start = self.bytes.writerIndex
+        self.bytes.writeInteger(UInt8(0))
+        self.bytes.writeJProxyMessage(message, self.dialect)
+        self.seal(from: start)
+    }
+
+    private mutating func stage(_ piece: inout ByteBuffer, id: UInt16, upTo most: Int) {
+        guard var part = piece.readSlice(length: min(most, piece.readableBytes)) else { return }
+        if self.staged == nil {
+            self.staged = (id, self.bytes.writerIndex, 0)
+            self.bytes.writeRepeatingByte(0, count: 1 + Packet.dataHead)
+        }
+        self.staged?.count += self.bytes.writeBuffer(&part)
+        if self.staged?.count == Packet.mostData { self.seal() }
+    }
+
+    private mutating func encrypt(_ piece: inout ByteBuffer, packets: Int, id: UInt16) {
+        let head = self.dialect.dataHead(self.dataType, id: id, count: Packet.mostData)
+        let cipher = self.cipher
+        self.bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: packets * Packet.mostBytes) { target in
+            piece.withUnsafeReadableBytes { source in
+                guard let target = target.baseAddress, let source = source.baseAddress else { return 0 }
+                for index in 0..<packets {
+                    let packet = target + index * Packet.mostBytes
+                    packet.storeBytes(of: UInt8(truncatingIfNeeded: Packet.mostBlocks), as: UInt8.self)
+                    let data = source + index * Packet.mostData
+                    _ = cipher.encrypt(head: head, data, count: Packet.mostData, to: packet + 1)
+                }
+                return packets * Packet.mostBytes
+            }
+        }
+        piece.moveReaderIndex(forwardBy: packets * Packet.mostData)
+    }
+
+    private mutating func setHead(_ id: UInt16, count: Int, at index: Int) {
+        let head = self.dialect.dataHead(self.dataType, id: id, count: count)
+        _ = withUnsafeBytes(of: head) { self.bytes.setBytes($0, at: index) }
+    }
+
+    /// Pads and encrypts the message that stands behind the block count at `start`.
+    private mutating func seal(from start: Int) {
+        let length = self.bytes.writerIndex - start - 1
+        let blocks = length / 16 + 1
+        let padding = 16 * blocks - length
+        self.bytes.setInteger(UInt8(truncatingIfNeeded: blocks), at: start)
+        self.bytes.writeRepeatingByte(UInt8(truncatingIfNeeded: padding), count: padding)
+        let offset = start + 1 - self.bytes.readerIndex
+        let cipher = self.cipher
+        self.bytes.withUnsafeMutableReadableBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            cipher.encrypt(base + offset, blocks: blocks)
+        }
+    }
+}

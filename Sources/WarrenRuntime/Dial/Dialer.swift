@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NIOCore
+import NIOPosix
+package import WarrenCore
+
+/// Makes outgoing TCP connections: resolves (anew every time), judges each address, and races them as RFC 8305 says.
+package struct Dialer: Sendable {
+    package var resolver: any AddressResolver
+    /// Judges every resolved address.
+    package var policy: EgressPolicy
+    /// Told of every address that the policy refused, with the reason.
+    package var onRefusal: @Sendable (EgressRefusal) -> Void = { _ in }
+    package var connectTimeout = TimeAmount.seconds(10)
+    /// The local address to connect from.
+    package var bind: IPAddress?
+    /// The family that is tried first.
+    package var prefer = IPAddress.Family.v6
+    package var sockets = SocketOptions()
+
+    package init(resolver: any AddressResolver, policy: EgressPolicy) {
+        self.resolver = resolver
+        self.policy = policy
+    }
+
+    /// Connects to a host on `loop`.
+    ///
+    /// The channel that comes back is active, reads nothing yet (`autoRead` is off) and has no handlers.
+    package func dial(
+        _ host: Host, port: UInt16, on loop: any EventLoop,
+        answer: @escaping (Result<any Channel, StreamFault>) -> Void
+    ) -> any OpenAttempt {
+        let attempt = DialAttempt(self, port: port, on: loop, answer: answer)
+        attempt.start(host)
+        return attempt
+    }
+
+    func connect(to address: IPAddress, port: UInt16, on loop: any EventLoop) -> EventLoopFuture<any Channel> {
+        var bootstrap = ClientBootstrap(group: loop).connectTimeout(self.connectTimeout)
+        if let bind { bootstrap = bootstrap.bind(to: bind.socketAddress(port: 0)) }
+        let sockets = self.sockets
+        return bootstrap.channelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture { try sockets.apply(to: channel) }
+        }.connect(to: address.socketAddress(port: port))
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenCore
+
+/// A complete small response of the proxy's own: a status, and one sentence for the person who reads it.
+struct HTTPAnswer: Error, Hashable {
+    var code: Int
+    var reason: String
+    var sentence: String
+    /// Further header lines, without line ends.
+    var fields: [String] = []
+
+    init(_ code: Int, _ reason: String, _ sentence: String) {
+        self.code = code
+        self.reason = reason
+        self.sentence = sentence
+    }
+
+    /// - Parameter withBody: false for an answer to HEAD, which states a length and has no body.
+    func bytes(withBody: Bool = true) -> ByteBuffer {
+        var bytes = ByteBuffer()
+        bytes.writeString("HTTP/1.1 \(self.code) \(self.reason)\r\n")
+        for field in self.fields { bytes.writeString("\(field)\r\n") }
+        bytes.writeString("Content-Type: text/plain; charset=utf-8\r\n")
+        bytes.writeString("Content-Length: \(self.sentence.utf8.count + 1)\r\nConnection: close\r\n\r\n")
+        if withBody { bytes.writeString("\(self.sentence)\n") }
+        return bytes
+    }
+
+    /// How the session that got this answer is over: the request was never HTTP as we know it.
+    var violation: CloseReason { .violation(WireError(.badValue, in: "HTTP request", found: self.sentence)) }
+}
+
+extension HTTPAnswer {
+    static let connected = ByteBuffer(string: "HTTP/1.1 200 Connection established\r\n\r\n")
+
+    static func malformed(_ sentence: String) -> HTTPAnswer { HTTPAnswer(400, "Bad Request", sentence) }
+
+    static let headTooLarge = HTTPAnswer(
+        431, "Request Header Fields Too Large",
+        "The request line and header fields are larger than \(FrontConfiguration.longestHead) bytes."
+    )
+    static let tooSlow = HTTPAnswer(408, "Request Timeout", "The request was not complete in time.")
+    static let newerVersion = HTTPAnswer(
+        505, "HTTP Version Not Supported", "This proxy port speaks HTTP/1.1 and HTTP/1.0."
+    )
+    static let loginRequired: HTTPAnswer = {
+        var answer = HTTPAnswer(407, "Proxy Authentication Required", "This proxy wants a user name and a password.")
+        answer.fields = ["Proxy-Authenticate: Basic realm=\"warren\", charset=\"UTF-8\""]
+        return answer
+    }()
+
+    static func emptyAnswer(of target: Destination) -> HTTPAnswer {
+        .gateway(502, "Empty answer", "\(target) closed the connection without an answer.", "http_response_incomplete")
+    }
+
+    /// Why the destination could not be reached, in words that tell one cause from another.
+    init(_ fault: StreamFault, reaching target: Destination) {
+        switch fault {
+        case .refused:
+            self = .gateway(502, "Connection refused", "\(target) refused the connection.", "connection_refused")
+        case .unreachable:
+            self = .gateway(502, "Host unreachable", "There is no route to \(target).", "destination_ip_unroutable")
+        case .unknownHost:
+            self = .gateway(502, "Unknown host", "The host of \(target) is not known.", "dns_error")
+        case .timedOut:
+            self = .gateway(504, "Connection timed out", "\(target) did not answer in time.", "connection_timeout")
+        case .notAllowed:
+            self = .gateway(
+                403, "Destination not allowed", "This proxy may not connect to \(target).", "destination_ip_prohibited"
+            )
+        case .limit:
+            self = .gateway(503, "Limit reached", "This proxy has too many streams.", "connection_limit_reached")
+        case .sessionLost:
+            self = .gateway(503, "Tunnel lost", "The tunnel to \(target) is not up.", "destination_unavailable")
+        case .shutdown:
+            self = .gateway(503, "Shutting down", "This proxy is shutting down.", "destination_unavailable")
+        case .unsupported:
+            self = .gateway(501, "Not supported", "The tunnel cannot carry this stream.", "proxy_configuration_error")
+        case .aborted:
+            self = .gateway(502, "Connection reset", "\(target) reset the connection.", "connection_terminated")
+        case .idle, .stalled:
+            self = .gateway(504, "Idle for too long", "\(target) sent nothing for too long.", "connection_read_timeout")
+        case .failed:
+            self = .gateway(502, "Connection failed", "Could not connect to \(target).", "destination_unavailable")
+        }
+    }
+
+    /// - Parameter error: the word of RFC 9209 for it, for programs.
+    private static func gateway(_ code: Int, _ reason: String, _ sentence: String, _ error: String) -> HTTPAnswer {
+        var answer = HTTPAnswer(code, reason, sentence)
+        answer.fields = ["Proxy-Status: warren; error=\(error)"]
+        return answer
+    }
+}

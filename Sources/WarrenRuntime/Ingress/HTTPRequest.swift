@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenCore
+
+/// One line of a head, `name: value` without the white space around the value.
+struct HTTPField: Hashable {
+    var name: String
+    /// The name in lower case, to be compared.
+    var key: String
+    /// As it came: it may hold bytes that are no text.
+    var value: ByteBufferView
+
+    /// The words of a comma-separated list, in lower case.
+    var words: [String] {
+        self.value.split(separator: UInt8(ascii: ",")).map {
+            // Byte by byte: Unicode would make ASCII of letters that an origin does not take for it (U+212A is a "k").
+            String(decoding: HTTPRequest.trimmed($0).map(\.lowercasedASCII), as: UTF8.self)
+        }
+    }
+}
+
+/// The head of a request to a proxy.
+struct HTTPRequest: Hashable {
+    var method: String
+    var target: HTTPTarget
+    /// The 0 of HTTP/1.0, or 1.
+    var minorVersion: Int
+    var fields: [HTTPField]
+    var body: HTTPBody
+
+    /// - Parameter head: all of it with the last empty line, as ``HTTPHeadScan`` has found it.
+    /// - Throws: the answer that says what is wrong with it.
+    init(_ head: ByteBufferView) throws(HTTPAnswer) {
+        let lines = head.split(separator: UInt8(ascii: "\n")).map { $0.dropLast() }.filter { !$0.isEmpty }
+        let words = lines.first?.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false) ?? []
+        guard words.count == 3, !words[0].isEmpty, words[0].allSatisfy(\.isToken) else {
+            throw .malformed("The request line is not: method, target, version.")
+        }
+        self.minorVersion = try Self.minorVersion(words[2])
+        self.method = String(decoding: words[0], as: UTF8.self)
+        self.target = try HTTPTarget(words[1], method: self.method)
+        var fields: [HTTPField] = []
+        for line in lines.dropFirst() { fields.append(try Self.field(line)) }
+        self.fields = fields
+        self.body = try HTTPBody(fields, minorVersion: self.minorVersion)
+        guard self.method != "CONNECT" || self.body.isComplete else {
+            throw .malformed("A CONNECT request has no body.")
+        }
+        guard fields.count(where: { $0.key == "host" }) <= 1 else {
+            throw .malformed("The request has more than one Host.")
+        }
+    }
+
+    /// True where the user wants to go on in WebSocket after the head. Other upgrades (h2c) may be ignored, and are.
+    var wantsWebSocket: Bool {
+        self.minorVersion == 1 && self.body.isComplete
+            && self.fields.contains { $0.key == "connection" && $0.words.contains("upgrade") }
+            && self.fields.contains { $0.key == "upgrade" && $0.words == ["websocket"] }
+    }
+
+    /// The login the user gave, if it can be read.
+    var claim: Claim? {
+        let logins = self.fields.filter { $0.key == "proxy-authorization" }
+        return logins.count == 1 ? logins.first.flatMap { Claim(basic: $0.value) } : nil
+    }
+
+    static func trimmed(_ text: ByteBufferView) -> ByteBufferView {
+        func isSpace(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+        let rest = text.drop(while: isSpace)
+        guard let last = rest.lastIndex(where: { !isSpace($0) }) else { return rest.prefix(0) }
+        return rest[...last]
+    }
+
+    private static func minorVersion(_ text: ByteBufferView) throws(HTTPAnswer) -> Int {
+        if text.elementsEqual("HTTP/1.1".utf8) { return 1 }
+        if text.elementsEqual("HTTP/1.0".utf8) { return 0 }
+        if text.starts(with: "HTTP/".utf8) { throw .newerVersion }
+        throw .malformed("The request line does not end in HTTP/1.1.")
+    }
+
+    private static func field(_ line: ByteBufferView) throws(HTTPAnswer) -> HTTPField {
+        if line.first == UInt8(ascii: " ") || line.first == UInt8(ascii: "\t") {
+            throw .malformed("A header field is folded over two lines.")
+        }
+        guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon > line.startIndex,
+            line[..<colon].allSatisfy(\.isToken)
+        else { throw .malformed("A header field is not: name, colon, value.") }
+        let name = String(decoding: line[..<colon], as: UTF8.self)
+        return HTTPField(name: name, key: name.lowercased(), value: Self.trimmed(line[(colon + 1)...]))
+    }
+}

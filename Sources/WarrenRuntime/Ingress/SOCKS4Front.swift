@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NIOCore
+package import WarrenCore
+
+/// A SOCKS version 4 and 4a server for one user's connection: CONNECT only.
+///
+/// ```
+/// request ──open──> dialing ──accept──> accepted ──reply──> handingOver ──> closed
+///    └── bad, BIND, login wanted ──> closing     └──reset──> refused ──reply──> closing ──> closed
+/// ```
+///
+/// The protocol has no password and its user id proves nothing: where a login is required everyone is refused.
+package struct SOCKS4Front: SessionMachine {
+    private enum Phase {
+        case request
+        case dialing
+        case accepted
+        case refused
+        case handingOver
+        case closing(CloseReason)
+        case closed
+    }
+
+    package private(set) var deadline: NIODeadline?
+    private let configuration: FrontConfiguration
+    private var phase = Phase.request
+    private var input = ByteBuffer()
+    private var inputHasEnded = false
+
+    package init(_ configuration: FrontConfiguration) { self.configuration = configuration }
+
+    package var wantsBytes: Bool { self.input.readableBytes < FrontConfiguration.mostEarlyBytes }
+
+    package mutating func start(now: NIODeadline) { self.deadline = now + self.configuration.limits.handshake }
+
+    package mutating func receive(_ bytes: ByteBuffer) {
+        switch self.phase {
+        case .request, .dialing, .accepted, .handingOver: self.input.take(bytes)
+        case .refused, .closing, .closed: return
+        }
+    }
+
+    package mutating func receiveEnd() { self.inputHasEnded = true }
+
+    package mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
+        if let deadline, deadline <= now { return self.close(.timedOut(phase: "SOCKS4 request")) }
+        switch self.phase {
+        case .request: return self.readRequest()
+        case .dialing, .closed: return nil
+        case .accepted:
+            self.phase = .handingOver
+            return .write(Self.bytes(of: .granted))
+        case .refused: return self.answer(.refused, .finished)
+        case .handingOver:
+            let leftover = self.input
+            self.leave()
+            return .handOver(.front, leftover: leftover)
+        case .closing(let reason): return self.close(reason)
+        }
+    }
+
+    package mutating func accept(_ stream: StreamID) {
+        guard case .dialing = self.phase else { return }
+        self.phase = .accepted
+    }
+
+    /// The protocol has one "no" for every fault.
+    package mutating func reset(_ stream: StreamID, _ fault: StreamFault?) {
+        guard case .dialing = self.phase else { return }
+        self.phase = .refused
+    }
+}
+
+extension SOCKS4Front {
+    private mutating func readRequest() -> SessionAction? {
+        do throws(WireError) {
+            switch try self.input.readSOCKS4Request() {
+            case .connect(let host, let port):
+                guard !self.configuration.requiresLogin else { return self.answer(.notConfirmed, .denied) }
+                self.phase = .dialing
+                self.deadline = nil
+                return .open(.front, StreamRequest(.tcp(host, port: port)))
+            case .unsupported: return self.answer(.refused, .finished)
+            case nil: return self.inputHasEnded ? self.close(.finished) : nil
+            }
+        } catch {
+            // Another first byte is another protocol: an answer in this one would only confuse it.
+            return error.field == "request.version"
+                ? self.close(.violation(error)) : self.answer(.refused, .violation(error))
+        }
+    }
+
+    private static func bytes(of reply: SOCKS4.Reply) -> ByteBuffer {
+        var bytes = ByteBuffer()
+        bytes.writeSOCKS4Reply(reply)
+        return bytes
+    }
+
+    private mutating func answer(_ reply: SOCKS4.Reply, _ reason: CloseReason) -> SessionAction {
+        self.deadline = nil
+        self.input = ByteBuffer()
+        self.phase = .closing(reason)
+        return .write(Self.bytes(of: reply))
+    }
+
+    private mutating func close(_ reason: CloseReason) -> SessionAction {
+        self.leave()
+        return .close(reason)
+    }
+
+    private mutating func leave() {
+        self.deadline = nil
+        self.input = ByteBuffer()
+        self.phase = .closed
+    }
+}
+
+extension SOCKS4Front: TunnelProtocol {
+    package static let name = "socks4"
+
+    package static func detect(_ head: ByteBufferView) -> Detection {
+        head.first.map { $0 == SOCKS4.version ? .yes : .no } ?? .needs(bytes: 1)
+    }
+}

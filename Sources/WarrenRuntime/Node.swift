@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import WarrenCore
+
+/// Everything a configuration describes, running: listeners, outbounds and the loops under them.
+package final class Node: Service {
+    package struct Plan: Sendable {
+        package var listeners: [Listener.Plan] = []
+        package var outbounds: [SessionOutbound] = []
+        package var limits = Limits()
+        package init() {}
+    }
+
+    package struct Limits: Sendable {
+        /// Streams on which nothing moves for so long are ended; zero never ends one.
+        package var idle = TimeAmount.hours(1)
+        /// Accepted connections over all listeners.
+        package var sessions = 10_000
+        /// How long running streams may go on after the first signal.
+        package var drain = TimeAmount.seconds(10)
+        package init() {}
+    }
+
+    private let plan: Plan
+    private let loops: Loops
+    private let reporter: Reporter
+    private let onReady: @Sendable ([BoundListener]) -> Void
+
+    /// - Parameter onReady: called once, when every listener is bound and every outbound was tried.
+    package init(
+        _ plan: Plan, loops: Loops, reporter: Reporter,
+        onReady: @escaping @Sendable ([BoundListener]) -> Void
+    ) {
+        self.plan = plan
+        self.loops = loops
+        self.reporter = reporter
+        self.onReady = onReady
+    }
+
+    /// Runs until graceful shutdown or cancellation.
+    ///
+    /// - Throws: ``StartFailure`` if a listener cannot be bound; nothing is left half-started then.
+    package func run() async throws {
+        let listeners = try await self.bindAll()
+        for outbound in self.plan.outbounds { try? await outbound.start().get() }
+        let sweep = self.startSweeping()
+        for listener in listeners {
+            guard let address = listener.bound?.address else { continue }
+            self.reporter.listening(inbound: listener.plan.name, type: listener.plan.type, address: address)
+        }
+        self.onReady(listeners.compactMap(\.bound))
+        try? await gracefulShutdown()
+        for task in sweep { task.cancel() }
+        for listener in listeners { try? await listener.channel.close() }
+        await self.drain()
+        for outbound in self.plan.outbounds { outbound.stop() }
+        try? await self.loops.onEach { $0.evict() }.get()
+    }
+
+    private func bindAll() async throws -> [Listener] {
+        let gate = Gate(limit: self.plan.limits.sessions, reporter: self.reporter)
+        var bound: [Listener] = []
+        for plan in self.plan.listeners {
+            do {
+                bound.append(try await Listener.bind(plan, on: self.loops, gate: gate))
+            } catch {
+                for listener in bound { try? await listener.channel.close() }
+                throw StartFailure(plan, error)
+            }
+        }
+        return bound
+    }
+
+    private func startSweeping() -> [RepeatedTask] {
+        let idle = self.plan.limits.idle
+        guard idle > .zero else { return [] }
+        let pause = TimeAmount.nanoseconds(min(max(idle.nanoseconds / 8, 100_000_000), 15_000_000_000))
+        let loops = self.loops
+        return loops.all.map { loop in
+            loop.scheduleRepeatedTask(initialDelay: pause, delay: pause) { _ in
+                loops.residents(on: loop).sweep(idleSince: .now() - idle)
+            }
+        }
+    }
+
+    /// Waits until every relay has ended by itself, or the time is up.
+    private func drain() async {
+        guard let loop = self.loops.all.first else { return }
+        let empty = self.loops.all.map { loop in
+            let promise = loop.makePromise(of: Void.self)
+            loop.execute { self.loops.residents(on: loop).drain { promise.succeed() } }
+            return promise.futureResult
+        }
+        let done = loop.makePromise(of: Void.self)
+        EventLoopFuture.andAllComplete(empty, on: loop).cascade(to: done)
+        let timeUp = loop.scheduleTask(in: self.plan.limits.drain) { done.succeed() }
+        // The second signal cancels the task: no more waiting.
+        await withTaskCancellationHandler {
+            try? await done.futureResult.get()
+        } onCancel: {
+            done.succeed()
+        }
+        timeUp.cancel()
+    }
+}
+
+/// A listener that could not be bound, in one sentence with a remedy.
+package struct StartFailure: Error, CustomStringConvertible {
+    package let description: String
+
+    init(_ plan: Listener.Plan, _ error: any Error) {
+        let place = "\(plan.host ?? "*"):\(plan.port)"
+        let remedy =
+            switch (error as? IOError)?.errnoCode {
+            case EADDRINUSE: "the port is in use; stop the other program or choose another port"
+            case EACCES: "not permitted; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+            case EADDRNOTAVAIL: "this machine has no such address; use one of its own, or leave the host out for all"
+            default: "\(error)"
+            }
+        self.description = "\(plan.name): cannot listen on \(place): \(remedy)"
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NIOCore
+package import WarrenCore
+
+/// Two legs joined: what one receives the other writes, with back pressure, half-close and reset passed through.
+///
+/// ```
+/// front ──received──> back.write        front reads only while back is writable
+/// front ──finished──> back.finish       when both have finished, the relay ends in order
+/// front ──ended(fault)──> back.end(fault)
+/// ```
+package final class Relay: LegEvents {
+    private struct Side {
+        var leg: any Leg
+        var received = 0
+        var hasFinished = false
+        var hasEnded = false
+    }
+
+    private var front: Side
+    private var back: Side
+    private var fault: StreamFault?
+    private let started = NIODeadline.now()
+    private var activity = NIODeadline.now()
+    private var ending: ((RelayReport) -> Void)?
+
+    package private(set) var countsSent: Bool
+
+    /// - Parameters:
+    ///   - front: the side that asked for the stream.
+    ///   - back: the side that reached the destination.
+    ///   - onEnd: called exactly once, when both legs are gone.
+    package init(front: any Leg, back: any Leg, onEnd: @escaping (RelayReport) -> Void) {
+        self.front = Side(leg: front)
+        self.back = Side(leg: back)
+        self.countsSent = front is StreamLeg || back is StreamLeg
+        self.ending = onEnd
+    }
+
+    /// Starts both directions.
+    package func begin() {
+        self.front.leg.events = self
+        self.back.leg.events = self
+        self.back.leg.begin()
+        self.front.leg.begin()
+    }
+
+    /// Puts a socket in the place of a stream: the machine that carried the front has left the carrier. `early` is what
+    /// it had received for the back.
+    package func replaceFront(by leg: any Leg, early: ByteBuffer) {
+        self.front.leg.events = nil
+        self.front.leg = leg
+        self.countsSent = self.back.leg is StreamLeg
+        leg.events = self
+        if !self.back.leg.isWritable { leg.setReading(false) }
+        if early.readableBytes > 0 { self.received(early, by: leg) }
+        self.receivedBurst(by: leg)  // also for what the machine delivered just before it left
+        leg.begin()
+    }
+
+    /// Ends the relay from outside: idle time, shutdown.
+    package func cancel(_ fault: StreamFault) {
+        if self.fault == nil { self.fault = fault }
+        self.front.leg.end(fault)
+        self.back.leg.end(fault)
+    }
+
+    package func isIdle(since moment: NIODeadline) -> Bool { self.activity < moment }
+}
+
+extension Relay {
+    package func received(_ bytes: ByteBuffer, by leg: any Leg) {
+        let count = bytes.readableBytes
+        if leg === self.front.leg {
+            self.front.received += count
+            self.back.leg.write(bytes)
+        } else {
+            self.back.received += count
+            self.front.leg.write(bytes)
+        }
+    }
+
+    package func receivedBurst(by leg: any Leg) {
+        self.activity = .now()
+        let other = self.other(than: leg)
+        other.flush()
+        if !other.isWritable { leg.setReading(false) }
+    }
+
+    package func finished(by leg: any Leg) {
+        let isFront = leg === self.front.leg
+        if isFront { self.front.hasFinished = true } else { self.back.hasFinished = true }
+        self.other(than: leg).finish()
+    }
+
+    package func sent(_ count: Int, by leg: any Leg) {
+        guard let stream = self.other(than: leg) as? StreamLeg else { return }
+        stream.consumed(count)
+    }
+
+    package func writabilityChanged(of leg: any Leg) {
+        self.other(than: leg).setReading(leg.isWritable)
+    }
+
+    package func ended(_ leg: any Leg, _ fault: StreamFault?) {
+        let isFront = leg === self.front.leg
+        if isFront { self.front.hasEnded = true } else { self.back.hasEnded = true }
+        leg.events = nil
+        if let fault, self.fault == nil { self.fault = fault }
+        if self.front.hasEnded && self.back.hasEnded {
+            self.report()
+        } else {
+            self.other(than: leg).end(fault)
+        }
+    }
+
+    private func other(than leg: any Leg) -> any Leg { leg === self.front.leg ? self.back.leg : self.front.leg }
+
+    private func report() {
+        guard let ending else { return }
+        self.ending = nil
+        ending(
+            RelayReport(
+                bytesIn: self.front.received,
+                bytesOut: self.back.received,
+                duration: .now() - self.started,
+                fault: self.fault
+            )
+        )
+    }
+}
+
+/// How a relay ended. One per relay.
+package struct RelayReport: Hashable, Sendable {
+    /// Bytes from the front to the destination.
+    package var bytesIn: Int
+    /// Bytes from the destination to the front.
+    package var bytesOut: Int
+    package var duration: TimeAmount
+    /// Nil for an orderly end.
+    package var fault: StreamFault?
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NIOCore
+package import WarrenCore
+
+/// A stream of a session as a leg. Pressure, half-close and reset go to the session's machine, which knows what its
+/// protocol can carry.
+package final class StreamLeg: Leg {
+    package var events: (any LegEvents)?
+    private weak var session: (any SessionDriver)?
+    private let id: StreamID
+    private var isPaused = false
+    /// Has been given bytes in the session's current turn.
+    var isDirty = false
+    /// Bytes handed to the session while it was paused: they count as sent when it goes on.
+    private var parked = 0
+
+    package init(_ id: StreamID, of session: any SessionDriver) {
+        self.id = id
+        self.session = session
+    }
+
+    package var isWritable: Bool { !self.isPaused && (self.session?.hasRoom(on: self.id) ?? true) }
+
+    package func begin() {}
+
+    package func write(_ bytes: ByteBuffer) {
+        let count = bytes.readableBytes
+        self.session?.send(bytes, on: self.id)
+        guard let events, events.countsSent else { return }
+        if self.isWritable { events.sent(count, by: self) } else { self.parked += count }
+    }
+
+    package func flush() { self.session?.wake() }
+
+    /// The machine is told by ``consumed(_:)`` how much its reader takes; it needs no second word.
+    package func setReading(_ reading: Bool) {}
+
+    package func finish() { self.session?.finish(self.id) }
+
+    package func end(_ fault: StreamFault?) { self.session?.reset(self.id, fault) }
+
+    package func consumed(_ count: Int) { self.session?.consumed(count, on: self.id) }
+
+    /// The session's queue for this stream is full.
+    package func pause() {
+        self.isPaused = true
+        self.events?.writabilityChanged(of: self)
+    }
+
+    /// The session's queue has room again; said even where the pause was not, because ``isWritable`` told of it before.
+    package func resume() {
+        self.isPaused = false
+        if self.parked > 0 {
+            let count = self.parked
+            self.parked = 0
+            self.events?.sent(count, by: self)
+        }
+        self.events?.writabilityChanged(of: self)
+    }
+}
+
+@available(*, unavailable)
+extension StreamLeg: Sendable {}
+
+/// What a stream's leg needs of its session, whatever machine that runs.
+package protocol SessionDriver: AnyObject {
+    func send(_ bytes: ByteBuffer, on stream: StreamID)
+    func hasRoom(on stream: StreamID) -> Bool
+    func finish(_ stream: StreamID)
+    /// Ends the stream; its leg hears ``LegEvents/ended(_:_:)`` at once.
+    func reset(_ stream: StreamID, _ fault: StreamFault?)
+    func consumed(_ count: Int, on stream: StreamID)
+    /// Lets the machine speak, once, when the current burst of events is over.
+    func wake()
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Logging
+import Metrics
+package import NIOCore
+package import WarrenCore
+
+/// Turns what happened into log lines and counters. The only place of the runtime that knows either.
+///
+/// Levels: `warning` an operator must look, `info` listeners, sessions and streams, `debug` strangers. Labels of metrics
+/// are names from the configuration and fault words, never addresses.
+package struct Reporter: Sendable {
+    private let logger: Logger
+
+    package init(logger: Logger) { self.logger = logger }
+
+    /// Keys of log metadata.
+    private enum Key {
+        static let inbound = "inbound"
+        static let type = "type"
+        static let peer = "peer"
+        static let user = "user"
+        static let destination = "destination"
+        static let outbound = "outbound"
+        static let bytesIn = "in"
+        static let bytesOut = "out"
+        static let duration = "ms"
+        static let reason = "reason"
+        static let address = "address"
+        static let retry = "retryMs"
+    }
+}
+
+// MARK: - Streams
+
+extension Reporter {
+    /// One line per stream, when it ends.
+    package func streamEnded(_ stream: StreamLabel, _ request: StreamRequest, _ report: RelayReport) {
+        self.count("warren_streams", stream.inbound, report.fault?.rawValue ?? "finished")
+        Counter(label: "warren_bytes_in", dimensions: [("inbound", stream.inbound)]).increment(by: report.bytesIn)
+        Counter(label: "warren_bytes_out", dimensions: [("inbound", stream.inbound)]).increment(by: report.bytesOut)
+        guard self.logger.logLevel <= .info else { return }
+        self.line(stream, request, report.bytesIn, report.bytesOut, report.duration, report.fault)
+    }
+
+    /// A stream whose destination could not be reached.
+    package func streamRefused(_ stream: StreamLabel, _ request: StreamRequest, _ fault: StreamFault) {
+        self.count("warren_streams", stream.inbound, fault.rawValue)
+        guard self.logger.logLevel <= .info else { return }
+        self.line(stream, request, 0, 0, .zero, fault)
+    }
+
+    /// Says why a destination was not allowed: the stream's own line has room for one word only.
+    package func egressRefused(_ refusal: EgressRefusal) {
+        self.logger.info("not allowed", metadata: [Key.reason: "\(refusal)"])
+    }
+
+    private func line(
+        _ stream: StreamLabel, _ request: StreamRequest, _ bytesIn: Int, _ bytesOut: Int, _ duration: TimeAmount,
+        _ fault: StreamFault?
+    ) {
+        self.logger.info(
+            "stream",
+            metadata: [
+                Key.inbound: "\(stream.inbound)", Key.type: "\(stream.type)",
+                Key.peer: "\(request.source?.text ?? "-")", Key.destination: "\(request.destination)",
+                Key.outbound: "\(stream.outbound)",
+                Key.bytesIn: .stringConvertible(bytesIn), Key.bytesOut: .stringConvertible(bytesOut),
+                Key.duration: .stringConvertible(Int(duration.nanoseconds / 1_000_000)),
+                Key.reason: "\(fault?.rawValue ?? "finished")",
+            ]
+        )
+    }
+}
+
+/// Where a stream comes from and goes to, in words of the configuration.
+package struct StreamLabel: Hashable, Sendable {
+    package var inbound: String
+    package var type: String
+    package var outbound: String
+
+    package init(inbound: String, type: String, outbound: String) {
+        self.inbound = inbound
+        self.type = type
+        self.outbound = outbound
+    }
+}
+
+// MARK: - Sessions and strangers
+
+extension Reporter {
+    package func sessionStarted(inbound: String, type: String, peer: SocketAddress?, user: String?) {
+        self.count("warren_sessions", inbound, "started")
+        self.logger.info(
+            "session started",
+            metadata: [
+                Key.inbound: "\(inbound)", Key.type: "\(type)", Key.peer: "\(peer?.text ?? "-")",
+                Key.user: "\(user ?? "-")",
+            ]
+        )
+    }
+
+    /// - Parameter wasUp: false for a peer that never got through its login: a stranger, worth a `debug` line only.
+    package func sessionEnded(
+        inbound: String, type: String, peer: SocketAddress?, user: String?, reason: CloseReason, wasUp: Bool
+    ) {
+        self.count("warren_sessions", inbound, wasUp ? "ended" : "refused")
+        self.logger.log(
+            level: wasUp ? .info : .debug,
+            wasUp ? "session ended" : "stranger turned away",
+            metadata: [
+                Key.inbound: "\(inbound)", Key.type: "\(type)", Key.peer: "\(peer?.text ?? "-")",
+                Key.user: "\(user ?? "-")", Key.reason: "\(reason)",
+            ]
+        )
+    }
+
+    package func stranger(inbound: String, peer: SocketAddress?, saying what: String) {
+        self.count("warren_sessions", inbound, "refused")
+        self.logger.debug(
+            "stranger turned away",
+            metadata: [Key.inbound: "\(inbound)", Key.peer: "\(peer?.text ?? "-")", Key.reason: "\(what)"]
+        )
+    }
+
+    package func turnedAway(inbound: String, limit: Int) {
+        self.count("warren_sessions", inbound, "limit")
+        self.logger.debug(
+            "connection turned away", metadata: [Key.inbound: "\(inbound)", Key.reason: "limits.sessions is \(limit)"]
+        )
+    }
+
+    package func sessionUp(outbound: String, peer: String) {
+        self.count("warren_tunnels", outbound, "up")
+        self.logger.info("tunnel up", metadata: [Key.outbound: "\(outbound)", Key.peer: "\(peer)"])
+    }
+
+    package func sessionLost(outbound: String, peer: String, reason: String, pause: TimeAmount, wasUp: Bool) {
+        self.count("warren_tunnels", outbound, wasUp ? "down" : "failed")
+        self.logger.warning(
+            wasUp ? "tunnel down; trying again" : "tunnel not up; trying again",
+            metadata: [
+                Key.outbound: "\(outbound)", Key.peer: "\(peer)", Key.reason: "\(reason)",
+                Key.retry: .stringConvertible(Int(pause.nanoseconds / 1_000_000)),
+            ]
+        )
+    }
+
+    package func listening(inbound: String, type: String, address: SocketAddress) {
+        self.logger.info(
+            "listening", metadata: [Key.inbound: "\(inbound)", Key.type: "\(type)", Key.address: "\(address.text)"]
+        )
+    }
+
+    package func note(_ sentence: String) { self.logger.info("\(sentence)") }
+    package func warn(_ sentence: String) { self.logger.warning("\(sentence)") }
+
+    private func count(_ label: String, _ name: String, _ event: String) {
+        Counter(label: label, dimensions: [("name", name), ("event", event)]).increment()
+    }
+}
+
+extension SocketAddress {
+    /// `192.0.2.1:80` or `[2001:db8::1]:80`.
+    package var text: String {
+        guard let port, let address = IPAddress(self), let narrow = UInt16(exactly: port) else { return "\(self)" }
+        return Destination.tcp(.address(address), port: narrow).description
+    }
+}

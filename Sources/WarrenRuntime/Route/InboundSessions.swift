@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NIOCore
+package import WarrenCore
+
+/// What the sessions of one inbound have in common: their judge, where their streams go, and who hears of it.
+package final class InboundSessions: SessionOwner {
+    package let label: StreamLabel
+    package let judge: any Authenticator
+    private let outbound: any Outbound
+    /// The streams' destinations stand in our own configuration.
+    private let isTrusted: Bool
+    /// Fronts end with their one stream, whose line says it all; tunnels are reported on their own.
+    private let isTunnel: Bool
+    private let reporter: Reporter
+
+    package init(
+        name: String, type: String, outbound: any Outbound, judge: any Authenticator = NoAuthenticator(),
+        isTrusted: Bool = false, isTunnel: Bool = false, reporter: Reporter
+    ) {
+        self.label = StreamLabel(inbound: name, type: type, outbound: outbound.name)
+        self.outbound = outbound
+        self.judge = judge
+        self.isTrusted = isTrusted
+        self.isTunnel = isTunnel
+        self.reporter = reporter
+    }
+
+    package func open(
+        _ request: StreamRequest, on loop: any EventLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) -> any OpenAttempt {
+        self.outbound.open(request, trusted: self.isTrusted, on: loop, answer: answer)
+    }
+
+    package func streamRefused(_ request: StreamRequest, _ fault: StreamFault) {
+        self.reporter.streamRefused(self.label, request, fault)
+    }
+
+    package func streamEnded(_ request: StreamRequest, _ report: RelayReport) {
+        self.reporter.streamEnded(self.label, request, report)
+    }
+
+    /// Somebody who spoke no protocol of ours.
+    package func stranger(_ peer: SocketAddress?, saying what: String) {
+        self.reporter.stranger(inbound: self.label.inbound, peer: peer, saying: what)
+    }
+
+    package func sessionBegan(_ session: any Session) {}
+
+    package func sessionReady(_ session: any Session) {
+        guard self.isTunnel else { return }
+        self.reporter.sessionStarted(
+            inbound: self.label.inbound, type: self.label.type, peer: session.peer, user: session.user
+        )
+    }
+
+    package func sessionEnded(_ session: any Session, _ reason: CloseReason) {
+        guard self.isTunnel || reason != .finished else { return }
+        self.reporter.sessionEnded(
+            inbound: self.label.inbound, type: self.label.type, peer: session.peer, user: session.user,
+            reason: reason, wasUp: self.isTunnel && session.isReady
+        )
+    }
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+package import WarrenCore
+
+// Streams that the peer opens, streams that we open, and the carrier that becomes a stream.
+extension SessionHandler {
+    /// The peer opened a stream: find its other leg.
+    func reach(_ request: StreamRequest, for id: StreamID, context: ChannelHandlerContext) {
+        guard !self.residents.isDraining else { return self.machine.reset(id, .shutdown) }
+        var request = request
+        if request.source == nil { request.source = context.remoteAddress }
+        // The answer may come before `open` returns; only a later one needs the attempt kept.
+        var isAnswered = false
+        let attempt = self.owner.open(request, on: context.eventLoop) { result in
+            isAnswered = true
+            self.dialing[id] = nil
+            self.reached(id, request, result)
+        }
+        if !isAnswered { self.dialing[id] = attempt }
+    }
+
+    private func reached(_ id: StreamID, _ request: StreamRequest, _ result: Result<any Leg, StreamFault>) {
+        guard !self.isOver else {
+            if case .success(let leg) = result { leg.discard() }
+            return
+        }
+        switch result {
+        case .success(let back):
+            let front = StreamLeg(id, of: self)
+            self.legs[id] = front
+            let relay = self.makeRelay(front: front, back: back, request)
+            self.relays[id] = relay
+            self.machine.accept(id)
+            relay.begin()
+        case .failure(let fault):
+            self.owner.streamRefused(request, fault)
+            self.machine.reset(id, fault)
+        }
+        self.turn()
+    }
+
+    private func makeRelay(front: StreamLeg, back: any Leg, _ request: StreamRequest) -> Relay {
+        let owner = self.owner
+        let residents = self.residents
+        var ticket: Residents.Ticket?
+        let relay = Relay(front: front, back: back) { report in
+            if let ticket { residents.remove(ticket) }
+            owner.streamEnded(request, report)
+        }
+        ticket = residents.insert(relay)
+        return relay
+    }
+
+    /// Opens a stream toward the peer. `answer` is called exactly once, unless the attempt is cancelled.
+    package func open(
+        _ request: StreamRequest, answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) -> any OpenAttempt {
+        do throws(StreamFault) {
+            guard !self.isOver else { throw .sessionLost }
+            let id = try self.machine.open(request, now: .now())
+            self.asked[id] = answer
+            self.wake()
+            return AskedStream(id: id, of: self)
+        } catch {
+            answer(.failure(error))
+            return NoAttempt()
+        }
+    }
+
+    func answered(_ id: StreamID, context: ChannelHandlerContext) {
+        guard let answer = self.asked.removeValue(forKey: id) else { return }
+        let leg = StreamLeg(id, of: self)
+        self.legs[id] = leg
+        answer(.success(leg))
+    }
+
+    fileprivate func forget(_ id: StreamID) {
+        guard self.asked.removeValue(forKey: id) != nil else { return }
+        self.machine.reset(id, .aborted)
+        self.wake()
+    }
+
+    func streamEnded(_ id: StreamID, _ fault: StreamFault?) {
+        if let answer = self.asked.removeValue(forKey: id) {
+            answer(.failure(fault ?? .failed))
+        } else if let attempt = self.dialing.removeValue(forKey: id) {
+            attempt.cancel()
+        } else if let leg = self.legs.removeValue(forKey: id) {
+            self.relays[id] = nil
+            leg.events?.ended(leg, fault)
+        }
+    }
+
+    /// The machine is done: its carrier is the stream from here on, without any cost of the protocol.
+    func handOver(_ id: StreamID, _ leftover: ByteBuffer, context: ChannelHandlerContext) {
+        guard let relay = self.relays.removeValue(forKey: id) else { return context.close(promise: nil) }
+        self.legs[id] = nil
+        context.flush()
+        let leg = SocketLeg(context.channel, inputEnded: self.carrierEnded)
+        let pipeline = context.pipeline.syncOperations
+        do {
+            try pipeline.addHandler(leg, position: .after(self))
+        } catch {
+            return context.close(promise: nil)
+        }
+        relay.replaceFront(by: leg, early: leftover)
+        self.over(.finished)
+        pipeline.removeHandler(self, promise: nil)
+    }
+}
+
+/// A stream that was asked for and has no answer yet.
+private final class AskedStream<Machine: SessionMachine>: OpenAttempt {
+    private let id: StreamID
+    private weak var handler: SessionHandler<Machine>?
+
+    init(id: StreamID, of handler: SessionHandler<Machine>) {
+        self.id = id
+        self.handler = handler
+    }
+
+    func cancel() { self.handler?.forget(self.id) }
+}

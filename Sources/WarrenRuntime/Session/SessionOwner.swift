@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NIOCore
+package import WarrenCore
+
+/// What a session's handler asks of its surroundings; one per inbound or outbound entry, shared by its sessions.
+package protocol SessionOwner: Sendable {
+    var judge: any Authenticator { get }
+
+    /// Finds the other leg of a stream that the peer opened. `answer` is called on `loop`, exactly once unless the
+    /// attempt is cancelled, and possibly before this returns.
+    func open(
+        _ request: StreamRequest, on loop: any EventLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) -> any OpenAttempt
+
+    func streamRefused(_ request: StreamRequest, _ fault: StreamFault)
+    func streamEnded(_ request: StreamRequest, _ report: RelayReport)
+    /// The handler is on its carrier.
+    func sessionBegan(_ session: any Session)
+    func sessionReady(_ session: any Session)
+    func sessionEnded(_ session: any Session, _ reason: CloseReason)
+}
+
+/// A running session, whatever its machine.
+package protocol Session: AnyObject {
+    var channel: (any Channel)? { get }
+    /// The peer's name as the judge gave it; nil before, and where there is no login.
+    var user: String? { get }
+    /// The login is over.
+    var isReady: Bool { get }
+    func open(_ request: StreamRequest, answer: @escaping (Result<any Leg, StreamFault>) -> Void) -> any OpenAttempt
+    func shutDown(_ reason: CloseReason)
+}
+
+extension Session {
+    package var peer: SocketAddress? { self.channel?.remoteAddress }
+}
+
+extension SessionHandler: Session {}
+
+/// A judge of claims. It may take its time: nothing else of the session moves meanwhile.
+package protocol Authenticator: Sendable {
+    func judge(_ claim: Claim) async -> Verdict
+}
+
+/// For sessions whose machine judges by itself, or whose peers need no login.
+package struct NoAuthenticator: Authenticator {
+    package init() {}
+    package func judge(_ claim: Claim) async -> Verdict { .denied }
+}
+
+/// An attempt to open a stream that can be given up. After ``cancel()`` its answer does not come any more.
+package protocol OpenAttempt: AnyObject {
+    func cancel()
+}
+
+/// An attempt that was answered at once.
+package final class NoAttempt: OpenAttempt {
+    package init() {}
+    package func cancel() {}
+}

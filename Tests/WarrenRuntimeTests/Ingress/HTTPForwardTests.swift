@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import Testing
+import WarrenCore
+
+@testable import WarrenRuntime
+
+@Suite("HTTP front: absolute form") struct HTTPForwardTests {
+    struct Exchange: CustomTestStringConvertible {
+        let testDescription: String
+        let request: String
+        let open: SessionAction
+        let forwarded: String
+    }
+    static let exchanges = [
+        Exchange(
+            testDescription: "curl -x",
+            request:
+                "GET http://example.net:8080/a?b=c HTTP/1.1\r\nHost: example.net:8080\r\nUser-Agent: curl/7.88.1\r\n"
+                + "Accept: */*\r\nProxy-Connection: Keep-Alive\r\n\r\n",
+            open: .open("example.net", 8080),
+            forwarded:
+                "GET /a?b=c HTTP/1.1\r\nHost: example.net:8080\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n"
+                + "Connection: close\r\n\r\n"
+        ),
+        Exchange(
+            testDescription: "curl -x -d",
+            request:
+                "POST http://example.net/a HTTP/1.1\r\nHost: example.net\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n"
+                + "Proxy-Connection: Keep-Alive\r\nContent-Length: 3\r\n"
+                + "Content-Type: application/x-www-form-urlencoded\r\n\r\nx=1",
+            open: .open("example.net", 80),
+            forwarded:
+                "POST /a HTTP/1.1\r\nHost: example.net\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n"
+                + "Content-Length: 3\r\nContent-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n\r\nx=1"
+        ),
+        Exchange(
+            testDescription: "curl -x -d, chunked",
+            request:
+                "POST http://example.net/a HTTP/1.1\r\nHost: example.net\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + "3\r\nx=1\r\n0\r\n\r\n",
+            open: .open("example.net", 80),
+            forwarded:
+                "POST /a HTTP/1.1\r\nHost: example.net\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+                + "3\r\nx=1\r\n0\r\n\r\n"
+        ),
+        Exchange(
+            testDescription: "hop-by-hop fields",
+            request:
+                "PUT http://[2001:db8::1]:81 HTTP/1.1\r\nHost: wrong\r\nConnection: close, X-Secret ,Content-Length\r\n"
+                + "x-secret: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nProxy-Authorization: Basic YTpi\r\n"
+                + "Expect: 100-continue\r\nUpgrade: h2c\r\nTrailer: A\r\nEmpty:\r\nContent-Length: 2\r\n"
+                + "content-length: 2\r\nX-Kept:  a  b \t\r\n\r\nok",
+            open: .open("2001:db8::1", 81),
+            forwarded:
+                "PUT / HTTP/1.1\r\nHost: [2001:db8::1]:81\r\nExpect: 100-continue\r\nTrailer: A\r\nEmpty: \r\n"
+                + "Content-Length: 2\r\nX-Kept: a  b\r\nConnection: close\r\n\r\nok"
+        ),
+        Exchange(
+            testDescription: "HTTP/1.0", request: "GET http://a/ HTTP/1.0\r\n\r\n", open: .open("a", 80),
+            forwarded: "GET / HTTP/1.0\r\nHost: a\r\nConnection: close\r\n\r\n"
+        ),
+    ]
+
+    @Test("forwards one request and no more, however the bytes arrive", arguments: exchanges)
+    func forwards(_ exchange: Exchange) {
+        for split in everySplit(Array((exchange.request + "GET http://other/ HTTP/1.1\r\n\r\n").utf8)) {
+            #expect(conversation(HTTPFront(openFront), split) == [exchange.open, .deliver(exchange.forwarded)])
+        }
+    }
+
+    @Test("forwards what comes after the connection, byte by byte", arguments: exchanges)
+    func forwardsLate(_ exchange: Exchange) {
+        var driver = FrontDriver(HTTPFront(openFront))
+        let bytes = Array(exchange.request.utf8)
+        for byte in bytes {
+            driver.receive([byte])
+            driver.accept()
+        }
+        #expect(driver.take() == [exchange.open, .deliver(exchange.forwarded)])
+        #expect(!driver.machine.wantsBytes)
+    }
+
+    @Test func keepsBytesThatAreNoText() {
+        let request = Array("GET http://a/".utf8) + [0xFF] + Array(" HTTP/1.1\r\nA: ".utf8) + [0xE4, 0xFE] + "\r\n\r\n"
+        let forwarded =
+            Array("GET /".utf8) + [0xFF] + Array(" HTTP/1.1\r\nHost: a\r\nA: ".utf8) + [0xE4, 0xFE]
+            + "\r\nConnection: close\r\n\r\n"
+        #expect(
+            conversation(HTTPFront(openFront), [request[...]]).last
+                == .deliver(StreamID(0), ByteBuffer(bytes: forwarded))
+        )
+    }
+
+    static func connected(_ request: String = "GET http://a/ HTTP/1.1\r\n\r\n") -> FrontDriver<HTTPFront> {
+        var driver = FrontDriver(HTTPFront(openFront))
+        driver.receive(request)
+        driver.accept()
+        _ = driver.take()
+        return driver
+    }
+
+    @Test func bringsTheAnswerBack() {
+        var driver = Self.connected()
+        driver.send("HTTP/1.1 200 OK\r\n\r\n")
+        driver.send("body")
+        driver.finish()
+        #expect(
+            driver.take() == [
+                .write("HTTP/1.1 200 OK\r\n\r\n"), .write("body"), .end(StreamID(0), nil), .close(.finished),
+            ]
+        )
+    }
+
+    @Test func answersForAnOriginThatSaysNothing() {
+        var driver = Self.connected()
+        driver.finish()
+        let actions = driver.take()
+        #expect(actions.first == .end(StreamID(0), nil) && answerStatus(actions[1]) == "502 Empty answer")
+        #expect(actions.last == .close(.finished))
+    }
+
+    @Test func answersForAnOriginThatResets() {
+        var driver = Self.connected()
+        driver.refuse(.aborted)
+        let actions = driver.take()
+        #expect(actions.count == 2 && answerStatus(actions.first) == "502 Connection reset")
+        #expect(actions.last == .close(.finished))
+    }
+
+    @Test func addsNothingToHalfAnAnswer() {
+        var driver = Self.connected()
+        driver.send("HTTP/1.1 200 OK\r\n")
+        driver.writable = false
+        driver.send("lost")
+        _ = driver.take()
+        driver.refuse(.aborted)
+        driver.send("lost")
+        #expect(driver.take() == [.close(.finished)])
+    }
+
+    @Test func writesWhatIsQueuedBeforeAnOrderlyEnd() {
+        var driver = Self.connected()
+        driver.writable = false
+        driver.send("answer")
+        driver.refuse(nil)
+        #expect(driver.take().isEmpty)
+        driver.writable = true
+        driver.pull()
+        #expect(driver.take() == [.write("answer"), .close(.finished)])
+    }
+
+    @Test func pausesTheOriginWhileTheUserIsSlow() {
+        var driver = Self.connected()
+        driver.writable = false
+        let piece = String(repeating: "x", count: 32 << 10)
+        for _ in 0..<3 { driver.send(piece) }
+        #expect(driver.take().isEmpty)
+        driver.send(piece)
+        #expect(driver.take() == [.pause(StreamID(0))])
+        driver.send("more")
+        #expect(driver.take().isEmpty)
+        driver.writable = true
+        driver.pull()
+        let actions = driver.take()
+        // Everything leaves at once here; the runtime would have stopped in between.
+        #expect(actions.filter { $0 == .resume(StreamID(0)) }.count == 1 && actions.count == 6)
+    }
+
+    @Test func boundsTheUnreadBody() {
+        var driver = Self.connected("POST http://a/ HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n")
+        driver.receive(repeatElement(0, count: (256 << 10) - 1))
+        #expect(driver.machine.wantsBytes)
+        driver.receive([0])
+        #expect(!driver.machine.wantsBytes)
+        driver.machine.consumed(1, on: StreamID(0))
+        #expect(driver.machine.wantsBytes)
+    }
+
+    @Test func abortsABodyThatIsCutOff() {
+        var driver = Self.connected("POST http://a/ HTTP/1.1\r\nContent-Length: 5\r\n\r\nabc")
+        driver.receiveEnd()
+        let actions = driver.take()
+        #expect(actions.first == .end(StreamID(0), .aborted) && answerStatus(actions[1]) == "400 Bad Request")
+        #expect(actions.last == .violation(.truncated, "HTTP body"))
+    }
+
+    @Test func waitsForTheAnswerAfterAHalfClose() {
+        var driver = Self.connected()
+        driver.receiveEnd()
+        #expect(driver.take().isEmpty)
+        driver.send("answer")
+        #expect(driver.take() == [.write("answer")])
+    }
+
+    @Test func abortsABodyThatIsNotChunked() {
+        var driver = Self.connected("POST http://a/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        driver.send("HTTP/1.1 100 Continue\r\n\r\n")
+        _ = driver.take()
+        driver.receive("3\r\nabcX")
+        #expect(driver.take() == [.end(StreamID(0), .aborted), .violation(.badValue, "chunk.end")])
+    }
+}
+
+@Suite("HTTP front: WebSocket in absolute form") struct HTTPUpgradeTests {
+    static let request =
+        "GET http://a/chat HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n"
+        + "Sec-WebSocket-Key: x\r\n\r\n"
+    static let forwarded =
+        "GET /chat HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Key: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+    @Test("hands over once the origin agrees, in any pieces", arguments: 1...20)
+    func handsOver(_ size: Int) {
+        var driver = HTTPForwardTests.connected(Self.request)
+        driver.receive("frame")
+        let answer = Array("HTTP/1.1 101 Switching Protocols\r\n\r\n".utf8)
+        for from in stride(from: 0, to: answer.count, by: size) {
+            driver.machine.send(ByteBuffer(bytes: answer[from..<min(answer.count, from + size)]), on: StreamID(0))
+        }
+        driver.pull()
+        let actions = driver.take()
+        #expect(actions.last == .handOver("frame"))
+        let written = actions.dropLast().map { action in
+            if case .write(let bytes) = action { String(buffer: bytes) } else { "?" }
+        }
+        #expect(written.joined() == String(decoding: answer, as: UTF8.self))
+    }
+
+    @Test func asksTheOrigin() {
+        for split in everySplit(Array(Self.request.utf8)) {
+            #expect(conversation(HTTPFront(openFront), split) == [.open("a", 80), .deliver(Self.forwarded)])
+        }
+    }
+
+    @Test func holdsBackWhatComesBeforeTheAnswer() {
+        var driver = HTTPForwardTests.connected(Self.request)
+        driver.receive(repeatElement(0, count: 65536))
+        #expect(driver.take().isEmpty)
+        #expect(!driver.machine.wantsBytes)
+    }
+
+    @Test func endsWhenTheUserGoesOnAfterARefusal() {
+        var driver = HTTPForwardTests.connected(Self.request)
+        let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+        driver.send(answer)
+        #expect(driver.take() == [.write(answer)])
+        driver.receive("GET http://other/ HTTP/1.1\r\n")
+        #expect(driver.take() == [.end(StreamID(0), nil), .close(.finished)])
+    }
+
+    @Test func resumesTheOriginBeforeHandingOver() {
+        var driver = HTTPForwardTests.connected(Self.request)
+        driver.writable = false
+        driver.send("HTTP/1.1 101 Switching Protocols\r\n\r\n")
+        driver.send(String(repeating: "x", count: 128 << 10))
+        #expect(driver.take() == [.pause(StreamID(0))])
+        driver.writable = true
+        driver.pull()
+        #expect(driver.take().suffix(2) == [.resume(StreamID(0)), .handOver("")])
+    }
+}

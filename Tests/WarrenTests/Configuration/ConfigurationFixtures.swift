@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+
+@testable import Warren
+
+/// The types of the program, as the assembly passes them in.
+let knownTypes = EntryTypes(
+    inbounds: [
+        EntryType("mixed", authority: "listen"), EntryType("socks5", authority: "listen"),
+        EntryType("http", authority: "listen"), EntryType("forward", authority: "listen", path: "target"),
+        EntryType("jproxy", authority: "listen"), EntryType("zhwkprox", authority: "dial"),
+        EntryType("jet", authority: "relay"),
+    ],
+    outbounds: [
+        EntryType("direct", authority: nil), EntryType("socks5", authority: "server"),
+        EntryType("http", authority: "server"), EntryType("jproxy", authority: "server"),
+        EntryType("jet", authority: "relay"),
+    ],
+    relays: [EntryType("jet", authority: "listen"), EntryType("pair", authority: "listen")]
+)
+
+func noEnvironment(_: String) -> String? { nil }
+
+/// A section read from YAML text called `a.yaml`.
+func makeSection(_ yaml: String, folder: String = "", environment: [String: String] = [:]) -> Section {
+    let findings = Findings()
+    let node = ConfigNode.read(yaml: yaml, file: "a.yaml", environment: { environment[$0] }, findings: findings)
+    let place = Place(file: "a.yaml", line: 1, column: 1)
+    return Section(node ?? ConfigNode(.map([]), at: place), folder: folder, findings: findings)
+}
+
+func makeConfiguration(_ yaml: String, environment: [String: String] = [:]) -> (Configuration, Findings) {
+    let findings = Findings()
+    let configuration = Configuration(
+        yaml: yaml, name: "a.yaml", types: knownTypes, environment: { environment[$0] }, findings: findings
+    )
+    return (configuration, findings)
+}
+
+func makeConfiguration(listen: [String], forward: String? = nil) -> (Configuration, Findings) {
+    let findings = Findings()
+    let configuration = Configuration(listen: listen, forward: forward, types: knownTypes, findings: findings)
+    return (configuration, findings)
+}
+
+extension Findings {
+    /// All problems as they print.
+    var lines: [String] { self.problems.map(\.description) }
+}
+
+/// A new folder that is removed when the value goes.
+final class TemporaryFolder {
+    let path: String
+
+    init() throws {
+        self.path = FileManager.default.temporaryDirectory.appendingPathComponent("warren-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: self.path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: self.path) }
+
+    @discardableResult
+    func write(_ name: String, _ text: String, mode: Int = 0o600) -> String {
+        let path = "\(self.path)/\(name)"
+        let attributes: [FileAttributeKey: Any] = [.posixPermissions: mode]
+        _ = FileManager.default.createFile(atPath: path, contents: Data(text.utf8), attributes: attributes)
+        try? FileManager.default.setAttributes(attributes, ofItemAtPath: path)
+        return path
+    }
+}

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The quick checks: format, and which target may import which. Run it before every commit.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+echo "== format"
+swift format lint --strict --recursive --parallel Package.swift Sources Tests
+
+echo "== dependency direction"
+# Fails when a file imports a target that Package.swift does not grant to its own.
+swift build --explicit-target-dependency-import-check error --build-tests 2>&1 | tail -n 3
