@@ -7,10 +7,21 @@ import WarrenCore
 ///
 /// All streams share one carrier, so a stream whose reader takes nothing soon holds up all others. Past its bound it
 /// *holds*: the carrier is left alone. It is ended when it has held for ``stall``, or at once if its reader had taken
-/// nothing for that long already, so that a hundred dead readers cost the tunnel about one ``stall``.
+/// nothing for that long already.
+///
+/// A reader that takes nothing at all while it holds uses up the patience of the session, which comes back at a quarter
+/// of the time that passes: the first one is waited for in full, the next ones get what is left and at least
+/// ``shortestWait``, so that a hundred dead readers cost the tunnel little more than one ``stall``.
 struct Intake {
+    /// Enough for a reader that is alive to take something, on any path that carries a user's session.
+    private static let shortestWait = TimeAmount.milliseconds(250)
+
     private let limits: SessionLimits
     private let stall: TimeAmount
+    /// Time waited for readers lately.
+    private var waited = TimeAmount.zero
+    private var heldSince: NIODeadline?
+    private var releasedAt = NIODeadline.uptimeNanoseconds(0)
     private var unread = 0
     private var isCrowded = false
     private var holders: [Int] = []
@@ -61,13 +72,20 @@ struct Intake {
     }
 
     /// A stream that must be ended now.
-    func stalled(in table: StreamTable, now: NIODeadline) -> Int? {
+    mutating func stalled(in table: StreamTable, now: NIODeadline) -> Int? {
+        self.countWait(now: now)
         guard let due = self.due, due <= now else { return nil }
         return self.holders.first { self.due(of: $0, in: table) <= now }
     }
 
     private mutating func holdIfFull(_ row: Int, in table: inout StreamTable, now: NIODeadline) {
         guard table[row].holdsSince == nil, table[row].unread > self.bound else { return }
+        self.countWait(now: now)
+        if self.holders.isEmpty {
+            let recovered = TimeAmount.nanoseconds((now - self.releasedAt).nanoseconds / 4)
+            self.waited = max(self.waited - recovered, .zero)
+            self.heldSince = now
+        }
         table[row].holdsSince = now
         self.holders.append(row)
         let due = self.due(of: row, in: table)
@@ -91,7 +109,17 @@ struct Intake {
     }
 
     private func due(of row: Int, in table: StreamTable) -> NIODeadline {
-        let since = table[row].holdsSince ?? table[row].blockedSince
-        return (table[row].hasProgressed ? since : min(since, table[row].blockedSince)) + self.stall
+        guard let holdsSince = table[row].holdsSince else { return .distantFuture }
+        guard !table[row].hasProgressed else { return holdsSince + self.stall }
+        let patience = max(self.stall - self.waited, min(Self.shortestWait, self.stall))
+        return min(table[row].blockedSince + self.stall, holdsSince + patience)
+    }
+
+    /// Notes the end of a wait; commands do not know the time, so it is noted by the next step.
+    private mutating func countWait(now: NIODeadline) {
+        guard let since = self.heldSince, self.holders.isEmpty else { return }
+        self.heldSince = nil
+        self.releasedAt = now
+        self.waited = min(self.waited + (now - since), self.stall)
     }
 }

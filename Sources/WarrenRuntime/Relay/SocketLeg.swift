@@ -64,6 +64,7 @@ extension SocketLeg {
             self.context?.write(NIOAny(bytes), promise: nil)
             return
         }
+        self.recount()
         // A short piece of a large read must not keep all of it in memory while this peer does not read.
         let isParked = self.unsent > 0 && bytes.readableBytes < bytes.storageCapacity / 2
         self.unsent += bytes.readableBytes
@@ -72,7 +73,7 @@ extension SocketLeg {
 
     package func flush() {
         self.context?.flush()
-        self.countSent()
+        self.recount()
     }
 
     package func setReading(_ reading: Bool) {
@@ -131,7 +132,7 @@ extension SocketLeg {
 
     private var queuedBytes: Int { (try? self.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }
 
-    private func countSent() {
+    package func recount() {
         guard self.unsent > 0, let events, events.countsSent else { return }
         let queued = self.queuedBytes
         let sent = self.unsent - queued
@@ -160,7 +161,7 @@ extension SocketLeg: ChannelInboundHandler {
     }
 
     package func channelWritabilityChanged(context: ChannelHandlerContext) {
-        self.countSent()
+        self.recount()
         self.events?.writabilityChanged(of: self)
     }
 

@@ -33,6 +33,9 @@ package final class StreamLeg: Leg {
 
     package func flush() { self.session?.wake() }
 
+    /// What a session has taken counts as sent at once, or when it goes on.
+    package func recount() {}
+
     /// The machine is told by ``consumed(_:)`` how much its reader takes; it needs no second word.
     package func setReading(_ reading: Bool) {}
 

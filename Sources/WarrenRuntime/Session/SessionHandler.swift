@@ -89,9 +89,17 @@ extension SessionHandler {
     private struct Alarm: NIOScheduledCallbackHandler {
         let handler: NIOLoopBound<SessionHandler>
         func handleScheduledCallback(eventLoop: some EventLoop) {
-            self.handler.value.alarm = nil
-            self.handler.value.turn()
+            self.handler.value.alarmRang()
         }
+    }
+
+    private func alarmRang() {
+        self.alarm = nil
+        // Held up by readers, some of which may be about to be ended: what they have taken must be known first.
+        if !self.machine.wantsBytes {
+            for leg in self.legs.values { leg.events?.recountReader(of: leg) }
+        }
+        self.turn()
     }
 
     private func perform(_ action: SessionAction, context: ChannelHandlerContext) {
