@@ -45,7 +45,8 @@ public struct LineLogHandler: LogHandler {
 
     /// Where from, where to, how much, why; other keys come last.
     private static let order = [
-        "inbound", "type", "peer", "user", "destination", "outbound", "address", "in", "out", "ms", "reason",
+        "inbound", "protocol", "peer", "user", "destination", "outbound", "address", "bytesIn", "bytesOut",
+        "durationMs", "reason",
     ]
 
     private static func rank(_ key: String) -> Int { self.order.firstIndex(of: key) ?? self.order.count }

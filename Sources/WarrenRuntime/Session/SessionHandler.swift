@@ -234,7 +234,7 @@ extension SessionHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.over(.carrierLost("\(error)"))
+        self.over(.carrierLost(TLSFailure.sentence(for: error)))
         context.close(promise: nil)
     }
 
