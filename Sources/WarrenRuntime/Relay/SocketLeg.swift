@@ -46,8 +46,7 @@ extension SocketLeg {
     package func begin() {
         self.hasBegun = true
         if let events, events.countsSent {
-            let reads = SocketOptions.reads(upTo: SocketOptions.largestReadForStream)
-            try? self.channel.syncOptions?.setOption(.recvAllocator, value: reads)
+            SocketOptions.applyForStream(to: self.channel)
         }
         if self.ending == .gone {
             self.events?.ended(self, self.fault)
@@ -168,9 +167,9 @@ extension SocketLeg: ChannelInboundHandler {
     package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case ChannelEvent.inputClosed = event else { return context.fireUserInboundEventTriggered(event) }
         self.inputEnded = true
-        if self.ending == .closing {
+        if self.lingering != nil {
             context.close(mode: .all, promise: nil)
-        } else if self.hasBegun {
+        } else if self.hasBegun, self.ending != .closing {
             self.events?.finished(by: self)
         }
     }

@@ -63,7 +63,7 @@ extension SessionHandler {
     ) -> any OpenAttempt {
         do throws(StreamFault) {
             guard !self.isOver else { throw .sessionLost }
-            let id = try self.machine.open(request, now: .now())
+            let id = try self.machine.open(request, now: self.context?.eventLoop.now ?? .now())
             self.asked[id] = answer
             self.wake()
             return AskedStream(id: id, of: self)

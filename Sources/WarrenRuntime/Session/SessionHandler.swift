@@ -48,7 +48,7 @@ extension SessionHandler {
         self.turnIsDue = false
         guard !self.isTurning, !self.isOver, let context else { return }
         self.isTurning = true
-        let now = NIODeadline.now()
+        let now = context.eventLoop.now
         while !self.isOver, let action = self.machine.next(now: now, writable: context.channel.isWritable) {
             self.perform(action, context: context)
         }
@@ -203,7 +203,7 @@ extension SessionHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func begin() {
-        self.machine.start(now: .now())
+        self.machine.start(now: self.context?.eventLoop.now ?? .now())
         self.turn()
     }
 
