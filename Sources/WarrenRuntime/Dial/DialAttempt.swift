@@ -73,7 +73,8 @@ extension DialAttempt {
         }
         if self.queriesLeft == 0 { self.deadline?.cancel() }
         if self.hasStarted {
-            if self.connecting == 0 { self.connectNext() }
+            // With a pause between two attempts still running, its end takes the new addresses along.
+            if self.connecting == 0 || self.timer == nil { self.connectNext() }
         } else if self.queriesLeft == 0 || (family == self.dialer.prefer && !self.waiting.isEmpty) {
             self.begin()
         } else if !self.waiting.isEmpty {

@@ -35,7 +35,8 @@ package final class SessionOutbound: Outbound, @unchecked Sendable {
     private var lastTry = NIODeadline.uptimeNanoseconds(0)
     private var waiting: [WaitingStream] = []
     private var random = SystemRandomNumberGenerator()
-    private let tried: EventLoopPromise<Void>
+    /// Waited for by ``start()``.
+    private var tried: EventLoopPromise<Void>?
 
     /// - Parameter makeSession: puts a session handler with this owner on a connected carrier.
     package init(
@@ -48,13 +49,16 @@ package final class SessionOutbound: Outbound, @unchecked Sendable {
         self.carrier = carrier
         self.reporter = reporter
         self.makeSession = makeSession
-        self.tried = home.makePromise()
     }
 
     /// Completes when the carrier has been tried once, whatever came of it.
     package func start() -> EventLoopFuture<Void> {
-        self.loop.execute { self.dial() }
-        return self.tried.futureResult
+        let tried = self.loop.makePromise(of: Void.self)
+        self.loop.execute {
+            self.tried = tried
+            self.dial()
+        }
+        return tried.futureResult
     }
 
     /// The process is on its way out: the session may go on, but a lost one is not made again.
@@ -72,7 +76,7 @@ package final class SessionOutbound: Outbound, @unchecked Sendable {
             case .idle, .stopped: break
             }
             self.failWaiting(.shutdown)
-            self.tried.succeed()
+            self.triedOnce()
         }
     }
 }
@@ -154,7 +158,7 @@ private final class WaitingStream: OpenAttempt {
 
 extension SessionOutbound {
     private func dial() {
-        if case .stopped = self.state { return }
+        if case .stopped = self.state { return self.triedOnce() }
         self.lastTry = .now()
         var isAnswered = false
         let attempt = self.carrier.dial(on: self.loop) { result in
@@ -190,7 +194,7 @@ extension SessionOutbound {
         self.state = .up(session)
         self.backoff.succeeded()
         self.reporter.sessionUp(outbound: self.name, peer: self.carrier.description)
-        self.tried.succeed()
+        self.triedOnce()
         let waiting = self.waiting
         self.waiting = []
         for stream in waiting { stream.open(on: session) }
@@ -205,7 +209,7 @@ extension SessionOutbound {
     }
 
     private func failed(_ reason: String, wasUp: Bool = false) {
-        self.tried.succeed()
+        self.triedOnce()
         guard !self.isRetiring else {
             self.state = .stopped
             return self.failWaiting(.shutdown)
@@ -216,6 +220,11 @@ extension SessionOutbound {
         )
         self.rest(for: pause)
         self.failWaiting(.sessionLost)
+    }
+
+    private func triedOnce() {
+        self.tried?.succeed()
+        self.tried = nil
     }
 
     private func rest(for pause: TimeAmount) {

@@ -97,7 +97,9 @@ private func mode(of path: String) throws -> Int? {
         )
     }
 
-    @Test("a damaged file is named, with the rule it breaks", arguments: ["", "short", String(repeating: "x", count: 70_000)])
+    @Test(
+        "a damaged file is named, with the rule it breaks",
+        arguments: ["", "short", String(repeating: "x", count: 70_000)])
     func aDamagedFileIsAProblem(content: String) throws {
         let folder = try TemporaryFolder()
         folder.write("AA.dat", content)

@@ -24,7 +24,8 @@ private func json(_ metadata: Logger.Metadata, message: String = "stream") -> St
 
     @Test func keysComeInTheOrderOfAStream() {
         let line = text([
-            "zebra": "1", "reason": "finished", "inbound": "a", "bytesOut": "2", "bytesIn": "1", "apple": "0", "peer": "b",
+            "zebra": "1", "reason": "finished", "inbound": "a", "bytesOut": "2", "bytesIn": "1", "apple": "0",
+            "peer": "b",
         ])
         #expect(line == "\(time) info stream inbound=a peer=b bytesIn=1 bytesOut=2 reason=finished apple=0 zebra=1\n")
     }

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+
+/// The real curl.
+enum Curl {
+    static let executable: URL? = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+        .map { URL(filePath: "\($0)/curl") }
+        .first { FileManager.default.isExecutableFile(atPath: $0.path) }
+
+    static var isThere: Bool { self.executable != nil }
+    static let absence = "there is no curl on this machine"
+
+    /// Runs curl quietly; `-f` is not given, so that answers of proxies are seen.
+    static func run(_ arguments: [String]) async throws -> Program.Outcome {
+        guard let executable = self.executable else { throw HarnessError(description: Self.absence) }
+        return try await Program.run(executable, ["-q", "-sS", "--max-time", "60", "--noproxy", ""] + arguments)
+    }
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Synchronization
+
+/// A failure of the harness itself, in one sentence.
+struct HarnessError: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// A process that the test starts, and ends by its own identifier.
+final class Program: Sendable {
+    struct Outcome: Sendable {
+        let code: Int32
+        let output: String
+        let errors: String
+    }
+
+    private let process: pid_t
+    private let exit = Exit()
+    private let output: Collector
+    let errors: Collector
+
+    /// One at a time, so that no child inherits a pipe of another.
+    private static let starting = Mutex(())
+
+    private init(
+        _ executable: URL, _ arguments: [String], in folder: String?, environment: [String: String]
+    ) throws {
+        var inherited = ProcessInfo.processInfo.environment.filter { !$0.key.lowercased().hasSuffix("_proxy") }
+        inherited.merge(environment) { $1 }
+        var words = [executable.path] + arguments
+        // A shell goes to the folder and becomes the program: there is no portable way to spawn somewhere else.
+        if let folder { words = ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\"", folder] + words }
+        let (process, output, errors) = try Self.starting.withLock { [words, inherited] _ in
+            let (output, errors) = (try Pipe(), try Pipe())
+            return (try Self.spawn(words, inherited, output, errors), output, errors)
+        }
+        self.process = process
+        self.output = Collector(output)
+        self.errors = Collector(errors)
+        let exit = self.exit
+        Thread.detachNewThread {
+            var status: CInt = 0
+            while waitpid(process, &status, 0) < 0, errno == EINTR {}
+            // The low seven bits are the signal that ended it, if one did.
+            exit.happened(status & 0x7F == 0 ? (status >> 8) & 0xFF : -(status & 0x7F))
+        }
+    }
+
+    /// Starts the process with nothing on its standard input and the writing ends of the pipes as its outputs.
+    private static func spawn(
+        _ command: [String], _ environment: [String: String], _ output: Pipe, _ errors: Pipe
+    ) throws -> pid_t {
+        #if canImport(Darwin)
+        var actions: posix_spawn_file_actions_t?
+        #else
+        var actions = posix_spawn_file_actions_t()
+        #endif
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, output.writing, STDOUT_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, errors.writing, STDERR_FILENO)
+        var words = command.map { strdup($0) } + [nil]
+        var settings = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { for text in words + settings { free(text) } }
+        var process: pid_t = 0
+        let result = posix_spawn(&process, command[0], &actions, nil, &words, &settings)
+        close(output.writing)
+        close(errors.writing)
+        guard result == 0 else { throw HarnessError(description: "\(command[0]) cannot be started: error \(result)") }
+        return process
+    }
+
+    /// Runs a program to its end.
+    static func run(
+        _ executable: URL, _ arguments: [String], in folder: String? = nil, environment: [String: String] = [:]
+    ) async throws -> Outcome {
+        let program = try Program(executable, arguments, in: folder, environment: environment)
+        return await program.outcome()
+    }
+
+    static func start(_ executable: URL, _ arguments: [String], in folder: String? = nil) throws -> Program {
+        try Program(executable, arguments, in: folder, environment: [:])
+    }
+
+    /// Waits for the end.
+    func outcome() async -> Outcome {
+        await self.output.end()
+        await self.errors.end()
+        return Outcome(code: await self.exit.code(), output: self.output.text, errors: self.errors.text)
+    }
+
+    func signal(_ signal: Int32) { self.exit.ifRunning { kill(self.process, signal) } }
+
+    deinit { self.signal(SIGKILL) }
+}
+
+/// Two descriptors that no child inherits.
+private struct Pipe {
+    let reading: CInt
+    let writing: CInt
+
+    init() throws {
+        var ends: [CInt] = [0, 0]
+        guard pipe(&ends) == 0 else { throw HarnessError(description: "there is no pipe: error \(errno)") }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        (self.reading, self.writing) = (ends[0], ends[1])
+    }
+}
+
+/// The end of a process, which may be waited for before and after it.
+private final class Exit: Sendable {
+    private struct State {
+        var code: Int32?
+        var waiting: [CheckedContinuation<Int32, Never>] = []
+    }
+
+    private let state = Mutex(State())
+
+    func happened(_ code: Int32) {
+        self.state.withLock { state in
+            state.code = code
+            for continuation in state.waiting { continuation.resume(returning: code) }
+            state.waiting = []
+        }
+    }
+
+    func code() async -> Int32 {
+        await withCheckedContinuation { continuation in
+            self.state.withLock { state in
+                if let code = state.code {
+                    continuation.resume(returning: code)
+                } else {
+                    state.waiting.append(continuation)
+                }
+            }
+        }
+    }
+
+    /// The identifier may belong to another process afterwards.
+    func ifRunning(_ body: () -> Void) { self.state.withLock { if $0.code == nil { body() } } }
+}
+
+/// What comes out of a pipe, as text, with waiting for a line.
+final class Collector: Sendable {
+    private struct State {
+        var bytes: [UInt8] = []
+        var hasEnded = false
+        var waiting: [(part: String?, continuation: CheckedContinuation<String?, Never>)] = []
+    }
+
+    private let state = Mutex(State())
+
+    fileprivate init(_ pipe: Pipe) {
+        Thread.detachNewThread { [self] in
+            var buffer = [UInt8](repeating: 0, count: 64 << 10)
+            var count = 1
+            while count > 0 {
+                count = read(pipe.reading, &buffer, buffer.count)
+                if count < 0, errno == EINTR { count = 1 } else { self.take(buffer.prefix(max(count, 0))) }
+            }
+            close(pipe.reading)
+        }
+    }
+
+    var text: String { self.state.withLock { String(decoding: $0.bytes, as: UTF8.self) } }
+
+    /// The first line with this in it; nil if the output ends without one.
+    func line(with part: String) async -> String? { await self.wait(for: part) }
+
+    func end() async { _ = await self.wait(for: nil) }
+
+    private func wait(for part: String?) async -> String? {
+        await withCheckedContinuation { continuation in
+            self.state.withLock { state in
+                if let line = part.flatMap({ Self.line(with: $0, in: state.bytes) }) {
+                    continuation.resume(returning: line)
+                } else if state.hasEnded {
+                    continuation.resume(returning: nil)
+                } else {
+                    state.waiting.append((part, continuation))
+                }
+            }
+        }
+    }
+
+    /// - Parameter bytes: nothing at the end.
+    private func take(_ bytes: ArraySlice<UInt8>) {
+        self.state.withLock { state in
+            state.bytes += bytes
+            state.hasEnded = state.hasEnded || bytes.isEmpty
+            let all = state.bytes
+            let hasEnded = state.hasEnded
+            state.waiting.removeAll { entry in
+                let line = entry.part.flatMap { Self.line(with: $0, in: all) }
+                guard line != nil || hasEnded else { return false }
+                entry.continuation.resume(returning: line)
+                return true
+            }
+        }
+    }
+
+    /// Whole lines only.
+    private static func line(with part: String, in bytes: [UInt8]) -> String? {
+        String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+            .first { $0.contains(part) }.map(String.init)
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import NIOCore
+import NIOPosix
+import Testing
+import WarrenCore
+
+@testable import WarrenRuntime
+
+/// Says hello and nothing else.
+private final class Greeter: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    func channelActive(context: ChannelHandlerContext) {
+        context.writeAndFlush(NIOAny(ByteBuffer(string: "hello")), promise: nil)
+        context.read()
+    }
+}
+
+private func greeting(_ name: String = "front", host: String? = "127.0.0.1", port: UInt16 = 0) -> Listener.Plan {
+    Listener.Plan(name: name, protocol: "test", host: host, port: port) { channel in
+        try channel.pipeline.syncOperations.addHandler(Greeter())
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct ListenerTests {
+    private let loops = Loops(threads: 1)
+    private let log = LogRecorder()
+
+    private func bind(_ plan: Listener.Plan, limit: Int = 100) async throws -> Listener {
+        try await Listener.bind(plan, on: self.loops, gate: Gate(limit: limit, reporter: self.log.reporter))
+    }
+
+    @Test func putsItsHandlersOnEveryConnection() async throws {
+        let listener = try await self.bind(greeting())
+        let bound = try #require(listener.bound)
+        #expect(bound.name == "front")
+        #expect(bound.address.port != 0)
+        for _ in 0..<3 {
+            let peer = try await Peer.connect(to: bound.address)
+            #expect(String(buffer: try await peer.received(atLeast: 5)) == "hello")
+            peer.close()
+        }
+        try await listener.channel.close()
+    }
+
+    @Test("without a host it listens on all addresses")
+    func listensOnAll() async throws {
+        let listener = try await self.bind(greeting(host: nil))
+        let port = try #require(listener.bound?.address.port)
+        let peer = try await Peer.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: port))
+        #expect(String(buffer: try await peer.received(atLeast: 5)) == "hello")
+        peer.close()
+        try await listener.channel.close()
+    }
+
+    @Test func connectionsPastTheLimitAreTurnedAwayUntilOneHasGone() async throws {
+        let listener = try await self.bind(greeting(), limit: 2)
+        let address = try #require(listener.bound?.address)
+        let first = try await Peer.connect(to: address)
+        let second = try await Peer.connect(to: address)
+        _ = try await first.received(atLeast: 5)
+        _ = try await second.received(atLeast: 5)
+        let third = try await Peer.connect(to: address)
+        #expect(try await third.everything().bytes.readableBytes == 0)
+        let line = await self.log.next("connection turned away")
+        #expect(line?.metadata["reason"] == "limits.sessions is 2")
+        #expect(line?.level == .warning)
+        let fourth = try await Peer.connect(to: address)
+        #expect(await self.log.next("connection turned away")?.level == .debug)
+        fourth.close()
+        first.reset()
+        _ = try await first.everything()
+        // The end of the first one is counted before the next connection of the same loop is looked at, or soon after.
+        var greeted = false
+        let patience = NIODeadline.now() + .seconds(20)
+        while !greeted, NIODeadline.now() < patience {
+            let next = try await Peer.connect(to: address)
+            greeted = try await next.everythingOrHello()
+            next.close()
+        }
+        #expect(greeted)
+        second.close()
+        try await listener.channel.close()
+    }
+
+    @Test("what a port that is in use makes of the start, in one sentence with a remedy")
+    func portInUse() async throws {
+        let other = try await TestServer.start()
+        var plan = Node.Plan()
+        plan.listeners = [greeting("one"), greeting("two", port: other.port)]
+        let node = Node(plan, loops: self.loops, reporter: self.log.reporter) { _ in Issue.record("it was ready") }
+        let failure = await #expect(throws: StartFailure.self) { try await node.run() }
+        #expect(
+            failure?.description
+                == "two: cannot listen on 127.0.0.1:\(other.port): the port is in use; "
+                + "stop the other program or choose another port"
+        )
+        try await other.stop()
+    }
+
+    @Test func anAddressOfAnotherMachine() async throws {
+        var plan = Node.Plan()
+        plan.listeners = [greeting("one", host: "192.0.2.1", port: 1)]
+        let node = Node(plan, loops: self.loops, reporter: self.log.reporter) { _ in Issue.record("it was ready") }
+        let failure = await #expect(throws: StartFailure.self) { try await node.run() }
+        #expect(failure?.description.hasPrefix("one: cannot listen on 192.0.2.1:1: this machine has no such") == true)
+    }
+}
+
+extension Peer {
+    /// True as soon as the greeting is there, false if the other side ends without it.
+    fileprivate func everythingOrHello() async throws -> Bool {
+        (try? await self.received(atLeast: 5)) != nil
+    }
+}
