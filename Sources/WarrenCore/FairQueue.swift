@@ -157,7 +157,7 @@ extension FairQueue.Line {
 
     private mutating func advance() {
         guard self.next < self.rest.count else {
-            self.head = ByteBuffer()
+            self.head = ByteBuffer()  // lets go of the chunk
             return
         }
         self.head = self.rest[self.next]
@@ -173,7 +173,7 @@ extension FairQueue.Line {
     }
 
     fileprivate mutating func clear() {
-        self.head = ByteBuffer()
+        if self.head.readableBytes > 0 { self.head = ByteBuffer() }
         if !self.rest.isEmpty { self.rest.removeAll(keepingCapacity: self.rest.count <= Self.mostKept) }
         self.next = 0
         self.bytes = 0

@@ -140,14 +140,11 @@ struct Multiplexer {
         let most = Self.packetsPerWrite * Packet.mostBytes
         let ready = self.queue.bytes - self.queue.heldBytes
         let payload = min(ready + ready / 64 + 64 + self.datagramBytes, most)
-        var output = self.takeOutput(self.control.readableBytes + payload)
-        if self.control.readableBytes > 0 {
-            output.writeBuffer(&self.control)
-            self.control.clear()
-        }
-        let limit = output.writerIndex + most
-        var writer = PacketWriter(output, cipher: self.cipher, dialect: self.dialect)
-        output = ByteBuffer()
+        // In one expression: a second reference to the output would make the writer copy it.
+        var writer = PacketWriter(
+            self.takeOutput(self.control.readableBytes + payload), cipher: self.cipher, dialect: self.dialect)
+        writer.append(sealed: &self.control)
+        let limit = writer.bytes.writerIndex + most
         while !self.datagrams.isEmpty, let (id, bytes) = self.datagrams.popFirst() {
             self.datagramBytes -= bytes.readableBytes
             writer.append(.datagram(id: id, bytes))

@@ -45,6 +45,13 @@ struct PacketWriter {
         self.seal(from: staged.start, head: self.dialect.dataHead(self.dataType, id: staged.id, count: staged.count))
     }
 
+    /// Appends packets that are complete, and empties their buffer.
+    mutating func append(sealed packets: inout ByteBuffer) {
+        guard packets.readableBytes > 0 else { return }
+        self.bytes.writeBuffer(&packets)
+        packets.clear()
+    }
+
     /// Appends a message that is not TCP payload.
     mutating func append(_ message: JProxy.Message) {
         self.seal()
@@ -55,13 +62,20 @@ struct PacketWriter {
     }
 
     private mutating func stage(_ piece: inout ByteBuffer, id: UInt16, upTo most: Int) {
-        guard var part = piece.readSlice(length: min(most, piece.readableBytes)) else { return }
-        if self.staged == nil {
-            self.staged = (id, self.bytes.writerIndex, 0)
-            self.bytes.writeMultipleIntegers(UInt16(0), UInt32(0))  // block count and head, filled in by `seal`
+        let count = min(most, piece.readableBytes)
+        let staged = self.staged ?? (id, self.bytes.writerIndex, 0)
+        // Room for block count and head, filled in by `seal`.
+        let gap = self.staged == nil ? 1 + Packet.dataHead : 0
+        self.bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: gap + count) { target in
+            piece.withUnsafeReadableBytes { source in
+                guard let target = target.baseAddress, let source = source.baseAddress else { return 0 }
+                (target + gap).copyMemory(from: source, byteCount: count)
+                return gap + count
+            }
         }
-        self.staged?.count += self.bytes.writeBuffer(&part)
-        if self.staged?.count == Packet.mostData { self.seal() }
+        piece.moveReaderIndex(forwardBy: count)
+        self.staged = (id, staged.1, staged.2 + count)
+        if staged.2 + count == Packet.mostData { self.seal() }
     }
 
     private mutating func encrypt(_ piece: inout ByteBuffer, packets: Int, id: UInt16) {
