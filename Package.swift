@@ -44,7 +44,9 @@ let package = Package(
         .target(name: "WarrenCore", dependencies: [nio("NIOCore")]),
         .target(
             name: "WarrenRuntime",
-            dependencies: ["WarrenCore", nio("NIOCore"), nio("NIOPosix"), nioSSL, logging, metrics, lifecycle]
+            dependencies: [
+                "WarrenCore", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nioSSL, logging, metrics, lifecycle,
+            ]
         ),
         .target(
             name: "Warren",

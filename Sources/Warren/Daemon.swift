@@ -67,7 +67,8 @@ public struct Daemon {
     public func run(onReady: @escaping @Sendable ([Listening]) -> Void) async throws {
         let logger = self.makeLogger()
         for warning in self.assembly.warnings { logger.warning("\(warning)") }
-        let services = self.assembly.services(logger: logger, loops: Loops()) { bound in
+        let loops = Loops()
+        let services = self.assembly.services(logger: logger, loops: loops) { bound in
             onReady(bound.map { Listening(name: $0.name, address: $0.address.text) })
         }
         // The services' own log lines are about services, not about Warren: only what is wrong is of interest.
@@ -82,7 +83,11 @@ public struct Daemon {
             tasks.addTask {
                 var isDraining = false
                 for await signal in signals {
-                    if isDraining { Foundation.exit(0) }
+                    if isDraining {
+                        // Reset what still runs: an exit alone would look like an orderly end to its peers.
+                        try? await loops.onEach { $0.evict() }.get()
+                        Foundation.exit(0)
+                    }
                     isDraining = true
                     logger.info("draining", metadata: ["signal": "\(signal)"])
                     await group.triggerGracefulShutdown()

@@ -15,7 +15,10 @@ struct RunCommand: AsyncParsableCommand {
 
     @OptionGroup var source: Source
 
-    @Option(name: .customLong("log-level"), help: "trace, debug, info, notice, warning or error; for -L and -F.")
+    @Option(
+        name: .customLong("log-level"),
+        help: "trace, debug, info, notice, warning or error; takes the place of log: level:."
+    )
     var logLevel: String?
 
     mutating func run() async throws {

@@ -49,12 +49,13 @@ package final class Node: Service {
         let sweep = self.startSweeping()
         for listener in listeners {
             guard let address = listener.bound?.address else { continue }
-            self.reporter.listening(inbound: listener.plan.name, type: listener.plan.type, address: address)
+            self.reporter.listening(inbound: listener.plan.name, protocol: listener.plan.protocol, address: address)
         }
         self.onReady(listeners.compactMap(\.bound))
         try? await gracefulShutdown()
         for task in sweep { task.cancel() }
         for listener in listeners { try? await listener.channel.close() }
+        for outbound in self.plan.outbounds { outbound.retire() }
         await self.drain()
         for outbound in self.plan.outbounds { outbound.stop() }
         try? await self.loops.onEach { $0.evict() }.get()

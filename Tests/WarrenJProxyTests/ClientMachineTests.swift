@@ -195,9 +195,24 @@ struct ClientMachineTests {
         #expect(client.after(.seconds(10)) == [])
     }
 
+    @Test func theOnlyStreamMayHoldTheSessionForAsLongAsItLikes() throws {
+        var client = try Client.loggedIn()
+        let stream = try client.open()
+        for _ in 0..<65 { _ = client.receive(.data(0, 4074)) }
+        #expect(client.after(.seconds(5)) == [])
+        #expect(client.after(.seconds(500)) == [])
+        #expect(!client.machine.wantsBytes)
+        let other = try client.open()
+        #expect(client.after(.milliseconds(4900)).events == [])  // not found overdue because somebody else came
+        #expect(client.after(.milliseconds(5100)).events == [.end(stream, .stalled)])
+        #expect(client.machine.wantsBytes)
+        client.machine.reset(other, nil)
+    }
+
     @Test func endsAReaderThatStalls() throws {
         var client = try Client.loggedIn()
         let stream = try client.open()
+        _ = try client.open()
         for _ in 0..<65 { _ = client.receive(.data(0, 4074)) }
         client.machine.consumed(1, on: stream)  // a trickle does not help
         #expect(client.machine.deadline == client.now + .seconds(5))
@@ -210,6 +225,7 @@ struct ClientMachineTests {
     @Test func aHundredStalledReadersCostOneStall() throws {
         var client = try Client.loggedIn()
         let streams = try (0..<100).map { _ in try client.open() }
+        _ = try client.open()
         for stream in streams { _ = client.receive(.data(UInt16(stream.rawValue), 1000)) }
         let start = client.now
         var ended = 0

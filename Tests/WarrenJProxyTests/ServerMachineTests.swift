@@ -111,6 +111,7 @@ struct ServerMachineTests {
     @Test func stopsReadingWhenEarlyDataPilesUpAndEndsTheStreamAfterAWhile() throws {
         var server = try Server.loggedIn()
         _ = server.receive(Self.connect(1))
+        _ = server.receive(Self.connect(2))
         for _ in 0..<64 { _ = server.receive(.data(1, 4074)) }
         #expect(server.machine.wantsBytes)
         _ = server.receive(.data(1, 4074))

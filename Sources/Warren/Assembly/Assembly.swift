@@ -46,6 +46,7 @@ package struct Assembly {
             return draft.map { Outbound(entry: entry, type: type, draft: $0) }
         }
         self.policy = EgressPolicy(configuration.egress, findings)
+        Self.checkPorts(self.inbounds, findings)
         try findings.check()
         self.warnings = findings.notes.map(\.description) + Self.exposures(self.inbounds, self.outbounds)
     }
@@ -77,10 +78,27 @@ package struct Assembly {
         var watched: [FileWatcher.Watched] = []
         for inbound in self.inbounds {
             guard let target = targets[inbound.entry.to?.value ?? EntryList.direct] else { continue }
-            plan.listeners.append(inbound.listener(to: target, loops: loops, reporter: reporter, watched: &watched))
+            plan.listeners.append(
+                inbound.listener(
+                    to: target, handshake: self.configuration.limits.handshake, loops: loops, reporter: reporter,
+                    watched: &watched
+                )
+            )
         }
         let node = Node(plan, loops: loops, reporter: reporter, onReady: onReady)
         return watched.isEmpty ? [node] : [FileWatcher(watched), node]
+    }
+
+    /// Two listeners on one address would only be found when the second one is bound.
+    private static func checkPorts(_ inbounds: [Inbound], _ findings: Findings) {
+        var taken: [ListenAddress: String] = [:]
+        for inbound in inbounds where inbound.draft.listen.port > 0 {
+            let listen = inbound.draft.listen
+            if let other = taken.updateValue(inbound.entry.name, forKey: listen) {
+                let place = inbound.entry.section.place(of: "listen")
+                findings.report("\(quoted(other)) listens on \(listen) already", at: place, hint: "choose another port")
+            }
+        }
     }
 
     private static func exposures(_ inbounds: [Inbound], _ outbounds: [Outbound]) -> [String] {
@@ -96,7 +114,12 @@ package struct Assembly {
             let place = "\(outbound.entry.name) (\(outbound.entry.type)) dials \(draft.server) without TLS"
             return "\(place): a stranger on the path could read \(exposure)"
         }
-        return listeners + carriers
+        let open = inbounds.compactMap { inbound -> String? in
+            guard inbound.draft.isOpenToAll, inbound.draft.listen.host?.isLoopback != true else { return nil }
+            let place = "\(inbound.entry.name) (\(inbound.entry.type)) listens on \(inbound.draft.listen) without users"
+            return "\(place): everybody who reaches it may use it"
+        }
+        return listeners + carriers + open
     }
 }
 
@@ -122,10 +145,11 @@ extension Assembly.Outbound {
 
 extension Assembly.Inbound {
     fileprivate func listener(
-        to target: any WarrenRuntime.Outbound, loops: Loops, reporter: Reporter, watched: inout [FileWatcher.Watched]
+        to target: any WarrenRuntime.Outbound, handshake: TimeAmount, loops: Loops, reporter: Reporter,
+        watched: inout [FileWatcher.Watched]
     ) -> Listener.Plan {
         let sessions = InboundSessions(
-            name: self.entry.name, type: self.entry.type, outbound: target, judge: self.draft.judge,
+            name: self.entry.name, protocol: self.entry.type, outbound: target, judge: self.draft.judge,
             isTrusted: self.draft.isTrusted, isTunnel: self.draft.isTunnel, reporter: reporter
         )
         watched += self.draft.watched.map { $0.reporting(to: reporter, about: self.entry.name) }
@@ -138,8 +162,9 @@ extension Assembly.Inbound {
         }
         let install = self.draft.install
         return Listener.Plan(
-            name: self.entry.name, type: self.entry.type, host: self.draft.listen.host?.description,
-            port: self.draft.listen.port, tls: server, sockets: self.draft.sockets, home: target.home
+            name: self.entry.name, protocol: self.entry.type, host: self.draft.listen.host?.description,
+            port: self.draft.listen.port, tls: server, handshake: handshake, sockets: self.draft.sockets,
+            home: target.home
         ) { channel in
             try install(channel, sessions, loops.residents(on: channel.eventLoop))
         }

@@ -31,6 +31,8 @@ struct InboundDraft {
     var sockets = SocketOptions()
     /// Where it leads is in our own configuration, so the egress policy has no say.
     var isTrusted = false
+    /// Whoever reaches it may have it connect to wherever the egress policy allows.
+    var isOpenToAll = false
     /// Its sessions carry many streams and are worth a log line of their own.
     var isTunnel = false
     var judge: any Authenticator = NoAuthenticator()

@@ -105,7 +105,7 @@ package final class Section {
 
     /// Reports that a key should be there.
     package func missing(_ key: String, expected: String) {
-        self.findings.report("the key \(key) is missing", at: self.place, hint: "expected \(expected)")
+        self.findings.report("the key \(quoted(key)) is missing", at: self.place, hint: "expected \(expected)")
     }
 
     /// Reports every key that was not asked for, here and in the sections below.

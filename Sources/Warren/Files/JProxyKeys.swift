@@ -36,7 +36,8 @@ public enum JProxyKeys {
         } catch {
             throw JProxyFileError("the folder \(folder)/users cannot be made", "check the path and its mode")
         }
-        try Self.create(userFile, mode: 0o644, pair.user.serialized())
+        // Not secret by name, but whoever knows the public key can play the server.
+        try Self.create(userFile, mode: 0o600, pair.user.serialized())
         try Self.create(clientFile, mode: 0o600, pair.client.serialized())
         return Written(clientFile: clientFile, userFile: userFile)
     }

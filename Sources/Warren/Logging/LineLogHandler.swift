@@ -45,7 +45,8 @@ public struct LineLogHandler: LogHandler {
 
     /// Where from, where to, how much, why; other keys come last.
     private static let order = [
-        "inbound", "type", "peer", "user", "destination", "outbound", "address", "in", "out", "ms", "reason",
+        "inbound", "protocol", "peer", "user", "destination", "outbound", "address", "bytesIn", "bytesOut",
+        "durationMs", "reason",
     ]
 
     private static func rank(_ key: String) -> Int { self.order.firstIndex(of: key) ?? self.order.count }
@@ -68,8 +69,17 @@ extension LineLogHandler {
     /// A value as one word: quoted where it would fall apart.
     private static func word(_ value: Logger.MetadataValue) -> String {
         let text = "\(value)"
-        let isPlain = !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x22 && $0 != 0x7F && $0 != 0x3D }
-        return isPlain ? text : Self.quoted(text)
+        let isPlain = text.unicodeScalars.allSatisfy { $0 != " " && $0 != "\"" && $0 != "=" && !Self.isControl($0) }
+        return isPlain && !text.isEmpty ? text : Self.quoted(text)
+    }
+
+    /// What a terminal or a pager could take for a command, a line end or a change of direction.
+    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+        guard scalar.value >= 0x7F else { return scalar.value < 0x20 }
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: return true
+        default: return false
+        }
     }
 
     private static func json(_ value: Logger.MetadataValue) -> String {
@@ -87,7 +97,7 @@ extension LineLogHandler {
             case "\n": out += "\\n"
             case "\r": out += "\\r"
             case "\t": out += "\\t"
-            case let scalar where scalar.value < 0x20 || scalar.value == 0x7F:
+            case let scalar where Self.isControl(scalar) && scalar.value <= 0xFFFF:
                 let digits = String(scalar.value, radix: 16)
                 out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
             default: out.unicodeScalars.append(scalar)

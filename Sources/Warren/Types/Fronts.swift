@@ -12,9 +12,9 @@ extension InboundType {
     static let mixed = Self.front("mixed") { front in
         { channel, sessions, residents in
             let candidates = [
-                front.candidate(sessions, residents, SOCKS5Front.init, SOCKS5Front.detect),
-                front.candidate(sessions, residents, SOCKS4Front.init, SOCKS4Front.detect),
-                front.candidate(sessions, residents, HTTPFront.init, HTTPFront.detect),
+                front.candidate(sessions, residents, SOCKS5Front.init),
+                front.candidate(sessions, residents, SOCKS4Front.init),
+                front.candidate(sessions, residents, HTTPFront.init),
             ]
             let peer = channel.remoteAddress
             let detector = Detector(candidates, patience: front.limits.handshake) { head in
@@ -58,7 +58,9 @@ extension InboundType {
             let front = FrontConfiguration(requiresLogin: users != nil, limits: session)
             let judge: any Authenticator =
                 users.map { Passwords($0.map { ($0.name, $0.password.text) }) } ?? NoAuthenticator()
-            return InboundDraft(entry.section, judge: judge, install: install(front))
+            var draft = InboundDraft(entry.section, judge: judge, install: install(front))
+            draft?.isOpenToAll = users == nil
+            return draft
         }
     }
 }
@@ -74,13 +76,12 @@ extension FrontConfiguration {
         }
     }
 
-    fileprivate func candidate<Front: SessionMachine & SendableMetatype>(
+    fileprivate func candidate<Front: SessionMachine & TunnelProtocol>(
         _ sessions: InboundSessions, _ residents: Residents,
-        _ makeFront: @escaping @Sendable (FrontConfiguration) -> Front,
-        _ detect: @escaping (ByteBufferView) -> Detection
+        _ makeFront: @escaping @Sendable (FrontConfiguration) -> Front
     ) -> Detector.Candidate {
-        Detector.Candidate(detect: detect) { channel in
-            try self.install(makeFront)(channel, sessions, residents)
+        Detector.Candidate(detect: Front.detect) { channel in
+            try self.install(makeFront)(channel, sessions.speaking(Front.name), residents)
         }
     }
 }

@@ -7,10 +7,21 @@ import WarrenCore
 ///
 /// All streams share one carrier, so a stream whose reader takes nothing soon holds up all others. Past its bound it
 /// *holds*: the carrier is left alone. It is ended when it has held for ``stall``, or at once if its reader had taken
-/// nothing for that long already, so that a hundred dead readers cost the tunnel about one ``stall``.
+/// nothing for that long already.
+///
+/// A wait that ends with the end of its stream uses up the patience of the session, which comes back at a quarter of the
+/// time that passes: the first dead reader is waited for in full, the next ones get what is left and at least
+/// ``shortestWait``, so that a hundred of them cost the tunnel little more than one ``stall``. The only stream of a
+/// session holds up nobody, and is not ended.
 struct Intake {
+    /// Enough for a slow reader to be seen taking something: systems tell of room in steps of some hundred KiB.
+    private static let shortestWait = TimeAmount.seconds(1)
+
     private let limits: SessionLimits
     private let stall: TimeAmount
+    /// Time waited in vain lately, and when it was last looked at.
+    private var waited = TimeAmount.zero
+    private var waitedAt = NIODeadline.uptimeNanoseconds(0)
     private var unread = 0
     private var isCrowded = false
     private var holders: [Int] = []
@@ -61,13 +72,24 @@ struct Intake {
     }
 
     /// A stream that must be ended now.
-    func stalled(in table: StreamTable, now: NIODeadline) -> Int? {
+    mutating func stalled(in table: inout StreamTable, now: NIODeadline) -> Int? {
         guard let due = self.due, due <= now else { return nil }
-        return self.holders.first { self.due(of: $0, in: table) <= now }
+        guard let row = self.holders.first(where: { self.due(of: $0, in: table) <= now }) else { return nil }
+        guard table.count > 1 else {
+            // Its time starts again: a second stream must not find it overdue.
+            table[row].holdsSince = now
+            table[row].blockedSince = now
+            self.findDue(table)
+            return nil
+        }
+        self.recover(now: now)
+        self.waited = min(self.waited + (now - (table[row].holdsSince ?? now)), self.stall)
+        return row
     }
 
     private mutating func holdIfFull(_ row: Int, in table: inout StreamTable, now: NIODeadline) {
         guard table[row].holdsSince == nil, table[row].unread > self.bound else { return }
+        self.recover(now: now)
         table[row].holdsSince = now
         self.holders.append(row)
         let due = self.due(of: row, in: table)
@@ -91,7 +113,15 @@ struct Intake {
     }
 
     private func due(of row: Int, in table: StreamTable) -> NIODeadline {
-        let since = table[row].holdsSince ?? table[row].blockedSince
-        return (table[row].hasProgressed ? since : min(since, table[row].blockedSince)) + self.stall
+        guard let holdsSince = table[row].holdsSince else { return .distantFuture }
+        guard !table[row].hasProgressed else { return holdsSince + self.stall }
+        let patience = max(self.stall - self.waited, min(Self.shortestWait, self.stall))
+        return min(table[row].blockedSince + self.stall, holdsSince + patience)
+    }
+
+    private mutating func recover(now: NIODeadline) {
+        let recovered = TimeAmount.nanoseconds((now - self.waitedAt).nanoseconds / 4)
+        self.waited = max(self.waited - recovered, .zero)
+        self.waitedAt = now
     }
 }

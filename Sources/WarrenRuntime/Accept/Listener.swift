@@ -23,11 +23,13 @@ package struct Listener: Sendable {
     /// What a listener needs to be bound.
     package struct Plan: Sendable {
         package var name: String
-        package var type: String
+        package var `protocol`: String
         /// All interfaces, one address, or a name of this machine.
         package var host: String?
         package var port: UInt16
         package var tls: TLSServer?
+        /// How long a TLS handshake may take.
+        package var handshake: TimeAmount
         package var sockets: SocketOptions
         /// Where connections live: nil spreads them over all loops.
         package var home: (any EventLoop)?
@@ -35,15 +37,17 @@ package struct Listener: Sendable {
         package var install: @Sendable (any Channel) throws -> Void
 
         package init(
-            name: String, type: String, host: String?, port: UInt16, tls: TLSServer? = nil,
+            name: String, protocol: String, host: String?, port: UInt16, tls: TLSServer? = nil,
+            handshake: TimeAmount = .seconds(10),
             sockets: SocketOptions = SocketOptions(), home: (any EventLoop)? = nil,
             install: @escaping @Sendable (any Channel) throws -> Void
         ) {
             self.name = name
-            self.type = type
+            self.protocol = `protocol`
             self.host = host
             self.port = port
             self.tls = tls
+            self.handshake = handshake
             self.sockets = sockets
             self.home = home
             self.install = install
@@ -87,6 +91,7 @@ package struct Listener: Sendable {
 /// Counts accepted connections over all listeners and turns away those past the limit.
 package final class Gate: Sendable {
     private let admitted = Atomic<Int>(0)
+    private let lastNews = Atomic<UInt64>(0)
     private let limit: Int
     private let reporter: Reporter
 
@@ -97,15 +102,28 @@ package final class Gate: Sendable {
 
     struct Full: Error {}
 
+    /// True at most once a minute, so that a flood does not become one of the log too.
+    private func isNews() -> Bool {
+        let now = NIODeadline.now().uptimeNanoseconds
+        let last = self.lastNews.load(ordering: .relaxed)
+        guard last == 0 || now > last + 60_000_000_000 else { return false }
+        return self.lastNews.compareExchange(expected: last, desired: now, ordering: .relaxed).exchanged
+    }
+
     func admit(_ channel: any Channel, to plan: Listener.Plan) throws {
         let count = self.admitted.add(1, ordering: .relaxed).newValue
         channel.closeFuture.whenComplete { _ in self.admitted.subtract(1, ordering: .relaxed) }
         guard count <= self.limit else {
-            self.reporter.turnedAway(inbound: plan.name, limit: self.limit)
+            let isNews = self.isNews()
+            self.reporter.turnedAway(inbound: plan.name, peer: channel.remoteAddress, limit: self.limit, isNews: isNews)
             throw Full()
         }
         try plan.sockets.apply(to: channel)
-        if let tls = plan.tls { try channel.pipeline.syncOperations.addHandler(tls.makeHandler()) }
-        try plan.install(channel)
+        guard let tls = plan.tls else { return try plan.install(channel) }
+        let peer = channel.remoteAddress
+        let gate = TLSGate(patience: plan.handshake, install: plan.install) { [reporter] reason in
+            reporter.stranger(inbound: plan.name, peer: peer, saying: reason)
+        }
+        try channel.pipeline.syncOperations.addHandlers([tls.makeHandler(), gate])
     }
 }

@@ -9,7 +9,9 @@ package struct SocketOptions: Sendable {
     package var largestRead = 512 << 10
     /// The same for the source of a session's stream: it has the carrier not for itself, and what it reads ahead waits in
     /// the stream's queue.
-    static let largestReadForStream = 128 << 10
+    private static let largestReadForStream = 128 << 10
+    /// Bytes that the system holds back for a reader beyond what is on its way.
+    private static let mostUnsentForStream = 128 << 10
     /// More than one lets a fast peer get ahead of the pressure it should feel.
     package var readsPerBurst: UInt = 1
     /// Bytes queued for a peer at which its partner stops reading, and goes on again.
@@ -35,6 +37,16 @@ package struct SocketOptions: Sendable {
         options.lowWaterMark = 256 << 10
         options.keepAlive = KeepAlive()
         return options
+    }
+
+    /// For the socket at the other end of a session's stream: small steps, so that pressure is felt and told early.
+    static func applyForStream(to channel: any Channel) {
+        guard let options = channel.syncOptions else { return }
+        try? options.setOption(.recvAllocator, value: Self.reads(upTo: Self.largestReadForStream))
+        #if os(Linux)
+        // TCP_NOTSENT_LOWAT: otherwise the system tells of room only when a third of some megabytes has been read.
+        try? options.setOption(.tcpOption(.init(rawValue: 25)), value: Self.mostUnsentForStream)
+        #endif
     }
 
     /// Reads that start small and grow only while they come back full.

@@ -73,7 +73,8 @@ extension HTTPAnswer {
         case .limit:
             self = .gateway(503, "Limit reached", "This proxy has too many streams.", "connection_limit_reached")
         case .sessionLost:
-            self = .gateway(503, "Tunnel lost", "The tunnel to \(target) is not up.", "destination_unavailable")
+            let sentence = "The tunnel that leads to \(target) is not up."
+            self = .gateway(503, "Tunnel lost", sentence, "destination_unavailable")
         case .shutdown:
             self = .gateway(503, "Shutting down", "This proxy is shutting down.", "destination_unavailable")
         case .unsupported:

@@ -194,8 +194,14 @@ extension HTTPFront {
 extension HTTPFront: TunnelProtocol {
     package static let name = "http"
 
+    /// A method in capitals and the space behind it.
     package static func detect(_ head: ByteBufferView) -> Detection {
-        let letters = UInt8(ascii: "A")...UInt8(ascii: "Z")
-        return head.first.map { letters.contains($0) ? .yes : .no } ?? .needs(bytes: 1)
+        let method = head.prefix { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) || $0 == UInt8(ascii: "-") }
+        guard method.count < Self.longestMethod, method.first != UInt8(ascii: "-") else { return .no }
+        guard method.endIndex < head.endIndex else { return .needs(bytes: head.count + 1) }
+        return !method.isEmpty && head[method.endIndex] == UInt8(ascii: " ") ? .yes : .no
     }
+
+    /// The longest registered one has 17 bytes.
+    private static let longestMethod = 24
 }

@@ -15,6 +15,8 @@ package protocol Leg: AnyObject {
     func write(_ bytes: ByteBuffer)
     /// Sends what was written: once per burst of writes.
     func flush()
+    /// Tells how much has been sent since it was last told: ``LegEvents/sent(_:by:)``.
+    func recount()
     /// Stops or continues reading from this leg.
     func setReading(_ reading: Bool)
     /// No more will be written; what was written still leaves. The leg may go on receiving.
@@ -41,6 +43,8 @@ package protocol LegEvents: AnyObject {
     /// So many of the bytes written have left the process.
     func sent(_ count: Int, by leg: any Leg)
     func writabilityChanged(of leg: any Leg)
+    /// The reader of this leg is about to be judged: the counts of the other one should be fresh.
+    func recountReader(of leg: any Leg)
     /// The leg is gone. The last event of a leg.
     func ended(_ leg: any Leg, _ fault: StreamFault?)
 }

@@ -99,6 +99,8 @@ extension Relay {
         stream.consumed(count)
     }
 
+    package func recountReader(of leg: any Leg) { self.other(than: leg).recount() }
+
     package func writabilityChanged(of leg: any Leg) {
         self.other(than: leg).setReading(leg.isWritable)
     }

@@ -27,6 +27,7 @@ package final class SocketLeg: Leg {
     private var fault: StreamFault?
     /// Bytes written to the channel and not yet reported as sent.
     private var unsent = 0
+    private var isWatching = false
     private var lingering: Scheduled<Void>?
 
     /// - Parameter inputEnded: the peer's end was seen before this leg was there.
@@ -46,8 +47,7 @@ extension SocketLeg {
     package func begin() {
         self.hasBegun = true
         if let events, events.countsSent {
-            let reads = SocketOptions.reads(upTo: SocketOptions.largestReadForStream)
-            try? self.channel.syncOptions?.setOption(.recvAllocator, value: reads)
+            SocketOptions.applyForStream(to: self.channel)
         }
         if self.ending == .gone {
             self.events?.ended(self, self.fault)
@@ -64,6 +64,7 @@ extension SocketLeg {
             self.context?.write(NIOAny(bytes), promise: nil)
             return
         }
+        self.recount()
         // A short piece of a large read must not keep all of it in memory while this peer does not read.
         let isParked = self.unsent > 0 && bytes.readableBytes < bytes.storageCapacity / 2
         self.unsent += bytes.readableBytes
@@ -72,7 +73,8 @@ extension SocketLeg {
 
     package func flush() {
         self.context?.flush()
-        self.countSent()
+        self.recount()
+        self.watchQueue()
     }
 
     package func setReading(_ reading: Bool) {
@@ -131,7 +133,20 @@ extension SocketLeg {
 
     private var queuedBytes: Int { (try? self.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }
 
-    private func countSent() {
+    /// Below the low mark nobody tells that the queue has left, and a sender that waits for it would wait for ever.
+    private func watchQueue() {
+        guard self.unsent > 0, !self.isWatching, let context, let events, events.countsSent else { return }
+        self.isWatching = true
+        let written = context.eventLoop.makePromise(of: Void.self)
+        context.writeAndFlush(NIOAny(ByteBuffer()), promise: written)
+        written.futureResult.assumeIsolated().whenComplete { _ in
+            self.isWatching = false
+            self.recount()
+            self.watchQueue()
+        }
+    }
+
+    package func recount() {
         guard self.unsent > 0, let events, events.countsSent else { return }
         let queued = self.queuedBytes
         let sent = self.unsent - queued
@@ -160,16 +175,16 @@ extension SocketLeg: ChannelInboundHandler {
     }
 
     package func channelWritabilityChanged(context: ChannelHandlerContext) {
-        self.countSent()
+        self.recount()
         self.events?.writabilityChanged(of: self)
     }
 
     package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case ChannelEvent.inputClosed = event else { return context.fireUserInboundEventTriggered(event) }
         self.inputEnded = true
-        if self.ending == .closing {
+        if self.lingering != nil {
             context.close(mode: .all, promise: nil)
-        } else if self.hasBegun {
+        } else if self.hasBegun, self.ending != .closing {
             self.events?.finished(by: self)
         }
     }

@@ -33,12 +33,18 @@ package final class StreamLeg: Leg {
 
     package func flush() { self.session?.wake() }
 
+    /// What a session has taken counts as sent at once, or when it goes on.
+    package func recount() {}
+
     /// The machine is told by ``consumed(_:)`` how much its reader takes; it needs no second word.
     package func setReading(_ reading: Bool) {}
 
     package func finish() { self.session?.finish(self.id) }
 
     package func end(_ fault: StreamFault?) { self.session?.reset(self.id, fault) }
+
+    /// The stream is over: its id may soon be another one's, which must not get what is counted for this one.
+    func forget() { self.session = nil }
 
     package func consumed(_ count: Int) { self.session?.consumed(count, on: self.id) }
 

@@ -17,14 +17,14 @@ package struct Reporter: Sendable {
     /// Keys of log metadata.
     private enum Key {
         static let inbound = "inbound"
-        static let type = "type"
+        static let `protocol` = "protocol"
         static let peer = "peer"
         static let user = "user"
         static let destination = "destination"
         static let outbound = "outbound"
-        static let bytesIn = "in"
-        static let bytesOut = "out"
-        static let duration = "ms"
+        static let bytesIn = "bytesIn"
+        static let bytesOut = "bytesOut"
+        static let duration = "durationMs"
         static let reason = "reason"
         static let address = "address"
         static let retry = "retryMs"
@@ -34,54 +34,40 @@ package struct Reporter: Sendable {
 // MARK: - Streams
 
 extension Reporter {
-    /// One line per stream, when it ends.
-    package func streamEnded(_ stream: StreamLabel, _ request: StreamRequest, _ report: RelayReport) {
-        self.count("warren_streams", stream.inbound, report.fault?.rawValue ?? "finished")
+    /// One line per stream, when it ends, or when its destination could not be reached.
+    package func streamEnded(_ stream: StreamLabel, _ request: StreamRequest, _ report: RelayReport, user: String?) {
+        let reason = report.fault?.rawValue ?? "finished"
+        self.count("warren_streams", stream.inbound, reason)
         Counter(label: "warren_bytes_in", dimensions: [("inbound", stream.inbound)]).increment(by: report.bytesIn)
         Counter(label: "warren_bytes_out", dimensions: [("inbound", stream.inbound)]).increment(by: report.bytesOut)
         guard self.logger.logLevel <= .info else { return }
-        self.line(stream, request, report.bytesIn, report.bytesOut, report.duration, report.fault)
-    }
-
-    /// A stream whose destination could not be reached.
-    package func streamRefused(_ stream: StreamLabel, _ request: StreamRequest, _ fault: StreamFault) {
-        self.count("warren_streams", stream.inbound, fault.rawValue)
-        guard self.logger.logLevel <= .info else { return }
-        self.line(stream, request, 0, 0, .zero, fault)
+        var metadata: Logger.Metadata = [
+            Key.inbound: "\(stream.inbound)", Key.protocol: "\(stream.protocol)",
+            Key.peer: "\(request.source?.text ?? "-")", Key.destination: "\(request.destination)",
+            Key.outbound: "\(stream.outbound)",
+            Key.bytesIn: .stringConvertible(report.bytesIn), Key.bytesOut: .stringConvertible(report.bytesOut),
+            Key.duration: .stringConvertible(Int(report.duration.nanoseconds / 1_000_000)), Key.reason: "\(reason)",
+        ]
+        if let user { metadata[Key.user] = "\(user)" }
+        self.logger.info("stream", metadata: metadata)
     }
 
     /// Says why a destination was not allowed: the stream's own line has room for one word only.
     package func egressRefused(_ refusal: EgressRefusal) {
         self.logger.info("not allowed", metadata: [Key.reason: "\(refusal)"])
     }
-
-    private func line(
-        _ stream: StreamLabel, _ request: StreamRequest, _ bytesIn: Int, _ bytesOut: Int, _ duration: TimeAmount,
-        _ fault: StreamFault?
-    ) {
-        self.logger.info(
-            "stream",
-            metadata: [
-                Key.inbound: "\(stream.inbound)", Key.type: "\(stream.type)",
-                Key.peer: "\(request.source?.text ?? "-")", Key.destination: "\(request.destination)",
-                Key.outbound: "\(stream.outbound)",
-                Key.bytesIn: .stringConvertible(bytesIn), Key.bytesOut: .stringConvertible(bytesOut),
-                Key.duration: .stringConvertible(Int(duration.nanoseconds / 1_000_000)),
-                Key.reason: "\(fault?.rawValue ?? "finished")",
-            ]
-        )
-    }
 }
 
 /// Where a stream comes from and goes to, in words of the configuration.
 package struct StreamLabel: Hashable, Sendable {
     package var inbound: String
-    package var type: String
+    /// The one that was spoken, where an inbound takes several.
+    package var `protocol`: String
     package var outbound: String
 
-    package init(inbound: String, type: String, outbound: String) {
+    package init(inbound: String, protocol: String, outbound: String) {
         self.inbound = inbound
-        self.type = type
+        self.protocol = `protocol`
         self.outbound = outbound
     }
 }
@@ -89,12 +75,12 @@ package struct StreamLabel: Hashable, Sendable {
 // MARK: - Sessions and strangers
 
 extension Reporter {
-    package func sessionStarted(inbound: String, type: String, peer: SocketAddress?, user: String?) {
+    package func sessionStarted(inbound: String, protocol: String, peer: SocketAddress?, user: String?) {
         self.count("warren_sessions", inbound, "started")
         self.logger.info(
             "session started",
             metadata: [
-                Key.inbound: "\(inbound)", Key.type: "\(type)", Key.peer: "\(peer?.text ?? "-")",
+                Key.inbound: "\(inbound)", Key.protocol: "\(`protocol`)", Key.peer: "\(peer?.text ?? "-")",
                 Key.user: "\(user ?? "-")",
             ]
         )
@@ -102,14 +88,14 @@ extension Reporter {
 
     /// - Parameter wasUp: false for a peer that never got through its login: a stranger, worth a `debug` line only.
     package func sessionEnded(
-        inbound: String, type: String, peer: SocketAddress?, user: String?, reason: CloseReason, wasUp: Bool
+        inbound: String, protocol: String, peer: SocketAddress?, user: String?, reason: CloseReason, wasUp: Bool
     ) {
         self.count("warren_sessions", inbound, wasUp ? "ended" : "refused")
         self.logger.log(
             level: wasUp ? .info : .debug,
             wasUp ? "session ended" : "stranger turned away",
             metadata: [
-                Key.inbound: "\(inbound)", Key.type: "\(type)", Key.peer: "\(peer?.text ?? "-")",
+                Key.inbound: "\(inbound)", Key.protocol: "\(`protocol`)", Key.peer: "\(peer?.text ?? "-")",
                 Key.user: "\(user ?? "-")", Key.reason: "\(reason)",
             ]
         )
@@ -123,10 +109,15 @@ extension Reporter {
         )
     }
 
-    package func turnedAway(inbound: String, limit: Int) {
+    /// - Parameter isNews: worth an operator's look; otherwise it was said a moment ago.
+    package func turnedAway(inbound: String, peer: SocketAddress?, limit: Int, isNews: Bool) {
         self.count("warren_sessions", inbound, "limit")
-        self.logger.debug(
-            "connection turned away", metadata: [Key.inbound: "\(inbound)", Key.reason: "limits.sessions is \(limit)"]
+        self.logger.log(
+            level: isNews ? .warning : .debug,
+            "connection turned away",
+            metadata: [
+                Key.inbound: "\(inbound)", Key.peer: "\(peer?.text ?? "-")", Key.reason: "limits.sessions is \(limit)",
+            ]
         )
     }
 
@@ -146,9 +137,10 @@ extension Reporter {
         )
     }
 
-    package func listening(inbound: String, type: String, address: SocketAddress) {
+    package func listening(inbound: String, protocol: String, address: SocketAddress) {
         self.logger.info(
-            "listening", metadata: [Key.inbound: "\(inbound)", Key.type: "\(type)", Key.address: "\(address.text)"]
+            "listening",
+            metadata: [Key.inbound: "\(inbound)", Key.protocol: "\(`protocol`)", Key.address: "\(address.text)"]
         )
     }
 
@@ -161,9 +153,12 @@ extension Reporter {
 }
 
 extension SocketAddress {
-    /// `192.0.2.1:80` or `[2001:db8::1]:80`.
+    /// `192.0.2.1:80` or `[2001:db8::1]:80`; an IPv4 peer of a listener for both families is shown as what it is.
     package var text: String {
         guard let port, let address = IPAddress(self), let narrow = UInt16(exactly: port) else { return "\(self)" }
-        return Destination.tcp(.address(address), port: narrow).description
+        let mapped = IPAddress(high: 0, low: 0xFFFF_0000_0000)
+        let isMapped = address.hasPrefix(mapped, length: 96)
+        let shown = isMapped ? IPAddress(v4: UInt32(truncatingIfNeeded: address.low)) : address
+        return Destination.tcp(.address(shown), port: narrow).description
     }
 }

@@ -15,15 +15,23 @@ package final class InboundSessions: SessionOwner {
     private let reporter: Reporter
 
     package init(
-        name: String, type: String, outbound: any Outbound, judge: any Authenticator = NoAuthenticator(),
+        name: String, protocol: String, outbound: any Outbound, judge: any Authenticator = NoAuthenticator(),
         isTrusted: Bool = false, isTunnel: Bool = false, reporter: Reporter
     ) {
-        self.label = StreamLabel(inbound: name, type: type, outbound: outbound.name)
+        self.label = StreamLabel(inbound: name, protocol: `protocol`, outbound: outbound.name)
         self.outbound = outbound
         self.judge = judge
         self.isTrusted = isTrusted
         self.isTunnel = isTunnel
         self.reporter = reporter
+    }
+
+    /// The same for a protocol that was told by its first bytes.
+    package func speaking(_ name: String) -> InboundSessions {
+        InboundSessions(
+            name: self.label.inbound, protocol: name, outbound: self.outbound, judge: self.judge,
+            isTrusted: self.isTrusted, isTunnel: self.isTunnel, reporter: self.reporter
+        )
     }
 
     package func open(
@@ -32,12 +40,8 @@ package final class InboundSessions: SessionOwner {
         self.outbound.open(request, trusted: self.isTrusted, on: loop, answer: answer)
     }
 
-    package func streamRefused(_ request: StreamRequest, _ fault: StreamFault) {
-        self.reporter.streamRefused(self.label, request, fault)
-    }
-
-    package func streamEnded(_ request: StreamRequest, _ report: RelayReport) {
-        self.reporter.streamEnded(self.label, request, report)
+    package func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {
+        self.reporter.streamEnded(self.label, request, report, user: user)
     }
 
     /// Somebody who spoke no protocol of ours.
@@ -50,14 +54,14 @@ package final class InboundSessions: SessionOwner {
     package func sessionReady(_ session: any Session) {
         guard self.isTunnel else { return }
         self.reporter.sessionStarted(
-            inbound: self.label.inbound, type: self.label.type, peer: session.peer, user: session.user
+            inbound: self.label.inbound, protocol: self.label.protocol, peer: session.peer, user: session.user
         )
     }
 
     package func sessionEnded(_ session: any Session, _ reason: CloseReason) {
         guard self.isTunnel || reason != .finished else { return }
         self.reporter.sessionEnded(
-            inbound: self.label.inbound, type: self.label.type, peer: session.peer, user: session.user,
+            inbound: self.label.inbound, protocol: self.label.protocol, peer: session.peer, user: session.user,
             reason: reason, wasUp: self.isTunnel && session.isReady
         )
     }

@@ -30,6 +30,7 @@ package final class SessionOutbound: Outbound, @unchecked Sendable {
     private let reporter: Reporter
 
     private var state = State.idle
+    private var isRetiring = false
     private var backoff = Backoff()
     private var lastTry = NIODeadline.uptimeNanoseconds(0)
     private var waiting: [WaitingStream] = []
@@ -55,6 +56,9 @@ package final class SessionOutbound: Outbound, @unchecked Sendable {
         self.loop.execute { self.dial() }
         return self.tried.futureResult
     }
+
+    /// The process is on its way out: the session may go on, but a lost one is not made again.
+    package func retire() { self.loop.execute { self.isRetiring = true } }
 
     /// Gives up waiting streams and the session, for good.
     package func stop() {
@@ -202,6 +206,10 @@ extension SessionOutbound {
 
     private func failed(_ reason: String, wasUp: Bool = false) {
         self.tried.succeed()
+        guard !self.isRetiring else {
+            self.state = .stopped
+            return self.failWaiting(.shutdown)
+        }
         let pause = self.backoff.failed(random: &self.random)
         self.reporter.sessionLost(
             outbound: self.name, peer: self.carrier.description, reason: reason, pause: pause, wasUp: wasUp
@@ -236,8 +244,7 @@ private final class OutboundSessions: SessionOwner {
         return NoAttempt()
     }
 
-    func streamRefused(_ request: StreamRequest, _ fault: StreamFault) {}
-    func streamEnded(_ request: StreamRequest, _ report: RelayReport) {}
+    func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {}
     func sessionBegan(_ session: any Session) { self.outbound.began(session) }
     func sessionReady(_ session: any Session) { self.outbound.ready(session) }
     func sessionEnded(_ session: any Session, _ reason: CloseReason) { self.outbound.ended(reason) }

@@ -12,15 +12,18 @@ extension SessionHandler {
         if request.source == nil { request.source = context.remoteAddress }
         // The answer may come before `open` returns; only a later one needs the attempt kept.
         var isAnswered = false
+        let started = NIODeadline.now()
         let attempt = self.owner.open(request, on: context.eventLoop) { result in
             isAnswered = true
             self.dialing[id] = nil
-            self.reached(id, request, result)
+            self.reached(id, request, result, since: started)
         }
         if !isAnswered { self.dialing[id] = attempt }
     }
 
-    private func reached(_ id: StreamID, _ request: StreamRequest, _ result: Result<any Leg, StreamFault>) {
+    private func reached(
+        _ id: StreamID, _ request: StreamRequest, _ result: Result<any Leg, StreamFault>, since started: NIODeadline
+    ) {
         guard !self.isOver else {
             if case .success(let leg) = result { leg.discard() }
             return
@@ -34,7 +37,8 @@ extension SessionHandler {
             self.machine.accept(id)
             relay.begin()
         case .failure(let fault):
-            self.owner.streamRefused(request, fault)
+            let report = RelayReport(bytesIn: 0, bytesOut: 0, duration: .now() - started, fault: fault)
+            self.owner.streamEnded(request, report, user: self.user)
             self.machine.reset(id, fault)
         }
         self.turn()
@@ -43,10 +47,11 @@ extension SessionHandler {
     private func makeRelay(front: StreamLeg, back: any Leg, _ request: StreamRequest) -> Relay {
         let owner = self.owner
         let residents = self.residents
+        let user = self.user
         var ticket: Residents.Ticket?
         let relay = Relay(front: front, back: back) { report in
             if let ticket { residents.remove(ticket) }
-            owner.streamEnded(request, report)
+            owner.streamEnded(request, report, user: user)
         }
         ticket = residents.insert(relay)
         return relay
@@ -58,7 +63,7 @@ extension SessionHandler {
     ) -> any OpenAttempt {
         do throws(StreamFault) {
             guard !self.isOver else { throw .sessionLost }
-            let id = try self.machine.open(request, now: .now())
+            let id = try self.machine.open(request, now: self.context?.eventLoop.now ?? .now())
             self.asked[id] = answer
             self.wake()
             return AskedStream(id: id, of: self)
@@ -88,6 +93,7 @@ extension SessionHandler {
             attempt.cancel()
         } else if let leg = self.legs.removeValue(forKey: id) {
             self.relays[id] = nil
+            leg.forget()
             leg.events?.ended(leg, fault)
         }
     }

@@ -48,7 +48,7 @@ extension SessionHandler {
         self.turnIsDue = false
         guard !self.isTurning, !self.isOver, let context else { return }
         self.isTurning = true
-        let now = NIODeadline.now()
+        let now = context.eventLoop.now
         while !self.isOver, let action = self.machine.next(now: now, writable: context.channel.isWritable) {
             self.perform(action, context: context)
         }
@@ -89,9 +89,17 @@ extension SessionHandler {
     private struct Alarm: NIOScheduledCallbackHandler {
         let handler: NIOLoopBound<SessionHandler>
         func handleScheduledCallback(eventLoop: some EventLoop) {
-            self.handler.value.alarm = nil
-            self.handler.value.turn()
+            self.handler.value.alarmRang()
         }
+    }
+
+    private func alarmRang() {
+        self.alarm = nil
+        // Held up by readers, some of which may be about to be ended: what they have taken must be known first.
+        if !self.machine.wantsBytes {
+            for leg in self.legs.values { leg.events?.recountReader(of: leg) }
+        }
+        self.turn()
     }
 
     private func perform(_ action: SessionAction, context: ChannelHandlerContext) {
@@ -195,7 +203,7 @@ extension SessionHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func begin() {
-        self.machine.start(now: .now())
+        self.machine.start(now: self.context?.eventLoop.now ?? .now())
         self.turn()
     }
 
@@ -226,7 +234,7 @@ extension SessionHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.over(.carrierLost("\(error)"))
+        self.over(.carrierLost(TLSFailure.sentence(for: error)))
         context.close(promise: nil)
     }
 
@@ -259,13 +267,15 @@ extension SessionHandler: SessionDriver {
         self.relays[stream] = nil
         self.machine.reset(stream, fault)
         self.wake()
+        leg.forget()
         leg.events?.ended(leg, fault)
     }
 
     package func consumed(_ count: Int, on stream: StreamID) {
         let wanted = self.machine.wantsBytes
         self.machine.consumed(count, on: stream)
-        if !wanted && self.machine.wantsBytes { self.wake() }
+        // A deadline in the distant past: the machine has something to say at once (credit for its peer).
+        if (!wanted && self.machine.wantsBytes) || self.machine.deadline == .distantPast { self.wake() }
     }
 
     package func wake() {

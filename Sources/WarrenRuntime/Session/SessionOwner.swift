@@ -13,8 +13,8 @@ package protocol SessionOwner: Sendable {
         _ request: StreamRequest, on loop: any EventLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt
 
-    func streamRefused(_ request: StreamRequest, _ fault: StreamFault)
-    func streamEnded(_ request: StreamRequest, _ report: RelayReport)
+    /// - Parameter user: who opened the stream, where there was a login.
+    func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?)
     /// The handler is on its carrier.
     func sessionBegan(_ session: any Session)
     func sessionReady(_ session: any Session)

@@ -239,13 +239,16 @@ import WarrenCore
         #expect(!driver.machine.wantsBytes)
     }
 
-    @Test func detectsItself() {
-        #expect(HTTPFront.detect(ByteBuffer().readableBytesView) == .needs(bytes: 1))
-        for byte in UInt8.min...UInt8.max {
-            #expect(
-                HTTPFront.detect(ByteBuffer(bytes: [byte]).readableBytesView) == ((65...90).contains(byte) ? .yes : .no)
-            )
-        }
+    @Test(
+        "detects a method in capitals and the space behind it",
+        arguments: [
+            ("", Detection.needs(bytes: 1)), ("G", .needs(bytes: 2)), ("GET", .needs(bytes: 4)), ("GET ", .yes),
+            ("CONNECT a:1", .yes), ("M-SEARCH *", .yes), (" GET", .no), ("get /", .no), ("-GET ", .no),
+            ("SSH-2.0-x", .no), ("\u{5}\u{1}", .no), (String(repeating: "A", count: 24), .no),
+        ]
+    )
+    func detectsItself(head: String, answer: Detection) {
+        #expect(HTTPFront.detect(ByteBuffer(string: head).readableBytesView) == answer)
     }
 }
 

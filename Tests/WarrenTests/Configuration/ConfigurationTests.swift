@@ -69,7 +69,7 @@ private let example = """
                 "a.yaml:4:45: there is no outbound \"ofice\"; nearest known outbound: office",
                 "a.yaml:5:13: the name \"a\" is taken; first used at a.yaml:4:13",
                 "a.yaml:6:5: expected a map of keys, found \"nonsense\"",
-                "a.yaml:8:5: the key type is missing; expected a text",
+                "a.yaml:8:5: the key \"type\" is missing; expected a text",
                 "a.yaml:9:13: the name direct is reserved for the outbound of type direct; choose another name",
                 "a.yaml:10:8: expected a duration such as 10s, found \"never\"",
                 "a.yaml:11:21: expected a whole number from 1 to 1000000, found \"0\"",

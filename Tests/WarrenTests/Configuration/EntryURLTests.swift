@@ -120,7 +120,7 @@ import Testing
                     + "write it into a file and name that as passwordFile",
                 "-L 1 (mixed://:99999?…): \":99999\" does not end in a port; "
                     + "write a port from 0 to 65535 after the colon",
-                "-L 2 (mixed://): the key listen is missing; "
+                "-L 2 (mixed://): the key \"listen\" is missing; "
                     + "expected an address to listen on such as 127.0.0.1:1080",
             ]
         )

@@ -15,7 +15,7 @@ import Testing
         #expect(section.required("c", .listenAddress) == nil)
         #expect(
             section.findings.lines == [
-                "a.yaml:1:1: the key c is missing; expected an address to listen on such as 127.0.0.1:1080",
+                "a.yaml:1:1: the key \"c\" is missing; expected an address to listen on such as 127.0.0.1:1080",
                 "a.yaml:2:4: expected a duration such as 10s, found \"x\"",
             ]
         )
@@ -111,7 +111,7 @@ import Testing
         #expect(both.findings.lines == ["a.yaml:1:11: password and passwordFile are both given; remove one of them"])
         let none = makeSection("a: 1\n")
         #expect(none.secret("token", isRequired: true) == nil)
-        let missing = "a.yaml:1:1: the key tokenFile is missing; expected a file that holds the token"
+        let missing = "a.yaml:1:1: the key \"tokenFile\" is missing; expected a file that holds the token"
         #expect(none.findings.lines == [missing])
     }
 
@@ -125,7 +125,7 @@ import Testing
         section.finish()
         #expect(
             section.findings.lines == [
-                "a.yaml:3:8: the key passwordFile is missing; expected a file that holds the password",
+                "a.yaml:3:8: the key \"passwordFile\" is missing; expected a file that holds the password",
                 "a.yaml:3:10: unknown key \"passwrdFile\"; nearest known key: passwordFile",
                 "a.yaml:4:3: the user \"a:b\" needs a name of 1 to 255 bytes without a colon",
             ]
@@ -163,7 +163,7 @@ import Testing
             ("tls: maybe", .client, false, ["a.yaml:1:6: expected true or false, found \"maybe\""]),
             (
                 "tls: {}", .server, true,
-                ["a.yaml:1:6: the key cert is missing; expected a PEM file; cert and key go together"]
+                ["a.yaml:1:6: the key \"cert\" is missing; expected a PEM file; cert and key go together"]
             ),
             (
                 "tls: { ca: no.pem }", .client, true,

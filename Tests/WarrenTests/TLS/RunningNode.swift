@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import NIOCore
+import Synchronization
+import Testing
+import WarrenRuntime
+
+@testable import Warren
+
+/// Log lines of a node, for a test that waits for one.
+final class NodeLog: Sendable {
+    private let kept = Mutex<[String]>([])
+    private let stream: AsyncStream<String>
+    private let continuation: AsyncStream<String>.Continuation
+
+    init() { (self.stream, self.continuation) = AsyncStream.makeStream() }
+
+    var lines: [String] { self.kept.withLock { $0 } }
+
+    /// The next line with this in it.
+    func next(_ part: String) async -> String? {
+        for await line in self.stream where line.contains(part) { return line }
+        return nil
+    }
+
+    var logger: Logger { Logger(label: "test") { _ in Handler(log: self) } }
+
+    private struct Handler: LogHandler {
+        let log: NodeLog
+        var logLevel = Logger.Level.debug
+        var metadata: Logger.Metadata = [:]
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { self.metadata[key] }
+            set { self.metadata[key] = newValue }
+        }
+        func log(event: LogEvent) {
+            let format = LineLogHandler(level: .debug, format: .text)
+            let line = format.line(at: "-", event.level, "\(event.message)", event.metadata ?? [:])
+            self.log.kept.withLock { $0.append(line) }
+            self.log.continuation.yield(line)
+        }
+    }
+}
+
+/// Runs a configuration in this process while `body` uses its listeners, by name.
+func withNode(
+    _ yaml: String, in folder: String = "", _ body: ([String: SocketAddress], NodeLog) async throws -> Void
+) async throws {
+    let (assembly, problems) = assemble(yaml, in: folder)
+    #expect(problems == [])
+    guard let assembly else { return }
+    let log = NodeLog()
+    let (ready, tell) = AsyncStream<[BoundListener]>.makeStream()
+    let services = assembly.services(logger: log.logger, loops: Loops(threads: 1)) {
+        tell.yield($0)
+        tell.finish()
+    }
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+        for service in services {
+            // Without a group of services their cancellation is what ends them.
+            if let node = service as? Node { tasks.addTask { try await node.run() } }
+            if let watcher = service as? FileWatcher { tasks.addTask { try await watcher.run() } }
+        }
+        for await listeners in ready {
+            try await body(Dictionary(listeners.map { ($0.name, $0.address) }) { first, _ in first }, log)
+        }
+        tasks.cancelAll()
+        try await tasks.waitForAll()
+    }
+}
