@@ -72,6 +72,61 @@ import WarrenCore
         #expect(Self.drain(&queue) == expected[stream])
     }
 
+    @Test func passesOverAStreamThatIsHeld() {
+        var queue = Self.queue([(1, 15), (2, 15), (3, 5)])
+        #expect(queue.first == StreamID(1))
+        _ = queue.next(most: 4)
+        queue.holdFirst()
+        #expect(queue.first == StreamID(2) && queue.heldBytes == 11)
+        queue.append(ByteBuffer(repeating: 1, count: 2), to: StreamID(1))
+        #expect(queue.heldBytes == 13 && queue.queued(StreamID(1)) == 13 && queue.bytes == 33)
+        #expect(queue.next(most: 100)?.bytes.readableBytes == 10)  // a whole turn, not the rest of another's
+        queue.release(StreamID(1))
+        queue.release(StreamID(1))
+        queue.release(StreamID(9))
+        #expect(queue.heldBytes == 0)
+        #expect(Self.drain(&queue) == ["3×5", "2×5", "1×10", "1×1", "1×2"])
+    }
+
+    @Test func isEmptyWhenAllAreHeld() {
+        var queue = Self.queue([(1, 5), (2, 5)])
+        queue.holdFirst()
+        queue.holdFirst()
+        queue.holdFirst()
+        #expect(queue.isEmpty && queue.first == nil && queue.next(most: 9) == nil && queue.bytes == 10)
+        queue.purge(StreamID(2))
+        #expect(queue.heldBytes == 5 && queue.bytes == 5)
+        queue.append(ByteBuffer(repeating: 2, count: 3), to: StreamID(2))
+        #expect(Self.drainAll(&queue) == ["2×3"] && queue.bytes == 5)
+        queue.release(StreamID(1))
+        #expect(Self.drain(&queue) == ["1×5"])
+    }
+
+    /// What may be sent, in order.
+    static func drainAll(_ queue: inout FairQueue) -> [String] {
+        var pieces: [String] = []
+        while let (stream, bytes) = queue.next(most: 1000) {
+            pieces.append("\(stream.rawValue)×\(bytes.readableBytes)")
+        }
+        return pieces
+    }
+
+    @Test("finds streams of any number", arguments: [0, 4095, 4096, .max] as [UInt32])
+    func anyNumber(_ number: UInt32) {
+        var queue = FairQueue(quantum: 10)
+        for round in 0..<3 {
+            for _ in 0..<200 {
+                queue.append(ByteBuffer(repeating: 1, count: 3), to: StreamID(number))
+                queue.append(ByteBuffer(repeating: 1, count: 3), to: StreamID(number ^ 1))
+            }
+            #expect(queue.queued(StreamID(number)) == 600)
+            if round == 1 { queue.purge(StreamID(number)) }
+            var bytes = 0
+            while let (_, piece) = queue.next(most: 7) { bytes += piece.readableBytes }
+            #expect(bytes == (round == 1 ? 600 : 1200) && queue.isEmpty && queue.bytes == 0)
+        }
+    }
+
     @Test("does what a simple model does", arguments: 1...20 as ClosedRange<UInt64>)
     func followsTheModel(_ seed: UInt64) {
         var random = SplitMix(state: seed)

@@ -12,6 +12,8 @@ import WarrenTesting
 struct TestPackets {
     let cipher: PacketCipher
     var dialect = JProxy.Dialect.deployed
+    /// Reads the extension's messages, too.
+    var isExtended = false
 
     init(key: [UInt8]) { self.cipher = PacketCipher(key: key) }
 
@@ -53,6 +55,10 @@ struct TestPackets {
                 }
             }
             var message = ByteBuffer(bytes: plain.prefix(try #require(length)))
+            if self.isExtended, let extended = try message.readJProxyExtension(from: side) {
+                messages.append(.extended(extended))
+                continue
+            }
             messages.append(try message.readJProxyMessage(self.dialect, from: side))
             #expect(message.readableBytes == 0)
         }

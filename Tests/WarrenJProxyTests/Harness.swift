@@ -12,7 +12,7 @@ struct Harness<Machine: SessionMachine> {
     var machine: Machine
     var now = NIODeadline.uptimeNanoseconds(1_000_000_000)
     var writable = true
-    let packets: TestPackets
+    var packets: TestPackets
 
     init(_ machine: Machine, key: [UInt8]) {
         self.machine = machine
@@ -44,6 +44,38 @@ struct Harness<Machine: SessionMachine> {
 extension Harness<JProxy.ServerMachine> {
     static let key = Array(UInt8(1)...16)
     static let login = ByteBuffer(bytes: Array("jProxy".utf8) + [3, 0] + Array(repeating: 0xAB, count: 32))
+
+    /// A server that has let in a client of this minor version, and what it wrote behind its login reply.
+    static func announced(
+        _ minor: UInt8, _ configuration: JProxy.ServerConfiguration = .init()
+    ) throws -> (server: Harness, written: [JProxy.Message]) {
+        var harness = Harness(
+            JProxy.ServerMachine(configuration, random: ScriptedRandom(bytes: Self.key)), key: Self.key)
+        harness.packets.isExtended = true
+        var login = Self.login
+        login.setInteger(minor, at: 7)
+        _ = harness.receive(login)
+        harness.machine.judged(.accepted(name: "alice", credential: try TestKeys.pair.user.publicKey))
+        let actions = harness.drain()
+        #expect(actions.dropFirst().first == .ready)
+        return (harness, harness.written(Array(actions.dropFirst())))
+    }
+
+    /// A server with a Warren as its client.
+    static func extended(_ configuration: JProxy.ServerConfiguration = .init()) throws -> Harness {
+        let (harness, written) = try Self.announced(0xE1, configuration)
+        #expect(written == [.extended(.welcome(version: 1)), .extended(.ping(1))])
+        return harness
+    }
+
+    /// Opens and accepts a stream with windows.
+    mutating func openWindowed(_ id: UInt16, window: UInt32 = 1 << 20) {
+        let request = JProxy.ConnectRequest(id: id, host: Host("192.0.2.1"), port: 80)
+        _ = self.receive(.extended(.open(request, window: window)))
+        self.machine.accept(StreamID(UInt32(id)))
+        let opened = JProxy.ExtendedMessage.opened(.init(id: id, fault: nil, milliseconds: 0), window: 256 << 10)
+        #expect(self.written(self.drain()) == [.extended(opened)])
+    }
 
     /// A server that has let a client in.
     static func loggedIn(_ configuration: JProxy.ServerConfiguration = .init()) throws -> Harness {
@@ -83,6 +115,30 @@ extension Harness<JProxy.ClientMachine> {
         let reply = ByteBuffer(bytes: Array("jProxy".utf8) + [0, 0] + encrypted)
         #expect(harness.receive(reply) == [.ready])
         return harness
+    }
+
+    /// A client with a Warren as its server.
+    static func extended(_ change: (inout JProxy.ClientConfiguration) -> Void = { _ in }) throws -> Harness {
+        var configuration = JProxy.ClientConfiguration(key: try TestKeys.pair.client)
+        change(&configuration)
+        var harness = Harness(JProxy.ClientMachine(configuration), key: Self.key)
+        harness.packets.isExtended = true
+        _ = harness.drain()
+        let encrypted = JProxy.SessionKey.encrypt(Self.key, publicKey: try TestKeys.pair.user.publicKey) ?? []
+        var reply = ByteBuffer(bytes: Array("jProxy".utf8) + [0, 0] + encrypted)
+        reply.writeImmutableBuffer(harness.packets.packet(.extended(.welcome(version: 1))))
+        let actions = harness.receive(reply)
+        #expect(actions.events == [.ready] && harness.written(actions) == [.extended(.ping(1))])
+        return harness
+    }
+
+    /// Opens a stream with windows and lets the server say yes.
+    mutating func openWindowed(window: UInt32 = 1 << 20) throws -> StreamID {
+        let stream = try self.machine.open(StreamRequest(.tcp(Host("192.0.2.1"), port: 80)), now: self.now)
+        _ = self.drain()
+        let reply = JProxy.ConnectReply(id: UInt16(stream.rawValue), fault: nil, milliseconds: 0)
+        #expect(self.receive(.extended(.opened(reply, window: window))).events == [.opened(stream)])
+        return stream
     }
 
     /// Opens a stream and lets the server say yes.

@@ -22,7 +22,11 @@ struct HostileTests {
                 case .authenticate: machine.judged(.denied)
                 case .open(let stream, _) where steps % 3 == 0: machine.reset(stream, .refused)
                 case .open(let stream, _): machine.accept(stream)
-                case .deliver(let stream, let bytes): machine.send(bytes, on: stream)
+                case .deliver(let stream, let bytes):
+                    machine.send(bytes, on: stream)
+                    if steps % 2 == 0 { machine.consumed(bytes.readableBytes, on: stream) }
+                    if steps % 5 == 0 { machine.finish(stream) }
+                    if steps % 11 == 0 { machine.reset(stream, nil) }
                 case .close: closes += 1
                 default: break
                 }
@@ -91,6 +95,53 @@ struct HostileTests {
         var bytes = plain.array
         switch Int.random(in: 0..<6, using: &random) {
         case 0: bytes.removeLast(Int.random(in: 0...bytes.count, using: &random))
+        case 1: bytes[Int.random(in: bytes.indices, using: &random)] = UInt8.random(in: 0...255, using: &random)
+        case 2: bytes += random.bytes(Int.random(in: 0...20, using: &random)).array
+        default: break
+        }
+        return packets.packet(plain: bytes)
+    }
+
+    @Test func mutatedExtensionMessages() throws {
+        var random = SeededRandom(23)
+        var server = try Harness<JProxy.ServerMachine>.extended()
+        for id in 0...2 as ClosedRange<UInt16> { server.openWindowed(id, window: 3000) }
+        server.open(3)
+        var client = try Harness<JProxy.ClientMachine>.extended()
+        for _ in 0..<3 { _ = try client.openWindowed(window: 3000) }
+        _ = try client.machine.open(StreamRequest(.tcp(Host("192.0.2.1"), port: 80)), now: client.now)
+        _ = client.drain()
+        for round in 0..<20_000 {
+            var bytes = ByteBuffer()
+            for _ in 0..<Int.random(in: 1...12, using: &random) {
+                bytes.writeImmutableBuffer(Self.extendedPacket(server.packets, &random))
+            }
+            if round % 2 == 0 {
+                var machine = server.machine
+                #expect(Self.play(&machine, bytes, &random) < 200)
+            } else {
+                var machine = client.machine
+                #expect(Self.play(&machine, bytes, &random) < 200)
+            }
+        }
+    }
+
+    /// A packet of the extension, or of the deployed protocol, that is nearly right.
+    static func extendedPacket(_ packets: TestPackets, _ random: inout SeededRandom) -> ByteBuffer {
+        let id = UInt16.random(in: 0...5, using: &random)
+        let window = [0, 1, 70_000, 1 << 31, .max][Int.random(in: 0..<5, using: &random)] as UInt32
+        let fault = ExtensionWireTests.faults[Int.random(in: 0..<14, using: &random)]
+        let messages: [JProxy.ExtendedMessage] = [
+            .welcome(version: 1), .open(.init(id: id, host: Host("192.0.2.1"), port: 80), window: window),
+            .opened(.init(id: id, fault: fault, milliseconds: 1), window: window), .credit(id: id, window),
+            .credit(id: id, 100), .finish(id: id), .reset(id: id, fault), .ping(random.next()), .pong(1),
+        ]
+        guard Int.random(in: 0..<4, using: &random) > 0 else { return Self.packet(packets, &random) }
+        var plain = ByteBuffer()
+        plain.writeJProxyExtension(messages[Int.random(in: messages.indices, using: &random)])
+        var bytes = plain.array
+        switch Int.random(in: 0..<12, using: &random) {
+        case 0: bytes.removeLast(Int.random(in: 0..<bytes.count, using: &random))
         case 1: bytes[Int.random(in: bytes.indices, using: &random)] = UInt8.random(in: 0...255, using: &random)
         case 2: bytes += random.bytes(Int.random(in: 0...20, using: &random)).array
         default: break

@@ -30,7 +30,7 @@ struct PairTests {
         let mostChunk = [1 << 20, 9000, 500][Int(seed % 3)]
         let publicKey = try TestKeys.pair.user.publicKey
         let client = JProxy.ClientConfiguration(
-            key: try TestKeys.pair.client, dialect: seed % 4 == 3 ? .document : .deployed)
+            key: try TestKeys.pair.client, dialect: seed % 4 == 3 ? .document : .deployed, usesExtension: false)
         let server = JProxy.ServerConfiguration(dialect: client.dialect)
         var pair = Pair(JProxy.ClientMachine(client), JProxy.ServerMachine(server), seed: seed, mostChunk: mostChunk)
         var lives: [StreamID: Life] = [:]
@@ -104,8 +104,8 @@ struct PairTests {
     @Test func backPressureReachesTheSource() throws {
         let publicKey = try TestKeys.pair.user.publicKey
         var pair = Pair(
-            JProxy.ClientMachine(.init(key: try TestKeys.pair.client)), JProxy.ServerMachine(.init()), seed: 1,
-            mostChunk: 65536)
+            JProxy.ClientMachine(.init(key: try TestKeys.pair.client, usesExtension: false)),
+            JProxy.ServerMachine(.init()), seed: 1, mostChunk: 65536)
         var (sent, received, paused) = (0, 0, false)
         func handle(_ end: Pair.End, _ action: SessionAction, _ pair: inout Pair) {
             switch action {

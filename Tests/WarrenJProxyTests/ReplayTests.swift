@@ -21,9 +21,12 @@ struct ReplayTests {
     }
 
     /// Plays the client's side of a recording to a server that accepts every login and every stream.
-    static func serve(_ recording: Recording, _ chunks: [ByteBuffer], accepts: Bool = true) throws -> Story {
+    static func serve(
+        _ recording: Recording, _ chunks: [ByteBuffer], accepts: Bool = true, usesExtension: Bool = true
+    ) throws -> Story {
+        let random = ScriptedRandom(bytes: recording.sessionKey)
         var harness = Harness(
-            JProxy.ServerMachine(.init(), random: ScriptedRandom(bytes: recording.sessionKey)),
+            JProxy.ServerMachine(.init(usesExtension: usesExtension), random: random),
             key: accepts ? recording.sessionKey : Harness<JProxy.ServerMachine>.key)
         let publicKey = accepts ? try recording.publicKey : []
         var story = Story()
@@ -98,6 +101,10 @@ struct ReplayTests {
                 story.close
                     == (name == "probe-bad-padding" ? .violation(WireError(.badPadding, in: "packet")) : .finished))
             #expect(story.written.hex.hasPrefix("6a50726f78790000"))
+            // All but the session key under RSA, whose padding is random.
+            let without = try Self.serve(recording, chunks, usesExtension: false)
+            #expect(story.written.array.dropFirst(264) == without.written.array.dropFirst(264))
+            #expect(story.written.array.prefix(8) == without.written.array.prefix(8))
         }
     }
 
@@ -160,10 +167,50 @@ struct ReplayTests {
 
     @Test func clientSaysWhatTheRecordedOneSaid() throws {
         let recording = try Recording.load("session-full")
-        var machine = JProxy.ClientMachine(.init(key: try recording.clientKey))
-        machine.start(now: .now())
-        let login = recording.messages.filter { ["handshake", "auth_hash"].contains($0.what) }.map(\.hex).joined()
-        #expect(machine.next(now: .now(), writable: true) == .write(ByteBuffer(hex: login)))
+        var login = ByteBuffer(
+            hex: recording.messages.filter { ["handshake", "auth_hash"].contains($0.what) }.map(\.hex).joined())
+        for usesExtension in [false, true] {
+            var machine = JProxy.ClientMachine(.init(key: try recording.clientKey, usesExtension: usesExtension))
+            machine.start(now: .now())
+            if usesExtension { login.setInteger(UInt8(0xE1), at: 7) }  // the minor version, and nothing else
+            #expect(machine.next(now: .now(), writable: true) == .write(login))
+        }
+    }
+
+    /// All that a client says to a recorded server, with two streams that are used and left.
+    static func clientBytes(_ recording: Recording, usesExtension: Bool, seed: UInt64) throws -> [UInt8] {
+        var random = SeededRandom(seed)
+        var machine = JProxy.ClientMachine(.init(key: try recording.clientKey, usesExtension: usesExtension))
+        var now = NIODeadline.uptimeNanoseconds(0)
+        machine.start(now: now)
+        var written: [UInt8] = []
+        let chunks = Chunks.random(ByteBuffer(hex: recording.s2cStream ?? ""), using: &random)
+        for chunk in chunks + Array(repeating: ByteBuffer(), count: 10) {
+            if chunk.readableBytes > 0 { machine.receive(chunk) } else { now = now + .seconds(60) }
+            while let action = machine.next(now: now, writable: true) {
+                switch action {
+                case .write(let bytes): written += bytes.array
+                case .ready:
+                    for _ in 0..<2 { _ = try machine.open(StreamRequest(.tcp(Host("127.0.0.1"), port: 1)), now: now) }
+                case .opened(let stream): machine.send(random.bytes(5000), on: stream)
+                case .deliver(let stream, let bytes):
+                    machine.consumed(bytes.readableBytes, on: stream)
+                    if Int.random(in: 0..<20, using: &random) == 0 { machine.finish(stream) }
+                default: break
+                }
+            }
+        }
+        return written
+    }
+
+    @Test("a deployed server sees nothing of the extension but the minor version", arguments: 0..<8 as Range<UInt64>)
+    func deployedServerSeesNothing(seed: UInt64) throws {
+        let recording = try Recording.load("session-full")
+        let without = try Self.clientBytes(recording, usesExtension: false, seed: seed)
+        var with = try Self.clientBytes(recording, usesExtension: true, seed: seed)
+        #expect(without.count > 5000 && without[7] == 0 && with[7] == 0xE1)
+        with[7] = 0
+        #expect(with == without)
     }
 
     @Test func clientIsRejected() throws {

@@ -50,7 +50,7 @@ struct WireTests {
             #expect(fields.msg == "TCP_DISCONNECT" && id == fields.id && fields.reason == JProxy.disconnectReason)
         case .unknown(let type):
             #expect("0x\(type < 16 ? "0" : "")\(String(type, radix: 16))" == fields.type)
-        case .associate, .associateReply, .datagram, .dissociate:
+        case .associate, .associateReply, .datagram, .dissociate, .extended:
             Issue.record("not in the deployed dialect")
         }
     }

@@ -18,7 +18,7 @@ extension InboundType {
         server.linger = section.value("linger", .durationOrZero, default: .zero)
         server.stall = section.value("stall", .duration, default: .seconds(5))
         server.limits = SessionLimits(handshake: limits.handshake, streams: limits.streamsPerSession)
-        section.readExtension()
+        server.usesExtension = section.readExtension()
         let folder = section.required("users", .located(.path))
         let users = folder.flatMap {
             JProxyUsers(folder: $0.value, dialect: server.dialect, at: $0.place, section.findings)
@@ -43,12 +43,14 @@ extension OutboundType {
         let dialect = section.value("dialect", .oneOf(JProxy.Dialect.self), default: .deployed)
         let linger = section.value("linger", .durationOrZero, default: .seconds(5))
         let stall = section.value("stall", .duration, default: .seconds(5))
-        section.readExtension()
+        let usesExtension = section.readExtension()
         let file = section.required("key", .located(.privateFile))
         let key = file.flatMap { JProxyKeys.clientKey(at: $0, dialect, section.findings) }
         let session = SessionLimits(handshake: limits.handshake, streams: limits.streamsPerSession)
         let configuration = key.map {
-            JProxy.ClientConfiguration(key: $0, dialect: dialect, linger: linger, stall: stall, limits: session)
+            JProxy.ClientConfiguration(
+                key: $0, dialect: dialect, linger: linger, stall: stall, usesExtension: usesExtension, limits: session
+            )
         }
         let draft = SessionDraft(section, defaultPort: JProxyKeys.defaultPort) { channel, owner, residents in
             guard let configuration else { return }
@@ -62,6 +64,6 @@ extension OutboundType {
 }
 
 extension Section {
-    /// There is no extension yet, so the only thing to be said about it is that it stays off.
-    fileprivate func readExtension() { _ = self.optional("extension", .oneOf(["off"])) }
+    /// Windows and half-close between two Warrens. Off unless asked for, while it is young.
+    fileprivate func readExtension() -> Bool { self.value("extension", .oneOf(["on", "off"]), default: "off") == "on" }
 }

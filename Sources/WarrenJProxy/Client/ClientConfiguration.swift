@@ -14,18 +14,24 @@ extension JProxy {
         public var stall: TimeAmount
         /// How long a connect may go unanswered.
         public var connectTimeout: TimeAmount
+        /// Whether the server is told that this end knows Warren's extension; in the deployed dialect only.
+        public var usesExtension: Bool
         public var limits: SessionLimits
+        /// How many of the ids are used, from 0: all, except in tests of what happens when they run out.
+        var ids = 1 << 16
 
         public init(
             key: ClientKey, dialect: Dialect = .deployed, linger: TimeAmount = .seconds(5),
             stall: TimeAmount = .seconds(5),
-            connectTimeout: TimeAmount = .seconds(30), limits: SessionLimits = SessionLimits()
+            connectTimeout: TimeAmount = .seconds(30), usesExtension: Bool = true,
+            limits: SessionLimits = SessionLimits()
         ) {
             self.key = key
             self.dialect = dialect
             self.linger = linger
             self.stall = stall
             self.connectTimeout = connectTimeout
+            self.usesExtension = usesExtension
             self.limits = limits
         }
     }

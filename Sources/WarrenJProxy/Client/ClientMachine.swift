@@ -62,6 +62,9 @@ extension JProxy {
                 case .awaitingHello, .awaitingVerdict, .awaitingKey:
                     return try self.readLogin(now: now) ?? self.closeIfEnded()
                 case .active:
+                    if self.streams?.common.isPeerGone(now: now) == true {
+                        return self.close(.timedOut(phase: "keep-alive"))
+                    }
                     return try self.streams?.next(now: now, writable: writable) ?? self.closeIfEnded()
                 case .closed:
                     return nil
@@ -86,7 +89,7 @@ extension JProxy.ClientMachine {
     public func hasRoom(on stream: StreamID) -> Bool { self.streams?.common.hasRoom(on: stream) ?? true }
     public mutating func send(_ bytes: ByteBuffer, on stream: StreamID) { self.streams?.common.send(bytes, on: stream) }
     public mutating func finish(_ stream: StreamID) { self.streams?.common.finish(stream) }
-    public mutating func reset(_ stream: StreamID, _ fault: StreamFault?) { self.streams?.reset(stream) }
+    public mutating func reset(_ stream: StreamID, _ fault: StreamFault?) { self.streams?.reset(stream, fault) }
     public mutating func consumed(_ count: Int, on stream: StreamID) {
         self.streams?.common.consumed(count, on: stream)
     }
@@ -98,10 +101,13 @@ extension JProxy.ClientMachine {
     /// `hello 8B | hash 32B`
     private var login: ByteBuffer {
         var bytes = ByteBuffer()
-        bytes.writeJProxyHello(JProxy.Hello())
+        let minor = self.announces ? JProxy.Extension.minor(announcing: JProxy.Extension.version) : 0
+        bytes.writeJProxyHello(JProxy.Hello(minor: minor))
         bytes.writeBytes(self.configuration.key.hash)
         return bytes
     }
+
+    private var announces: Bool { self.configuration.usesExtension && self.configuration.dialect == .deployed }
 
     /// Reads `magic 6B | status u8`, then `status u8`, then the session key under RSA, 256 bytes.
     private mutating func readLogin(now: NIODeadline) throws(WireError) -> SessionAction? {
@@ -123,7 +129,8 @@ extension JProxy.ClientMachine {
             dialect: self.configuration.dialect, side: .client, isStrict: false, linger: self.configuration.linger,
             stall: self.configuration.stall, connectTimeout: self.configuration.connectTimeout,
             limits: self.configuration.limits)
-        self.streams = ClientStreams(Multiplexer(settings, cipher: PacketCipher(key: key), early: self.inbound))
+        let common = Multiplexer(settings, cipher: PacketCipher(key: key), early: self.inbound)
+        self.streams = ClientStreams(common, announced: self.announces, ids: self.configuration.ids, now: now)
         self.inbound = ByteBuffer()
         self.loginDeadline = nil
         self.phase = .active

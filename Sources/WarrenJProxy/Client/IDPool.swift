@@ -20,13 +20,16 @@ struct IDPool {
     /// A deployed server tries to connect for as long as its kernel does, about two minutes, and may answer then.
     private static let longRest = TimeAmount.minutes(3)
 
-    private var fresh: UInt32 = 0
+    private let count: Int
+    private var fresh = 0
     private var freed = CircularBuffer<Freed>()
     private var unanswered = CircularBuffer<Freed>()
     /// CONNECTs sent so far.
     private(set) var connects: UInt64 = 0
     /// The latest CONNECT that was answered.
     private var lastAnswered: UInt64 = 0
+
+    init(count: Int = 1 << 16) { self.count = count }
 
     /// The id for the next CONNECT; nil if none is safe now.
     mutating func take(now: NIODeadline) -> UInt16? {
@@ -44,7 +47,7 @@ struct IDPool {
     }
 
     private mutating func findID(now: NIODeadline) -> UInt16? {
-        if let id = UInt16(exactly: self.fresh) {
+        if self.fresh < self.count, let id = UInt16(exactly: self.fresh) {
             self.fresh += 1
             return id
         }

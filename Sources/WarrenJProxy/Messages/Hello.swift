@@ -7,7 +7,7 @@ extension JProxy {
         static let major: UInt8 = 3
 
         var major = Self.major
-        /// Any value is accepted; one day two Warrens may tell each other more by it.
+        /// Any value is accepted; a Warren announces its ``JProxy/Extension`` by it.
         var minor: UInt8 = 0
     }
 

@@ -15,6 +15,8 @@ extension JProxy {
         case associateReply(id: UInt16, isAccepted: Bool, localPort: UInt16)
         case datagram(id: UInt16, ByteBuffer)
         case dissociate(id: UInt16)
+        /// Between two Warrens only.
+        case extended(ExtendedMessage)
         /// A type that this dialect does not know; ignored unless strict.
         case unknown(type: UInt8)
     }

@@ -13,17 +13,20 @@ extension JProxy {
         public var linger: TimeAmount
         /// How long a reader that takes nothing may hold up the session before its stream is ended.
         public var stall: TimeAmount
+        /// Whether clients that know Warren's extension are offered it; in the deployed dialect only.
+        public var usesExtension: Bool
         public var limits: SessionLimits
 
         public init(
             dialect: Dialect = .deployed, strict: Bool = false, linger: TimeAmount = .zero,
-            stall: TimeAmount = .seconds(5),
+            stall: TimeAmount = .seconds(5), usesExtension: Bool = true,
             limits: SessionLimits = SessionLimits()
         ) {
             self.dialect = dialect
             self.strict = strict
             self.linger = linger
             self.stall = stall
+            self.usesExtension = usesExtension
             self.limits = limits
         }
     }

@@ -75,8 +75,12 @@ extension JProxy {
                 case .judged(let verdict): return self.grant(verdict)
                 case .announcing:
                     self.phase = .active
+                    if let version = self.extensionVersion { self.streams?.welcome(version, now: now) }
                     return .ready
                 case .active:
+                    if self.streams?.common.isPeerGone(now: now) == true {
+                        return self.close(.timedOut(phase: "keep-alive"))
+                    }
                     return try self.streams?.next(now: now, writable: writable) ?? self.closeIfEnded()
                 case .closing(let reason): return self.close(reason)
                 case .closed: return nil
@@ -125,6 +129,12 @@ extension JProxy.ServerMachine {
         self.phase = .awaitingHash
         self.loginDeadline = now + self.configuration.limits.handshake
         return .write(reply)
+    }
+
+    /// The version of the extension to use; nil if either end knows none, or is not to use it.
+    private var extensionVersion: UInt8? {
+        guard self.configuration.usesExtension, self.configuration.dialect == .deployed else { return nil }
+        return JProxy.Extension.version(announcedBy: self.hello.minor)
     }
 
     private mutating func readHash() -> SessionAction? {

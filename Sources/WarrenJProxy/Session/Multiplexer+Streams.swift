@@ -14,7 +14,7 @@ extension Multiplexer {
         if self.table[row].phase == .connecting {
             self.table[row].early.writeImmutableBuffer(bytes)
         } else {
-            self.queue.append(bytes, to: stream)
+            self.queue.append(bytes, to: self.line(row))
         }
         if !self.table[row].isPaused, self.table[row].queued >= self.limits.queuedPerStream {
             self.table[row].isPaused = true
@@ -40,7 +40,7 @@ extension Multiplexer {
     mutating func opened(_ row: Int) {
         self.connecting.remove(row)
         self.table[row].phase = .open
-        self.queue.append(self.table[row].early, to: self.table[row].stream)
+        self.queue.append(self.table[row].early, to: self.line(row))
         self.table[row].early = ByteBuffer()
         if self.table[row].isFinished { self.notices.append(.finished(self.table[row].id)) }
     }
@@ -69,9 +69,13 @@ extension Multiplexer {
     /// Forgets a stream with all that waits for it or from it.
     mutating func remove(_ row: Int, _ parting: Parting) {
         let id = self.table[row].id
-        if self.table[row].queued > 0 { self.queue.purge(self.table[row].stream) }
+        if self.table[row].queued > 0 { self.queue.purge(self.line(row)) }
         if self.table[row].isDatagram { self.purgeDatagrams(id) }
-        self.intake.forget(row, in: &self.table)
+        if self.table[row].isWindowed {
+            self.windows.close(&self.table[row])
+        } else {
+            self.intake.forget(row, in: &self.table)
+        }
         self.stopTimers(row)
         self.table.remove(row)
         if self.side == .client { self.notices.append(.freed(id, parting)) }
@@ -88,11 +92,15 @@ extension Multiplexer {
 
     mutating func consumed(_ count: Int, on stream: StreamID) {
         guard let row = self.table.row(stream) else { return }
+        if self.table[row].isWindowed { return self.consumedWindow(count, row) }
         self.intake.consumed(count, of: row, in: &self.table)
     }
 
     /// Counts payload that is about to be delivered, or that waits for the stream to open.
-    mutating func delivered(_ count: Int, to row: Int, now: NIODeadline) {
+    ///
+    /// - Throws: if it is more than the stream's window allows.
+    mutating func delivered(_ count: Int, to row: Int, now: NIODeadline) throws(WireError) {
+        if self.table[row].isWindowed { return try self.windows.received(count, on: &self.table[row], now: now) }
         self.intake.delivered(count, to: row, in: &self.table, now: now)
         self.table[row].wasAnswered = true
         if self.lingeringAnswered.contains(row) {

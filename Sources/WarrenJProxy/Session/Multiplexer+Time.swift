@@ -6,7 +6,7 @@ import WarrenCore
 extension Multiplexer {
     /// The step that a notice stands for; nil if it was one without a step, or its stream is gone.
     ///
-    /// ``Notice/accepted(_:)``, ``Notice/refused(_:_:openedAt:isDatagram:)`` and ``Notice/freed(_:_:)`` are for the machine.
+    /// ``Notice/accepted(_:)``, ``Notice/refused(_:_:openedAt:_:)`` and ``Notice/freed(_:_:)`` are for the machine.
     mutating func settle(_ notice: Notice, now: NIODeadline) -> SessionAction? {
         switch notice {
         case .pause(let id):
@@ -21,7 +21,12 @@ extension Multiplexer {
             return .end(StreamID(UInt32(id)), fault)
         case .finished(let id):
             guard let row = self.table.row(id), self.table[row].phase == .open else { return nil }
-            return self.startLingering(row, now: now)
+            guard self.table[row].isWindowed else { return self.startLingering(row, now: now) }
+            self.settleFinish(row)
+            return nil
+        case .reset(let id, let fault):
+            self.settleReset(id, fault)
+            return nil
         case .accepted, .refused, .freed:
             return nil
         }
@@ -44,8 +49,9 @@ extension Multiplexer {
         return self.endOrderly(row)
     }
 
-    /// Ends one stream whose time is over; nil if there is none.
+    /// Ends one stream whose time is over; nil if there is none. Asks a silent peer if it is there.
     mutating func expire(now: NIODeadline) -> SessionAction? {
+        if let number = self.pulse?.ask(now: now) { self.say(.ping(number)) }
         if let row = self.intake.stalled(in: &self.table, now: now) { return self.endStalled(row, now: now) }
         while let (row, since) = self.lingeringAnswered.oldest, since + self.linger <= now {
             if self.table[row].queued == 0 { return self.endOrderly(row) }
@@ -57,7 +63,11 @@ extension Multiplexer {
         }
         if let (row, since) = self.connecting.oldest, since + self.connectTimeout <= now {
             let stream = self.table[row].stream
-            self.disconnect(row, afterQueue: false)
+            if self.table[row].isWindowed {
+                self.abandon(row, .timedOut)
+            } else {
+                self.disconnect(row, afterQueue: false)
+            }
             return .end(stream, .timedOut)
         }
         return nil

@@ -17,7 +17,9 @@ struct Multiplexer {
         case finished(UInt16)
         /// Server: answer a CONNECT.
         case accepted(UInt16)
-        case refused(UInt16, StreamFault, openedAt: NIODeadline, isDatagram: Bool)
+        case refused(UInt16, StreamFault, openedAt: NIODeadline, StreamRow.Kind)
+        /// With windows: the driver is done with the stream.
+        case reset(UInt16, StreamFault?)
         /// The id is out of use.
         case freed(UInt16, Parting)
     }
@@ -30,6 +32,8 @@ struct Multiplexer {
         case byUs
         /// We did, before the peer had answered our CONNECT: even that answer may still come.
         case unanswered
+        /// The same with windows, where the answer is sure to come: until then the id stays in use.
+        case answerIsDue
     }
 
     /// Packets of one write; about 256 KiB.
@@ -63,6 +67,13 @@ struct Multiplexer {
     /// Client: streams whose CONNECT is unanswered.
     var connecting = AgeQueue()
 
+    /// Nil with a deployed peer.
+    var pulse: Pulse?
+    var windows: Windows
+    /// Rows of streams whose peer is to be given credit.
+    var creditors = ContiguousArray<Int>()
+    private var isWritable = false
+
     struct Settings {
         var dialect: JProxy.Dialect
         var side: JProxy.Side
@@ -83,12 +94,15 @@ struct Multiplexer {
         self.connectTimeout = settings.connectTimeout
         self.reader = PacketReader(early, dialect: settings.dialect, isStrict: settings.isStrict)
         self.intake = Intake(settings.limits, stall: settings.stall)
+        self.windows = Windows(settings.limits)
     }
 
     var wantsBytes: Bool { !self.intake.isHeld && self.control.readableBytes <= Self.mostControl }
 
+    /// Due at once while there is credit to give: it comes of ``consumed(_:on:)``, behind which no step may follow.
     var deadline: NIODeadline? {
-        var first = NIODeadline.distantFuture
+        if self.isWritable, !self.creditors.isEmpty { return .distantPast }
+        var first = self.pulse?.deadline ?? .distantFuture
         if let due = self.intake.due { first = min(first, due) }
         if let (_, since) = self.lingeringAnswered.oldest { first = min(first, since + self.linger) }
         if let (_, since) = self.lingering.oldest { first = min(first, since + self.linger) }
@@ -98,7 +112,11 @@ struct Multiplexer {
 
     // MARK: Bytes
 
-    mutating func receive(_ bytes: ByteBuffer) { self.reader.receive(bytes) }
+    mutating func receive(_ bytes: ByteBuffer) {
+        self.pulse?.heard()
+        self.reader.receive(bytes)
+    }
+
     mutating func nextIncoming() throws(WireError) -> Incoming? { try self.reader.next(self.cipher) }
     var isInsidePacket: Bool { self.reader.isInsidePacket }
 
@@ -111,31 +129,48 @@ struct Multiplexer {
     }
 
     /// What goes on the carrier now: control messages, then payload in turns; nil if there is nothing or no room.
-    mutating func write(writable: Bool) -> ByteBuffer? {
-        guard writable, self.control.readableBytes > 0 || !self.queue.isEmpty || !self.datagrams.isEmpty else {
+    mutating func write(now: NIODeadline, writable: Bool) -> ByteBuffer? {
+        self.isWritable = writable
+        guard writable else { return nil }
+        self.giveCredit(now: now)
+        self.holdThoseWithoutCredit()
+        guard self.control.readableBytes > 0 || !self.queue.isEmpty || !self.datagrams.isEmpty else {
             return nil
         }
         let most = Self.packetsPerWrite * Packet.mostBytes
-        let payload = min(self.queue.bytes + self.queue.bytes / 64 + 64 + self.datagramBytes, most)
-        var output = self.takeOutput(self.control.readableBytes + payload)
-        output.writeBuffer(&self.control)
-        self.control.clear()
-        let limit = output.writerIndex + most
-        var writer = PacketWriter(output, cipher: self.cipher, dialect: self.dialect)
-        output = ByteBuffer()
-        while let (id, bytes) = self.datagrams.popFirst() {
+        let ready = self.queue.bytes - self.queue.heldBytes
+        let payload = min(ready + ready / 64 + 64 + self.datagramBytes, most)
+        // In one expression: a second reference to the output would make the writer copy it.
+        var writer = PacketWriter(
+            self.takeOutput(self.control.readableBytes + payload), cipher: self.cipher, dialect: self.dialect)
+        writer.append(sealed: &self.control)
+        let limit = writer.bytes.writerIndex + most
+        while !self.datagrams.isEmpty, let (id, bytes) = self.datagrams.popFirst() {
             self.datagramBytes -= bytes.readableBytes
             writer.append(.datagram(id: id, bytes))
             if writer.room(until: limit) <= 0 { break }
         }
-        while case let room = writer.room(until: limit), room > 0, let (stream, piece) = self.queue.next(most: room) {
-            guard let row = self.table.row(stream) else { continue }
+        while case let room = writer.room(until: limit), room > 0, let first = self.queue.first {
+            let row = Int(first.rawValue)
+            let most = min(room, self.table[row].credit)
+            guard most > 0, let (_, piece) = self.queue.next(most: most) else {
+                self.queue.holdFirst()
+                continue
+            }
             writer.append(piece, id: self.table[row].id)
             self.written(piece.readableBytes, of: row, writer: &writer)
         }
         writer.seal()
         self.output = writer.bytes
         return writer.bytes
+    }
+
+    /// How the queue knows the stream of a row.
+    func line(_ row: Int) -> StreamID { StreamID(UInt32(truncatingIfNeeded: row)) }
+
+    /// So that the first stream in turn has something that it may send.
+    private mutating func holdThoseWithoutCredit() {
+        while let first = self.queue.first, self.table[Int(first.rawValue)].credit == 0 { self.queue.holdFirst() }
     }
 
     private mutating func takeOutput(_ capacity: Int) -> ByteBuffer {
@@ -146,14 +181,28 @@ struct Multiplexer {
 
     private mutating func written(_ count: Int, of row: Int, writer: inout PacketWriter) {
         self.table[row].queued -= count
+        if self.table[row].isWindowed { self.table[row].credit -= count }
         let queued = self.table[row].queued
         if self.table[row].isPaused, queued < self.limits.queuedPerStream / 2 {
             self.table[row].isPaused = false
             self.notices.append(.resume(self.table[row].id))
         }
-        guard queued == 0, self.table[row].closesWhenSent else { return }
+        guard queued == 0 else { return }
+        if self.table[row].isWindowed { return self.lastWritten(of: row, writer: &writer) }
+        guard self.table[row].closesWhenSent else { return }
         writer.append(.disconnect(id: self.table[row].id))
         if self.table[row].phase != .draining { self.notices.append(.end(self.table[row].id, nil)) }
         self.remove(row, .byUs)
+    }
+
+    private mutating func lastWritten(of row: Int, writer: inout PacketWriter) {
+        let id = self.table[row].id
+        if self.table[row].closesWhenSent {
+            writer.append(.extended(.reset(id: id, nil)))
+            self.remove(row, .byPeer)
+        } else if self.table[row].isFinished, self.table[row].phase == .open {
+            writer.append(.extended(.finish(id: id)))
+            self.finishSaid(row)
+        }
     }
 }

@@ -42,8 +42,14 @@ struct PacketWriter {
     mutating func seal() {
         guard let staged = self.staged else { return }
         self.staged = nil
-        self.setHead(staged.id, count: staged.count, at: staged.start + 1)
-        self.seal(from: staged.start)
+        self.seal(from: staged.start, head: self.dialect.dataHead(self.dataType, id: staged.id, count: staged.count))
+    }
+
+    /// Appends packets that are complete, and empties their buffer.
+    mutating func append(sealed packets: inout ByteBuffer) {
+        guard packets.readableBytes > 0 else { return }
+        self.bytes.writeBuffer(&packets)
+        packets.clear()
     }
 
     /// Appends a message that is not TCP payload.
@@ -56,13 +62,20 @@ struct PacketWriter {
     }
 
     private mutating func stage(_ piece: inout ByteBuffer, id: UInt16, upTo most: Int) {
-        guard var part = piece.readSlice(length: min(most, piece.readableBytes)) else { return }
-        if self.staged == nil {
-            self.staged = (id, self.bytes.writerIndex, 0)
-            self.bytes.writeRepeatingByte(0, count: 1 + Packet.dataHead)
+        let count = min(most, piece.readableBytes)
+        let staged = self.staged ?? (id, self.bytes.writerIndex, 0)
+        // Room for block count and head, filled in by `seal`.
+        let gap = self.staged == nil ? 1 + Packet.dataHead : 0
+        self.bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: gap + count) { target in
+            piece.withUnsafeReadableBytes { source in
+                guard let target = target.baseAddress, let source = source.baseAddress else { return 0 }
+                (target + gap).copyMemory(from: source, byteCount: count)
+                return gap + count
+            }
         }
-        self.staged?.count += self.bytes.writeBuffer(&part)
-        if self.staged?.count == Packet.mostData { self.seal() }
+        piece.moveReaderIndex(forwardBy: count)
+        self.staged = (id, staged.1, staged.2 + count)
+        if staged.2 + count == Packet.mostData { self.seal() }
     }
 
     private mutating func encrypt(_ piece: inout ByteBuffer, packets: Int, id: UInt16) {
@@ -83,23 +96,22 @@ struct PacketWriter {
         piece.moveReaderIndex(forwardBy: packets * Packet.mostData)
     }
 
-    private mutating func setHead(_ id: UInt16, count: Int, at index: Int) {
-        let head = self.dialect.dataHead(self.dataType, id: id, count: count)
-        _ = withUnsafeBytes(of: head) { self.bytes.setBytes($0, at: index) }
-    }
-
     /// Pads and encrypts the message that stands behind the block count at `start`.
-    private mutating func seal(from start: Int) {
+    ///
+    /// - Parameter head: is put over the first bytes of the message.
+    private mutating func seal(from start: Int, head: (UInt8, UInt8, UInt8, UInt8, UInt8)? = nil) {
         let length = self.bytes.writerIndex - start - 1
         let blocks = length / 16 + 1
         let padding = 16 * blocks - length
-        self.bytes.setInteger(UInt8(truncatingIfNeeded: blocks), at: start)
-        self.bytes.writeRepeatingByte(UInt8(truncatingIfNeeded: padding), count: padding)
-        let offset = start + 1 - self.bytes.readerIndex
         let cipher = self.cipher
-        self.bytes.withUnsafeMutableReadableBytes { bytes in
-            guard let base = bytes.baseAddress else { return }
-            cipher.encrypt(base + offset, blocks: blocks)
+        self.bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: padding) { tail in
+            guard let end = tail.baseAddress else { return 0 }
+            let message = end - length  // what was written before is right in front
+            (message - 1).storeBytes(of: UInt8(truncatingIfNeeded: blocks), as: UInt8.self)
+            if let head { message.storeBytes(of: head, as: (UInt8, UInt8, UInt8, UInt8, UInt8).self) }
+            end.initializeMemory(as: UInt8.self, repeating: UInt8(truncatingIfNeeded: padding), count: padding)
+            cipher.encrypt(message, blocks: blocks)
+            return padding
         }
     }
 }

@@ -13,6 +13,13 @@ struct StreamRow {
         case draining
     }
 
+    /// By which messages it is opened and ended.
+    enum Kind {
+        case plain
+        case windowed
+        case datagrams
+    }
+
     var id: UInt16 = 0
     var phase = Phase.connecting
     var isDatagram = false
@@ -36,6 +43,22 @@ struct StreamRow {
 
     /// Bytes that the reader has not taken.
     var unread = 0
+
+    /// The stream follows the extension: windows, half-close, reasons.
+    var isWindowed = false
+    /// What the peer's window lets us send.
+    var credit = Int.max
+    /// What the peer may send ahead of our reader; see ``Windows``.
+    var window = 0
+    var allowance = 0
+    var isCreditDue = false
+    /// What the reader took since the window was last measured, and when that was.
+    var taken = 0
+    var measuredSince: NIODeadline?
+    var saidFinish = false
+    var peerHasFinished = false
+
+    // Of streams without windows:
     /// When it last began to wait for its reader.
     var blockedSince = NIODeadline.uptimeNanoseconds(0)
     /// The reader has taken something since then.
@@ -43,20 +66,36 @@ struct StreamRow {
     /// When it began to hold up the session; nil if it does not.
     var holdsSince: NIODeadline?
 
+    var kind: Kind { self.isDatagram ? .datagrams : self.isWindowed ? .windowed : .plain }
     var stream: StreamID { StreamID(UInt32(self.id)) }
 }
 
 /// The live streams: by id, and by a row number that stays the same for the life of a stream.
 struct StreamTable {
+    /// The rows of 256 ids; without storage while none of them is live.
+    private struct Page {
+        var rows = ContiguousArray<Int32>()
+        var count = 0
+    }
+
+    private static let perPage = 256
+    private static let none: Int32 = -1
+
     private var rows = ContiguousArray<StreamRow>()
-    private var numbers: [UInt16: Int] = [:]
-    private var free: [Int] = []
+    private var pages = ContiguousArray<Page>()
+    private var free = ContiguousArray<Int>()
 
-    var count: Int { self.numbers.count }
-    var live: some Sequence<Int> { self.numbers.values }
+    var count: Int { self.rows.count - self.free.count }
+    var live: some Sequence<Int> { self.rows.indices.lazy.filter { self.row(self.rows[$0].id) == $0 } }
 
-    func row(_ id: UInt16) -> Int? { self.numbers[id] }
-    func row(_ stream: StreamID) -> Int? { UInt16(exactly: stream.rawValue).flatMap { self.numbers[$0] } }
+    func row(_ id: UInt16) -> Int? {
+        let page = Int(id) / Self.perPage
+        guard page < self.pages.count, self.pages[page].count > 0 else { return nil }
+        let row = self.pages[page].rows[Int(id) % Self.perPage]
+        return row == Self.none ? nil : Int(row)
+    }
+
+    func row(_ stream: StreamID) -> Int? { UInt16(exactly: stream.rawValue).flatMap { self.row($0) } }
 
     subscript(row: Int) -> StreamRow {
         _read { yield self.rows[row] }
@@ -72,12 +111,22 @@ struct StreamTable {
             row = self.rows.count
             self.rows.append(stream)
         }
-        self.numbers[stream.id] = row
+        let page = Int(stream.id) / Self.perPage
+        while self.pages.count <= page { self.pages.append(Page()) }
+        if self.pages[page].count == 0 {
+            self.pages[page].rows = ContiguousArray(repeating: Self.none, count: Self.perPage)
+        }
+        self.pages[page].rows[Int(stream.id) % Self.perPage] = Int32(row)
+        self.pages[page].count += 1
         return row
     }
 
     mutating func remove(_ row: Int) {
-        self.numbers[self.rows[row].id] = nil
+        let id = Int(self.rows[row].id)
+        let page = id / Self.perPage
+        self.pages[page].rows[id % Self.perPage] = Self.none
+        self.pages[page].count -= 1
+        if self.pages[page].count == 0 { self.pages[page].rows = [] }
         self.rows[row] = StreamRow()
         self.free.append(row)
     }

@@ -94,6 +94,8 @@ extension ByteBuffer {
         case .dissociate(let id):
             self.writeInteger(types.dissociate)
             self.writeInteger(id, endianness: order)
+        case .extended(let message):
+            self.writeJProxyExtension(message)
         case .unknown(let type):
             self.writeInteger(type)
         }

@@ -27,6 +27,7 @@ package final class SocketLeg: Leg {
     private var fault: StreamFault?
     /// Bytes written to the channel and not yet reported as sent.
     private var unsent = 0
+    private var isWatching = false
     private var lingering: Scheduled<Void>?
 
     /// - Parameter inputEnded: the peer's end was seen before this leg was there.
@@ -73,6 +74,7 @@ extension SocketLeg {
     package func flush() {
         self.context?.flush()
         self.recount()
+        self.watchQueue()
     }
 
     package func setReading(_ reading: Bool) {
@@ -130,6 +132,19 @@ extension SocketLeg {
     }
 
     private var queuedBytes: Int { (try? self.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }
+
+    /// Below the low mark nobody tells that the queue has left, and a sender that waits for it would wait for ever.
+    private func watchQueue() {
+        guard self.unsent > 0, !self.isWatching, let context, let events, events.countsSent else { return }
+        self.isWatching = true
+        let written = context.eventLoop.makePromise(of: Void.self)
+        context.writeAndFlush(NIOAny(ByteBuffer()), promise: written)
+        written.futureResult.assumeIsolated().whenComplete { _ in
+            self.isWatching = false
+            self.recount()
+            self.watchQueue()
+        }
+    }
 
     package func recount() {
         guard self.unsent > 0, let events, events.countsSent else { return }

@@ -43,6 +43,9 @@ package final class StreamLeg: Leg {
 
     package func end(_ fault: StreamFault?) { self.session?.reset(self.id, fault) }
 
+    /// The stream is over: its id may soon be another one's, which must not get what is counted for this one.
+    func forget() { self.session = nil }
+
     package func consumed(_ count: Int) { self.session?.consumed(count, on: self.id) }
 
     /// The session's queue for this stream is full.

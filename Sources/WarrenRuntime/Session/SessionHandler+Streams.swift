@@ -93,6 +93,7 @@ extension SessionHandler {
             attempt.cancel()
         } else if let leg = self.legs.removeValue(forKey: id) {
             self.relays[id] = nil
+            leg.forget()
             leg.events?.ended(leg, fault)
         }
     }
