@@ -111,6 +111,7 @@ struct TransferTests {
         let web = try await Web.start()
         let site = try await Site.start(target: web.port)
         let closed = try #require(ClosedPort())
+        defer { withExtendedLifetime(closed) {} }
         let port = try site.client.port(front)
         func fetch(_ scheme: String, _ target: String) async throws -> Program.Outcome {
             try await Curl.run(

@@ -102,6 +102,7 @@ private struct Rig: Sendable {
 
     @Test func aTargetThatRefusesClosesTheConnection() async throws {
         let closed = try #require(ClosedPort())
+        defer { withExtendedLifetime(closed) {} }
         let rig = Rig(target: closed.number)
         let run = Task { try await rig.node.run() }
         let client = try await Peer.connect(to: rig.address())

@@ -76,6 +76,7 @@ private struct Rig: Sendable {
 
     @Test func waitingStreamsFailWhereTheDialFails() async throws {
         let closed = try #require(ClosedPort())
+        defer { withExtendedLifetime(closed) {} }
         let rig = Rig(port: closed.number)
         let tried = rig.outbound.start()
         let stream = try await rig.open()
@@ -169,6 +170,7 @@ private struct Rig: Sendable {
 
     @Test func stopWhileRestingAsksNobodyAnyMore() async throws {
         let closed = try #require(ClosedPort())
+        defer { withExtendedLifetime(closed) {} }
         let rig = Rig(port: closed.number)
         try await rig.outbound.start().get()
         rig.outbound.stop()

@@ -191,8 +191,8 @@ struct Pair: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try sockets.apply(to: channel)
+                    try channel.pipeline.syncOperations.addHandler(Announcer { accepted.yield(channel) })
                     try install(channel)
-                    accepted.yield(channel)
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
@@ -206,5 +206,19 @@ struct Pair: Sendable {
     /// Runs something on the loop of the near end.
     func onLoop<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
         try await self.channel.eventLoop.submit(body).get()
+    }
+}
+
+/// Tells when its channel has become active, and leaves.
+private final class Announcer: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    private let announce: () -> Void
+
+    init(_ announce: @escaping () -> Void) { self.announce = announce }
+
+    func channelActive(context: ChannelHandlerContext) {
+        context.fireChannelActive()
+        self.announce()
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
     }
 }
