@@ -21,7 +21,7 @@ struct DemoClient {
     func fetch(_ count: Int, over path: DemoPath) async throws -> Fetch {
         let loop = self.group.next()
         let promise = loop.makePromise(of: Fetch.self)
-        let channel = try await ClientBootstrap(group: loop)
+        let connecting = ClientBootstrap(group: loop)
             .channelOption(
                 .recvAllocator,
                 value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 65536, maximum: 512 << 10)
@@ -31,7 +31,9 @@ struct DemoClient {
                     try channel.pipeline.syncOperations.addHandler(DemoFetch(count, path, promise))
                 }
             }
-            .connect(to: path.front).get()
+            .connect(to: path.front)
+        connecting.whenFailure { promise.fail($0) }
+        let channel = try await connecting.get()
         let timeUp = loop.scheduleTask(in: .seconds(60)) { promise.fail(Failure(description: "no answer in 60 s")) }
         defer {
             timeUp.cancel()

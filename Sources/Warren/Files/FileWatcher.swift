@@ -34,11 +34,17 @@ package struct FileWatcher: Service {
 
     private let watched: [Watched]
 
-    package init(_ watched: [Watched]) { self.watched = watched }
+    /// As they were when the configuration had just been read.
+    private let first: [[String]]
+
+    package init(_ watched: [Watched]) {
+        self.watched = watched
+        self.first = watched.map { Self.stamp(of: $0.paths) }
+    }
 
     package func run() async throws {
         await cancelWhenGracefulShutdown {
-            var stamps = self.watched.map { Self.stamp(of: $0.paths) }
+            var stamps = self.first
             // A timer, not a wait for an event: nothing announces a change.
             while (try? await Task.sleep(for: .seconds(1))) != nil {
                 for (index, entry) in self.watched.enumerated() {

@@ -38,7 +38,12 @@ public enum JProxyKeys {
         }
         // Not secret by name, but whoever knows the public key can play the server.
         try Self.create(userFile, mode: 0o600, pair.user.serialized())
-        try Self.create(clientFile, mode: 0o600, pair.client.serialized())
+        do {
+            try Self.create(clientFile, mode: 0o600, pair.client.serialized())
+        } catch {
+            try? FileManager.default.removeItem(atPath: userFile)  // a user whom nobody can be
+            throw error
+        }
         return Written(clientFile: clientFile, userFile: userFile)
     }
 

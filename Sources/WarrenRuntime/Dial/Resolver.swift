@@ -19,29 +19,42 @@ package protocol AddressResolver: Sendable {
     func resolve(_ name: String, _ family: IPAddress.Family, on loop: any EventLoop) -> EventLoopFuture<[IPAddress]>
 }
 
-/// The system's resolver, on threads of its own, so that slow names hold up neither users nor each other.
+/// The system's resolver, on threads of its own, so that slow names hold up neither users nor each other. Each family has
+/// its threads: many a network answers for IPv4 at once and for IPv6 late or never.
 package final class SystemResolver: AddressResolver {
     private let threads: NIOThreadPool
+    private let threadsForV6: NIOThreadPool
     private let pending = Atomic<Int>(0)
     /// Queries under way or queued; more are answered with ``StreamFault/limit``.
     private let limit: Int
 
-    package init(threads: Int = 16, limit: Int = 1024) {
+    package init(threads: Int = 8, limit: Int = 1024) {
         self.threads = NIOThreadPool(numberOfThreads: threads)
+        self.threadsForV6 = NIOThreadPool(numberOfThreads: threads)
         self.limit = limit
         self.threads.start()
+        self.threadsForV6.start()
     }
 
-    package func shutDown() async { try? await self.threads.shutdownGracefully() }
+    package func shutDown() async {
+        try? await self.threads.shutdownGracefully()
+        try? await self.threadsForV6.shutdownGracefully()
+    }
 
     package func resolve(
         _ name: String, _ family: IPAddress.Family, on loop: any EventLoop
     ) -> EventLoopFuture<[IPAddress]> {
+        // Never a question for the network (RFC 6761).
+        let folded = name.lowercased()
+        if folded == "localhost" || folded.hasSuffix(".localhost") {
+            return loop.makeSucceededFuture([family == .v4 ? IPAddress(v4: 0x7F00_0001) : IPAddress(high: 0, low: 1)])
+        }
         guard self.pending.add(1, ordering: .relaxed).newValue <= self.limit else {
             self.pending.subtract(1, ordering: .relaxed)
             return loop.makeFailedFuture(StreamFault.limit)
         }
-        let query = self.threads.runIfActive(eventLoop: loop) { Self.query(name, family) }
+        let threads = family == .v4 ? self.threads : self.threadsForV6
+        let query = threads.runIfActive(eventLoop: loop) { Self.query(name, family) }
         query.whenComplete { [self] _ in self.pending.subtract(1, ordering: .relaxed) }
         return query
     }

@@ -190,7 +190,8 @@ extension SocketLeg: ChannelInboundHandler {
     }
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if self.fault == nil && self.ending != .closing { self.fault = StreamFault(reading: error) }
+        // While it only lingers, everything has left and the peer may do as it likes.
+        if self.fault == nil && self.lingering == nil { self.fault = StreamFault(reading: error) }
         context.close(mode: .all, promise: nil)
     }
 

@@ -129,9 +129,18 @@ private let hasIPv6 =
         #expect(await Dialed(dialer, .name("far"), port: 1).fault() == .timedOut)
     }
 
+    @Test("localhost is never a question for the network", arguments: ["localhost", "LocalHost", "a.localhost"])
+    func answersLocalhostItself(name: String) async throws {
+        let resolver = SystemResolver(threads: 1, limit: 0)
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        #expect(try await resolver.resolve(name, .v4, on: loop).get() == [IPAddress(v4: 0x7F00_0001)])
+        #expect(try await resolver.resolve(name, .v6, on: loop).get() == [IPAddress(high: 0, low: 1)])
+        await resolver.shutDown()
+    }
+
     @Test func saysLimitWhereTheResolverIsFull() async throws {
         let resolver = SystemResolver(threads: 1, limit: 0)
-        #expect(await Dialed(dialer(resolver), .name("localhost"), port: 1).fault() == .limit)
+        #expect(await Dialed(dialer(resolver), .name("far.invalid"), port: 1).fault() == .limit)
         await resolver.shutDown()
     }
 
