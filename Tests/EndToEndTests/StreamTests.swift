@@ -22,9 +22,14 @@ import WarrenTesting
     }
 
     @Test("200 streams that end their own side first get every byte back", arguments: Front.allCases)
-    func halfClosedEcho(front: Front) async throws {
+    func halfClosedEcho(front: Front) async throws { try await self.halfClosedEcho(front, extended: false) }
+
+    @Test("the extension passes a half-close through the tunnel, and all bytes")
+    func extendedHalfClosedEcho() async throws { try await self.halfClosedEcho(.jproxy, extended: true) }
+
+    private func halfClosedEcho(_ front: Front, extended: Bool) async throws {
         let echo = try await Server.echo()
-        let site = try await Site.start(target: echo.port)
+        let site = try await Site.start(target: echo.port, extended: extended)
         let wrong = try await withThrowingTaskGroup(of: String?.self) { tasks in
             for seed in 0..<200 {
                 tasks.addTask {

@@ -16,13 +16,19 @@ final class Site: Sendable {
         self.client = client
     }
 
-    /// - Parameter target: where the port forward leads.
-    static func start(target: Int, drain: String = "10s") async throws -> Site {
+    /// - Parameters:
+    ///   - target: where the port forward leads.
+    ///   - extended: both ends use the extension between two Warrens.
+    static func start(target: Int, drain: String = "10s", extended: Bool = false) async throws -> Site {
         let folder = try Folder()
         try JProxyKeys.write(name: "alice", to: folder.path)
-        let server = try await WarrenProcess.start(yaml: Self.server(drain: drain), in: folder, name: "server")
-        let yaml = Self.client(tunnel: try server.port("tunnel"), target: target, drain: drain)
-        let client = try await WarrenProcess.start(yaml: yaml, in: folder, name: "client")
+        func adapted(_ yaml: String) -> String {
+            extended ? yaml.replacing("type: jproxy,", with: "type: jproxy, extension: on,") : yaml
+        }
+        let serving = adapted(Self.server(drain: drain))
+        let server = try await WarrenProcess.start(yaml: serving, in: folder, name: "server")
+        let dialling = adapted(Self.client(tunnel: try server.port("tunnel"), target: target, drain: drain))
+        let client = try await WarrenProcess.start(yaml: dialling, in: folder, name: "client")
         return Site(folder: folder, server: server, client: client)
     }
 

@@ -159,6 +159,18 @@ func assemble(_ yaml: String, in folder: String = "") -> (assembly: Assembly?, p
         #expect(problems.first?.contains("there is no PEM private key in \(folder.path)/key.pem") == true)
     }
 
+    @Test func theExtensionIsOnOrOff() throws {
+        let folder = try TemporaryFolder()
+        try JProxyKeys.write(name: "alice", to: folder.path)
+        func problems(_ word: String) -> [String] {
+            let entry = "{ name: a, type: jproxy, listen: \"127.0.0.1:0\", users: users, extension: \(word) }"
+            return assemble("inbounds:\n  - \(entry)\n", in: folder.path).problems
+        }
+        #expect(problems("on") == [])
+        #expect(problems("off") == [])
+        #expect(problems("maybe").count == 1)
+    }
+
     @Test func listenersOnTheNetworkWithoutTLSAreWarnedOf() throws {
         let folder = try TemporaryFolder()
         try JProxyKeys.write(name: "alice", to: folder.path)
