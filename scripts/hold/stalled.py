@@ -5,7 +5,9 @@
 import os
 from common import *
 
-STALLED, BUSY, BOUND, DOOR = 100, 10, 128, 90
+# DOOR: without windows each dead reader behind the first costs its direction up to a second or so; upward, where the
+# busy streams do not suffer, they are found nearly one by one.
+STALLED, BUSY, BOUND, DOOR = 100, 10, 128, 150
 
 
 def flood(connection):
@@ -73,7 +75,7 @@ def direction(hold, what, target, stall, guilty):
     start = time.monotonic()
     held = parallel(STALLED, 25, lambda _: stall(port, target))
     count = lambda: ends[guilty].log().count('reason="reader stalled"')
-    wait(lambda: count() >= STALLED, 95, 0.1)
+    wait(lambda: count() >= STALLED - 1, DOOR, 0.1)
     took = time.monotonic() - start
     hold.check(f"{what}: stalled streams are ended", count() >= STALLED - 1 and took < DOOR,
                f"{count()} of {STALLED} said by the {guilty} within {took:.1f} s")
