@@ -11,8 +11,8 @@ import WarrenCore
 ///
 /// A wait that ends with the end of its stream uses up the patience of the session, which comes back at a quarter of the
 /// time that passes: the first dead reader is waited for in full, the next ones get what is left and at least
-/// ``shortestWait``, so that a hundred of them cost the tunnel little more than one ``stall``. The only stream of a
-/// session holds up nobody, and is not ended.
+/// ``shortestWait``: where they are found one by one, each still costs about that. The only stream of a session holds up
+/// nobody, and is not ended.
 struct Intake {
     /// Enough for a slow reader to be seen taking something: systems tell of room in steps of some hundred KiB.
     private static let shortestWait = TimeAmount.seconds(1)
