@@ -6,6 +6,7 @@
 
 #if defined(__x86_64__)
 #include "kernel_x86.h"
+#include "kernel_x86_wide.h"
 #elif defined(__aarch64__) && !defined(__AARCH64EB__)
 #include "kernel_arm.h"
 #else
@@ -18,6 +19,7 @@ bool warren_aes_available(void) { return kernel_available(); }
 WARREN_TARGET void warren_aes128_expand(warren_aes128_key *key, const uint8_t *bytes) {
     uint32_t words[44];
     uint8_t rcon = 1;
+    key->width = kernel_width();
     memcpy(words, bytes, 16);
     for (int i = 4; i < 44; i++) {
         uint32_t word = words[i - 1];
@@ -36,6 +38,10 @@ WARREN_TARGET void warren_aes128_expand(warren_aes128_key *key, const uint8_t *b
 
 WARREN_TARGET void warren_aes128_ecb_encrypt(const warren_aes128_key *key, const uint8_t *src, uint8_t *dst,
                                              size_t blocks) {
+    if (key->width > 0 && blocks >= 16) {
+        size_t done = kernel_encrypt_wide(key->width, key->enc, src, dst, blocks);
+        blocks -= done, src += 16 * done, dst += 16 * done;
+    }
     for (; blocks >= 8; blocks -= 8, src += 128, dst += 128) kernel_encrypt8(key->enc, src, dst);
     if (blocks > 0) {
         uint8_t tail[128] = {0};
@@ -47,6 +53,10 @@ WARREN_TARGET void warren_aes128_ecb_encrypt(const warren_aes128_key *key, const
 
 WARREN_TARGET void warren_aes128_ecb_decrypt(const warren_aes128_key *key, const uint8_t *src, uint8_t *dst,
                                              size_t blocks) {
+    if (key->width > 0 && blocks >= 16) {
+        size_t done = kernel_decrypt_wide(key->width, key->dec, src, dst, blocks);
+        blocks -= done, src += 16 * done, dst += 16 * done;
+    }
     for (; blocks >= 8; blocks -= 8, src += 128, dst += 128) kernel_decrypt8(key->dec, src, dst);
     if (blocks > 0) {
         uint8_t tail[128] = {0};

@@ -66,3 +66,14 @@ WARREN_KERNEL void kernel_decrypt8(const uint8_t *keys, const uint8_t *src, uint
     EIGHT(DECLAST)
     EIGHT(STORE)
 }
+
+// No registers wider than a block.
+static uint8_t kernel_width(void) { return 0; }
+static size_t kernel_encrypt_wide(uint8_t width, const uint8_t *keys, const uint8_t *src, uint8_t *dst, size_t blocks) {
+    (void)width, (void)keys, (void)src, (void)dst, (void)blocks;
+    return 0;
+}
+static size_t kernel_decrypt_wide(uint8_t width, const uint8_t *keys, const uint8_t *src, uint8_t *dst, size_t blocks) {
+    (void)width, (void)keys, (void)src, (void)dst, (void)blocks;
+    return 0;
+}

@@ -46,8 +46,53 @@ import WarrenCore
     @Test func putsANewcomerBehindTheOthers() {
         var queue = Self.queue([(1, 20), (2, 20)])
         _ = queue.next(most: 10)
-        queue.append(ByteBuffer(repeating: 3, count: 1), to: StreamID(3))
-        #expect(Self.drain(&queue) == ["2×10", "1×10", "3×1", "2×10"])
+        queue.append(ByteBuffer(repeating: 3, count: 2), to: StreamID(3))
+        #expect(Self.drain(&queue) == ["2×10", "1×10", "3×2", "2×10"])
+    }
+
+    @Test("one that was empty and has little to say goes ahead, in the middle of a turn too")
+    func letsShortMessagesGoAhead() {
+        var queue = Self.queue([(1, 100), (2, 100)], quantum: 80)
+        #expect(queue.next(most: 30)?.stream == StreamID(1))
+        queue.append(ByteBuffer(repeating: 3, count: 10), to: StreamID(3))
+        #expect(queue.first == StreamID(3))
+        queue.append(ByteBuffer(repeating: 4, count: 8), to: StreamID(4))
+        #expect(Self.drain(&queue) == ["3×10", "4×8", "1×50", "2×80", "1×20", "2×20"])
+    }
+
+    @Test("one that goes ahead and then says much waits its turn like all")
+    func letsNobodyStayAhead() {
+        var queue = Self.queue([(1, 100)], quantum: 80)
+        queue.append(ByteBuffer(repeating: 2, count: 10), to: StreamID(2))
+        queue.append(ByteBuffer(repeating: 2, count: 90), to: StreamID(2))
+        #expect(Self.drain(&queue) == ["2×10", "1×80", "2×80", "1×20", "2×10"])
+    }
+
+    @Test("those that go ahead take no more than every other turn")
+    func letsTheOthersHaveEveryOtherTurn() {
+        var queue = Self.queue([(1, 1000)], quantum: 80)
+        var bulk = 0
+        var short = 0
+        for _ in 0..<200 where bulk < 1000 {
+            // Always another one that has only now something to say.
+            for stream in 2..<5 as Range<UInt32> where queue.queued(StreamID(stream)) == 0 {
+                queue.append(ByteBuffer(repeating: UInt8(stream), count: 10), to: StreamID(stream))
+            }
+            guard let (stream, bytes) = queue.next(most: 1000) else { break }
+            if stream == StreamID(1) { bulk += bytes.readableBytes } else { short += bytes.readableBytes }
+        }
+        #expect(bulk == 1000)
+        #expect((900...1200).contains(short))
+    }
+
+    @Test func purgesOneThatGoesAhead() {
+        var queue = Self.queue([(1, 100), (2, 5), (3, 5), (4, 5)], quantum: 80)
+        queue.purge(StreamID(3))
+        queue.purge(StreamID(2))
+        queue.holdFirst()
+        #expect(queue.heldBytes == 5)
+        queue.release(StreamID(4))
+        #expect(Self.drain(&queue) == ["1×80", "4×5", "1×20"])
     }
 
     @Test func makesOneThatReturnsWaitItsTurn() {
@@ -130,7 +175,7 @@ import WarrenCore
     @Test("does what a simple model does", arguments: 1...20 as ClosedRange<UInt64>)
     func followsTheModel(_ seed: UInt64) {
         var random = SplitMix(state: seed)
-        let quantum = Int.random(in: 1...20, using: &random)
+        let quantum = Int.random(in: 1...60, using: &random)
         var queue = FairQueue(quantum: quantum)
         var model = FairModel(quantum: quantum)
         var stamp: UInt8 = 0
@@ -170,42 +215,72 @@ private struct FairModel {
         var stream: StreamID
         var bytes: [UInt8]
     }
-    let quantum: Int
-    var lines: [Piece] = []
-    var credit: Int
+    /// Streams in the order of their turns, and what the first one may still take.
+    struct Lane {
+        let quantum: Int
+        var lines: [Piece] = []
+        var credit: Int
+
+        init(quantum: Int) {
+            self.quantum = quantum
+            self.credit = quantum
+        }
+
+        mutating func purge(_ stream: StreamID) -> Bool {
+            let wasFirst = self.lines.first?.stream == stream
+            if wasFirst { self.credit = self.quantum }
+            self.lines.removeAll { $0.stream == stream }
+            return wasFirst
+        }
+    }
+    var turns: Lane
+    var short: Lane
+    var ahead = 0
 
     init(quantum: Int) {
-        self.quantum = quantum
-        self.credit = quantum
+        self.turns = Lane(quantum: quantum)
+        self.short = Lane(quantum: quantum / 8)
     }
+
+    var lines: [Piece] { self.short.lines + self.turns.lines }
 
     mutating func append(_ bytes: [UInt8], to stream: StreamID) {
         guard !bytes.isEmpty else { return }
-        if let index = self.lines.firstIndex(where: { $0.stream == stream }) {
-            self.lines[index].bytes += bytes
+        if let index = self.short.lines.firstIndex(where: { $0.stream == stream }) {
+            self.short.lines[index].bytes += bytes
+        } else if let index = self.turns.lines.firstIndex(where: { $0.stream == stream }) {
+            self.turns.lines[index].bytes += bytes
+        } else if bytes.count <= self.short.quantum {
+            self.short.lines.append(Piece(stream: stream, bytes: bytes))
         } else {
-            self.lines.append(Piece(stream: stream, bytes: bytes))
+            self.turns.lines.append(Piece(stream: stream, bytes: bytes))
         }
     }
 
     /// The next `count` bytes; nil if the stream in turn may not send so many.
     mutating func take(_ count: Int) -> Piece? {
-        guard var line = self.lines.first, count <= self.credit, count <= line.bytes.count else { return nil }
+        let isShort = !self.short.lines.isEmpty && (self.turns.lines.isEmpty || self.ahead < self.turns.quantum)
+        var lane = isShort ? self.short : self.turns
+        guard var line = lane.lines.first, count <= lane.credit, count <= line.bytes.count else { return nil }
         let piece = Piece(stream: line.stream, bytes: Array(line.bytes.prefix(count)))
         line.bytes.removeFirst(count)
-        self.credit -= count
-        self.lines[0] = line
-        if line.bytes.isEmpty || self.credit == 0 {
-            self.lines.removeFirst()
-            if !line.bytes.isEmpty { self.lines.append(line) }
-            self.credit = self.quantum
+        lane.credit -= count
+        if isShort { self.ahead += count }
+        lane.lines[0] = line
+        let isOver = line.bytes.isEmpty || lane.credit == 0
+        if isOver {
+            lane.lines.removeFirst()
+            lane.credit = lane.quantum
+            if !isShort { self.ahead = 0 }
         }
+        if isShort { self.short = lane } else { self.turns = lane }
+        if isOver && !line.bytes.isEmpty { self.turns.lines.append(line) }
         return piece
     }
 
     mutating func purge(_ stream: StreamID) {
-        if self.lines.first?.stream == stream { self.credit = self.quantum }
-        self.lines.removeAll { $0.stream == stream }
+        if self.turns.purge(stream) { self.ahead = 0 }
+        _ = self.short.purge(stream)
     }
 }
 

@@ -19,7 +19,7 @@ struct ExtensionClientTests {
     @Test func opensWithAWindowAndIsAnswered() throws {
         var client = try Client.extended()
         let stream = try client.machine.open(Self.request, now: client.now)
-        let open = JProxy.ExtendedMessage.open(.init(id: 0, host: Host("192.0.2.1"), port: 80), window: 256 << 10)
+        let open = JProxy.ExtendedMessage.open(.init(id: 0, host: Host("192.0.2.1"), port: 80), window: 1 << 20)
         #expect(client.written(client.drain()) == [.extended(open)])
         client.machine.send(ByteBuffer(string: "early"), on: stream)
         let actions = client.receive(Self.opened(0, window: 3))
@@ -165,7 +165,7 @@ struct ExtensionClientTests {
         var credit = 0
         for part in 0..<16 {
             _ = client.receive(
-                client.packets.packets((0..<window / 32768).map { _ in .data(id, 2048) }))
+                client.packets.packets((0..<window / 16384).map { _ in .data(id, 1024) }))
             if part == 15 { client.now = client.now + time }
             client.machine.consumed(window / 16, on: stream)
             for case .extended(.credit(id, let bytes)) in client.written(client.drain()) { credit += Int(bytes) }
@@ -176,7 +176,7 @@ struct ExtensionClientTests {
     @Test func growsWhileTheReaderIsFasterThanTwoRoundTrips() throws {
         var client = try Self.client(roundTrip: .milliseconds(100))
         let stream = try client.openWindowed()
-        var window = 256 << 10
+        var window = 1 << 20
         while window < 16 << 20 {
             #expect(Self.useWindow(&client, stream, window, in: .milliseconds(199)) == 2 * window)
             window *= 2
@@ -187,11 +187,11 @@ struct ExtensionClientTests {
     @Test func staysSmallForASlowReaderAndOnAShortPath() throws {
         var client = try Self.client(roundTrip: .milliseconds(100))
         let stream = try client.openWindowed()
-        #expect(Self.useWindow(&client, stream, 256 << 10, in: .milliseconds(200)) == 256 << 10)
+        #expect(Self.useWindow(&client, stream, 1 << 20, in: .milliseconds(200)) == 1 << 20)
         client = try Self.client(roundTrip: .microseconds(50))
         let near = try client.openWindowed()
-        #expect(Self.useWindow(&client, near, 256 << 10, in: .milliseconds(2)) == 256 << 10)
-        #expect(Self.useWindow(&client, near, 256 << 10, in: .microseconds(1999)) == 512 << 10)
+        #expect(Self.useWindow(&client, near, 1 << 20, in: .milliseconds(2)) == 1 << 20)
+        #expect(Self.useWindow(&client, near, 1 << 20, in: .microseconds(1999)) == 2 << 20)
     }
 
     @Test func measuresTheRoundTripAgainNowAndThen() throws {
@@ -199,8 +199,8 @@ struct ExtensionClientTests {
         let stream = try client.openWindowed()
         func pings(after time: TimeAmount, _ client: inout Client) -> [UInt64] {
             client.now = client.now + time
-            _ = client.receive(client.packets.packets((0..<64).map { _ in .data(0, 2048) }))
-            client.machine.consumed(128 << 10, on: stream)
+            _ = client.receive(client.packets.packets((0..<128).map { _ in .data(0, 2048) }))
+            client.machine.consumed(256 << 10, on: stream)
             return client.written(client.drain()).compactMap {
                 if case .extended(.ping(let number)) = $0 { number } else { nil }
             }
@@ -221,23 +221,34 @@ struct ExtensionClientTests {
                 if case .extended(.open(_, let window)) = $0 { window } else { nil }
             }
         }
-        // Sum 4 MiB: a new stream takes its 256 KiB while they are half of what is left.
+        // Pools of 4 MiB for first windows and 2 MiB for growth: a new stream gets a sixteenth of what the first has left.
         var client = try Self.client(roundTrip: .milliseconds(100)) { $0.limits.unreadPerSession = 2 << 20 }
         let stream = try client.openWindowed()
-        let granted = try windows(&client, 20)
-        #expect(granted.prefix(14).allSatisfy { $0 == 256 << 10 } && granted.suffix(6).allSatisfy { $0 == 64 << 10 })
-        // No growth any more.
-        #expect(Self.useWindow(&client, stream, 256 << 10, in: .milliseconds(1)) == 256 << 10)
-        // Streams that end make room.
-        for id in 1...19 as ClosedRange<UInt16> { _ = client.receive(Self.opened(id, .refused)) }
+        let granted = try windows(&client, 40)
+        #expect(granted.prefix(2) == [240 << 10, 225 << 10] && granted.last == 64 << 10)
+        #expect(zip(granted, granted.dropFirst()).allSatisfy { $0 >= $1 })
+        // One that reads grows all the same, to half of what the other pool has left.
         #expect(Self.useWindow(&client, stream, 256 << 10, in: .milliseconds(1)) == 512 << 10)
         #expect(Self.useWindow(&client, stream, 512 << 10, in: .milliseconds(1)) == 1 << 20)
+        #expect(Self.useWindow(&client, stream, 1 << 20, in: .milliseconds(1)) == 1 << 20)
+        // Streams that end make room for new ones.
+        for id in 1...40 as ClosedRange<UInt16> { _ = client.receive(Self.opened(id, .refused)) }
+        #expect(try windows(&client, 1) == [240 << 10])
+    }
+
+    @Test func aLargeWindowThatIsNotUsedMakesRoomForOthers() throws {
+        var client = try Self.client(roundTrip: .milliseconds(100)) { $0.limits.unreadPerSession = 8 << 20 }
+        let stream = try client.openWindowed()
         #expect(Self.useWindow(&client, stream, 1 << 20, in: .milliseconds(1)) == 2 << 20)
-        // A large window that is not used makes room for others: half of it is not granted again.
-        #expect(try windows(&client, 1) == [256 << 10])
-        #expect(Self.useWindow(&client, stream, 2 << 20, in: .milliseconds(801)) == 1792 << 10)
-        #expect(Self.useWindow(&client, stream, 1 << 20, in: .milliseconds(400)) == 256 << 10)
-        #expect(Self.useWindow(&client, stream, 1 << 20, in: .milliseconds(400)) == 1 << 20)
+        #expect(Self.useWindow(&client, stream, 2 << 20, in: .milliseconds(1)) == 4 << 20)
+        // Less than half of what there is to grow by is given away: nobody needs it.
+        #expect(Self.useWindow(&client, stream, 4 << 20, in: .milliseconds(801)) == 4 << 20)
+        let other = try client.openWindowed()
+        for _ in 0..<6 { _ = Self.useWindow(&client, other, 512 << 10, in: .milliseconds(1)) }
+        #expect(Self.useWindow(&client, stream, 4 << 20, in: .milliseconds(790)) == 4 << 20)
+        // Halved: what is granted already stands, and the next credit is less by the rest.
+        #expect(Self.useWindow(&client, stream, 4 << 20, in: .milliseconds(801)) == 3840 << 10)
+        #expect(Self.useWindow(&client, stream, 2 << 20, in: .milliseconds(400)) == 256 << 10)
     }
 
     @Test func keepsTheWindowOfAFinishedStreamOnlyForWhatIsUnread() throws {

@@ -14,8 +14,8 @@ struct ExtensionServerTests {
     static func open(_ id: UInt16, window: UInt32 = 1 << 20) -> JProxy.Message {
         .extended(.open(.init(id: id, host: Host("192.0.2.1"), port: 80), window: window))
     }
-    /// Of the first window.
-    static let half = 128 << 10
+    /// What has to be taken before credit is given.
+    static let part = 256 << 10
 
     static func violation(_ actions: [SessionAction]) -> String? {
         guard case .close(.violation(let error))? = actions.last else { return nil }
@@ -93,8 +93,8 @@ struct ExtensionServerTests {
         var server = try Server.extended()
         server.openWindowed(1)
         _ = server.receive(.data(1, 4000))
-        for _ in 0..<63 { _ = server.receive(.data(1, 4074)) }
-        server.machine.consumed(Self.half - 1, on: StreamID(1))
+        for _ in 0..<127 { _ = server.receive(.data(1, 4074)) }
+        server.machine.consumed(Self.part - 1, on: StreamID(1))
         #expect(server.drain() == [])
         server.machine.consumed(1, on: StreamID(1))
         #expect(server.machine.deadline == .distantPast)
@@ -102,14 +102,14 @@ struct ExtensionServerTests {
         #expect(server.drain() == [] && server.machine.deadline != .distantPast)
         server.machine.consumed(7, on: StreamID(1))
         server.writable = true
-        let credit = JProxy.ExtendedMessage.credit(id: 1, UInt32(Self.half + 7))
+        let credit = JProxy.ExtendedMessage.credit(id: 1, UInt32(Self.part + 7))
         #expect(server.written(server.drain()) == [.extended(credit)])
         #expect(server.machine.deadline != .distantPast)
         // A reader that claims more than it got is not believed.
         server.machine.consumed(1 << 30, on: StreamID(1))
-        let sent = 4000 + 63 * 4074
-        let rest = UInt32(sent - Self.half - 7)
-        #expect(rest < Self.half)
+        let sent = 4000 + 127 * 4074
+        let rest = UInt32(sent - Self.part - 7)
+        #expect(rest < Self.part)
         #expect(server.drain() == [])
         server.now = server.now + .seconds(1)  // so slow a reader needs no larger window
         _ = server.receive(.data(1, 4000))
@@ -122,9 +122,9 @@ struct ExtensionServerTests {
     func violation(excess: Int) throws {
         var server = try Server.extended()
         server.openWindowed(1)
-        for _ in 0..<64 { _ = server.receive(.data(1, 4074)) }
+        for _ in 0..<257 { _ = server.receive(.data(1, 4074)) }
         #expect(server.machine.wantsBytes)  // nothing was taken, and nobody waits for it
-        let actions = server.receive(.data(1, (256 << 10) - 64 * 4074 + excess))
+        let actions = server.receive(.data(1, (1 << 20) - 257 * 4074 + excess))
         #expect(Self.violation(actions) == (excess > 0 ? "window" : nil))
     }
 
@@ -137,13 +137,23 @@ struct ExtensionServerTests {
 
     @Test func aHundredStalledReadersHoldTheirWindowsAndNobodyElse() throws {
         var server = try Server.extended()
+        var granted: [Int] = []
         for id in 0..<100 as Range<UInt16> {
-            server.openWindowed(id)
-            for _ in 0..<64 { _ = server.receive(.data(id, 4096 - 22)) }
+            granted.append(server.openWindowed(id, granted: nil))
+            var left = granted[Int(id)]
+            while left > 0 {
+                let packets = (0..<min(64, (left + 4073) / 4074)).map {
+                    JProxy.Message.data(id, min(4074, left - $0 * 4074))
+                }
+                _ = server.receive(server.packets.packets(packets))
+                left -= packets.count * 4074
+            }
         }
+        #expect(granted.prefix(48).allSatisfy { $0 == 1 << 20 })
+        #expect(granted.reduce(0, +) < 64 << 20)
         #expect(server.machine.wantsBytes)
         #expect(server.after(.seconds(6)) == [])  // no stall
-        server.openWindowed(100)
+        server.openWindowed(100, granted: 64 << 10)
         #expect(server.receive(.data(100, 9)).delivered(StreamID(100)).readableBytes == 9)
     }
 
@@ -187,7 +197,7 @@ struct ExtensionServerTests {
         _ = server.receive(Self.open(1))
         server.machine.accept(StreamID(1))
         server.machine.finish(StreamID(1))
-        let opened = JProxy.ExtendedMessage.opened(.init(id: 1, fault: nil, milliseconds: 0), window: 256 << 10)
+        let opened = JProxy.ExtendedMessage.opened(.init(id: 1, fault: nil, milliseconds: 0), window: 1 << 20)
         #expect(server.written(server.drain()) == [.extended(opened), .extended(.finish(id: 1))])
     }
 

@@ -68,13 +68,20 @@ extension Harness<JProxy.ServerMachine> {
         return harness
     }
 
-    /// Opens and accepts a stream with windows.
-    mutating func openWindowed(_ id: UInt16, window: UInt32 = 1 << 20) {
+    /// Opens and accepts a stream with windows; returns what the server lets the client send.
+    @discardableResult
+    mutating func openWindowed(_ id: UInt16, window: UInt32 = 1 << 20, granted: UInt32? = 1 << 20) -> Int {
         let request = JProxy.ConnectRequest(id: id, host: Host("192.0.2.1"), port: 80)
         _ = self.receive(.extended(.open(request, window: window)))
         self.machine.accept(StreamID(UInt32(id)))
-        let opened = JProxy.ExtendedMessage.opened(.init(id: id, fault: nil, milliseconds: 0), window: 256 << 10)
-        #expect(self.written(self.drain()) == [.extended(opened)])
+        let reply = JProxy.ConnectReply(id: id, fault: nil, milliseconds: 0)
+        let messages = self.written(self.drain())
+        guard case .extended(.opened(reply, let window))? = messages.first, messages.count == 1 else {
+            Issue.record("not opened: \(messages)")
+            return 0
+        }
+        #expect(granted == nil || window == granted)
+        return Int(window)
     }
 
     /// A server that has let a client in.

@@ -32,7 +32,13 @@ struct ReplayTests {
         var story = Story()
         var index: [StreamID: Int] = [:]
         for chunk in chunks + [nil] {
-            if let chunk { harness.machine.receive(chunk) } else { harness.machine.receiveEnd() }
+            if let chunk {
+                harness.machine.receive(chunk)
+            } else {
+                // A long silence first: whoever was told of the extension would be asked now if it is there.
+                #expect(!accepts || harness.after(.minutes(1)) == [])
+                harness.machine.receiveEnd()
+            }
             while let action = harness.machine.next(now: harness.now, writable: true) {
                 switch action {
                 case .authenticate(let claim):

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Bulk AES-128-ECB by the processor's own AES instructions (x86-64 AES-NI, ARMv8 Cryptography Extension).
+/// Bulk AES-128-ECB by the processor's own AES instructions (x86-64 AES-NI and VAES, ARMv8 Cryptography Extension).
 ///
 /// Nothing here is a mode one should choose for a new protocol; it is what deployed peers speak. The instructions take the
 /// same time for every key and every byte. Everything but `warren_aes_available` requires that it has said true.
@@ -16,6 +16,8 @@
 typedef struct {
     uint8_t enc[176];
     uint8_t dec[176];
+    /// Of the registers to use: found once, when the key is expanded.
+    uint8_t width;
 } warren_aes128_key;
 
 /// True if this processor has the instructions.
@@ -26,8 +28,8 @@ void warren_aes128_expand(warren_aes128_key *key, const uint8_t *bytes);
 
 /// Encrypts `blocks` times 16 bytes. No alignment is asked for.
 ///
-/// `dst` may equal `src`, or lie *below* it by any distance, overlapping: each group of eight blocks, and the tail, is
-/// loaded whole before it is stored. A `dst` above `src` must not overlap it.
+/// `dst` may equal `src`, or lie *below* it by any distance, overlapping: each group of 8, 16 or 32 blocks, and the
+/// tail, is loaded whole before it is stored. A `dst` above `src` must not overlap it.
 void warren_aes128_ecb_encrypt(const warren_aes128_key *key, const uint8_t *src, uint8_t *dst, size_t blocks);
 
 /// Decrypts `blocks` times 16 bytes, under the same rules as `warren_aes128_ecb_encrypt`.

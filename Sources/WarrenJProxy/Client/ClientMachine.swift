@@ -29,8 +29,8 @@ extension JProxy {
         private var loginDeadline: NIODeadline?
         private var inbound = ByteBuffer()
         private var hasEnded = false
-        /// Set once the login is through.
-        private var streams: ClientStreams?
+        /// Set once the login is through; boxed, as machines are copied to be asked.
+        private var streams: Boxed<ClientStreams>?
 
         public init(
             _ configuration: ClientConfiguration,
@@ -40,14 +40,14 @@ extension JProxy {
             self.random = random
         }
 
-        public var deadline: NIODeadline? { self.loginDeadline ?? self.streams?.common.deadline }
-        public var wantsBytes: Bool { self.streams?.common.wantsBytes ?? true }
+        public var deadline: NIODeadline? { self.loginDeadline ?? self.streams?.value.common.deadline }
+        public var wantsBytes: Bool { self.streams?.value.common.wantsBytes ?? true }
 
         public mutating func start(now: NIODeadline) { self.loginDeadline = now + self.configuration.limits.handshake }
 
         public mutating func receive(_ bytes: ByteBuffer) {
             if case .closed = self.phase { return }
-            if self.streams != nil { self.streams?.common.receive(bytes) } else { self.inbound.take(bytes) }
+            if self.streams != nil { self.streams?.value.common.receive(bytes) } else { self.inbound.take(bytes) }
         }
 
         public mutating func receiveEnd() { self.hasEnded = true }
@@ -62,10 +62,10 @@ extension JProxy {
                 case .awaitingHello, .awaitingVerdict, .awaitingKey:
                     return try self.readLogin(now: now) ?? self.closeIfEnded()
                 case .active:
-                    if self.streams?.common.isPeerGone(now: now) == true {
+                    if self.streams?.value.common.isPeerGone(now: now) == true {
                         return self.close(.timedOut(phase: "keep-alive"))
                     }
-                    return try self.streams?.next(now: now, writable: writable) ?? self.closeIfEnded()
+                    return try self.streams?.value.next(now: now, writable: writable) ?? self.closeIfEnded()
                 case .closed:
                     return nil
                 }
@@ -82,16 +82,18 @@ extension JProxy.ClientMachine {
     /// - Throws: `unsupported` for what the dialect cannot name, `unknownHost` for a name longer than 255 bytes, `limit` when
     ///   all streams or ids are in use, `sessionLost` before ``SessionAction/ready`` and after the end.
     public mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID {
-        guard let stream = try self.streams?.open(request, now: now) else { throw .sessionLost }
+        guard let stream = try self.streams?.value.open(request, now: now) else { throw .sessionLost }
         return stream
     }
 
-    public func hasRoom(on stream: StreamID) -> Bool { self.streams?.common.hasRoom(on: stream) ?? true }
-    public mutating func send(_ bytes: ByteBuffer, on stream: StreamID) { self.streams?.common.send(bytes, on: stream) }
-    public mutating func finish(_ stream: StreamID) { self.streams?.common.finish(stream) }
-    public mutating func reset(_ stream: StreamID, _ fault: StreamFault?) { self.streams?.reset(stream, fault) }
+    public func hasRoom(on stream: StreamID) -> Bool { self.streams?.value.common.hasRoom(on: stream) ?? true }
+    public mutating func send(_ bytes: ByteBuffer, on stream: StreamID) {
+        self.streams?.value.common.send(bytes, on: stream)
+    }
+    public mutating func finish(_ stream: StreamID) { self.streams?.value.common.finish(stream) }
+    public mutating func reset(_ stream: StreamID, _ fault: StreamFault?) { self.streams?.value.reset(stream, fault) }
     public mutating func consumed(_ count: Int, on stream: StreamID) {
-        self.streams?.common.consumed(count, on: stream)
+        self.streams?.value.common.consumed(count, on: stream)
     }
 }
 
@@ -130,7 +132,8 @@ extension JProxy.ClientMachine {
             stall: self.configuration.stall, connectTimeout: self.configuration.connectTimeout,
             limits: self.configuration.limits)
         let common = Multiplexer(settings, cipher: PacketCipher(key: key), early: self.inbound)
-        self.streams = ClientStreams(common, announced: self.announces, ids: self.configuration.ids, now: now)
+        self.streams = Boxed(
+            ClientStreams(common, announced: self.announces, ids: self.configuration.ids, now: now))
         self.inbound = ByteBuffer()
         self.loginDeadline = nil
         self.phase = .active
@@ -141,7 +144,7 @@ extension JProxy.ClientMachine {
         guard self.hasEnded else { return nil }
         guard let streams else { return self.close(.carrierLost("the server left in \(self.phaseName)")) }
         return self.close(
-            streams.common.isInsidePacket ? .violation(WireError(.truncated, in: "packet")) : .finished)
+            streams.value.common.isInsidePacket ? .violation(WireError(.truncated, in: "packet")) : .finished)
     }
 
     private mutating func close(_ reason: CloseReason) -> SessionAction {

@@ -37,8 +37,8 @@ extension JProxy {
         private var loginDeadline: NIODeadline?
         private var inbound = ByteBuffer()
         private var hasEnded = false
-        /// Set once the login is through.
-        private var streams: ServerStreams?
+        /// Set once the login is through; boxed, as machines are copied to be asked.
+        private var streams: Boxed<ServerStreams>?
         /// The version that the client named.
         private(set) var hello = Hello()
 
@@ -50,17 +50,17 @@ extension JProxy {
             self.random = random
         }
 
-        public var deadline: NIODeadline? { self.loginDeadline ?? self.streams?.common.deadline }
+        public var deadline: NIODeadline? { self.loginDeadline ?? self.streams?.value.common.deadline }
 
         public var wantsBytes: Bool {
-            self.streams?.common.wantsBytes ?? (self.inbound.readableBytes < Self.mostEarlyBytes)
+            self.streams?.value.common.wantsBytes ?? (self.inbound.readableBytes < Self.mostEarlyBytes)
         }
 
         public mutating func start(now: NIODeadline) { self.loginDeadline = now + self.configuration.limits.handshake }
 
         public mutating func receive(_ bytes: ByteBuffer) {
             if case .closed = self.phase { return }
-            if self.streams != nil { self.streams?.common.receive(bytes) } else { self.inbound.take(bytes) }
+            if self.streams != nil { self.streams?.value.common.receive(bytes) } else { self.inbound.take(bytes) }
         }
 
         public mutating func receiveEnd() { self.hasEnded = true }
@@ -75,13 +75,13 @@ extension JProxy {
                 case .judged(let verdict): return self.grant(verdict)
                 case .announcing:
                     self.phase = .active
-                    if let version = self.extensionVersion { self.streams?.welcome(version, now: now) }
+                    if let version = self.extensionVersion { self.streams?.value.welcome(version, now: now) }
                     return .ready
                 case .active:
-                    if self.streams?.common.isPeerGone(now: now) == true {
+                    if self.streams?.value.common.isPeerGone(now: now) == true {
                         return self.close(.timedOut(phase: "keep-alive"))
                     }
-                    return try self.streams?.next(now: now, writable: writable) ?? self.closeIfEnded()
+                    return try self.streams?.value.next(now: now, writable: writable) ?? self.closeIfEnded()
                 case .closing(let reason): return self.close(reason)
                 case .closed: return nil
                 }
@@ -100,13 +100,15 @@ extension JProxy.ServerMachine {
         self.phase = .judged(verdict)
     }
 
-    public mutating func accept(_ stream: StreamID) { self.streams?.accept(stream) }
-    public func hasRoom(on stream: StreamID) -> Bool { self.streams?.common.hasRoom(on: stream) ?? true }
-    public mutating func send(_ bytes: ByteBuffer, on stream: StreamID) { self.streams?.common.send(bytes, on: stream) }
-    public mutating func finish(_ stream: StreamID) { self.streams?.common.finish(stream) }
-    public mutating func reset(_ stream: StreamID, _ fault: StreamFault?) { self.streams?.reset(stream, fault) }
+    public mutating func accept(_ stream: StreamID) { self.streams?.value.accept(stream) }
+    public func hasRoom(on stream: StreamID) -> Bool { self.streams?.value.common.hasRoom(on: stream) ?? true }
+    public mutating func send(_ bytes: ByteBuffer, on stream: StreamID) {
+        self.streams?.value.common.send(bytes, on: stream)
+    }
+    public mutating func finish(_ stream: StreamID) { self.streams?.value.common.finish(stream) }
+    public mutating func reset(_ stream: StreamID, _ fault: StreamFault?) { self.streams?.value.reset(stream, fault) }
     public mutating func consumed(_ count: Int, on stream: StreamID) {
-        self.streams?.common.consumed(count, on: stream)
+        self.streams?.value.common.consumed(count, on: stream)
     }
 }
 
@@ -156,7 +158,7 @@ extension JProxy.ServerMachine {
             dialect: self.configuration.dialect, side: .server, isStrict: self.configuration.strict,
             linger: self.configuration.linger, stall: self.configuration.stall, limits: self.configuration.limits)
         let common = Multiplexer(settings, cipher: PacketCipher(key: key), early: self.inbound)
-        self.streams = ServerStreams(common, isStrict: self.configuration.strict)
+        self.streams = Boxed(ServerStreams(common, isStrict: self.configuration.strict))
         self.inbound = ByteBuffer()
         self.loginDeadline = nil
         self.phase = .announcing
@@ -171,7 +173,7 @@ extension JProxy.ServerMachine {
             return self.close(.carrierLost("the client left in \(self.phaseName)"))
         }
         return self.close(
-            streams.common.isInsidePacket ? .violation(WireError(.truncated, in: "packet")) : .finished)
+            streams.value.common.isInsidePacket ? .violation(WireError(.truncated, in: "packet")) : .finished)
     }
 
     private mutating func close(_ reason: CloseReason) -> SessionAction {

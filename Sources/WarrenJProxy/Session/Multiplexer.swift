@@ -38,8 +38,9 @@ struct Multiplexer {
 
     /// Packets of one write; about 256 KiB.
     private static let packetsPerWrite = 64
-    /// Eight full packets of one stream, then the next stream.
-    private static let quantum = 8 * Packet.mostData
+    /// Full packets of one stream, then the next stream: long turns are what makes many streams as fast as one, and
+    /// short messages go ahead of them.
+    private static let quantum = 32 * Packet.mostData
     /// Control messages that may wait for a peer that does not read before we stop reading from it.
     private static let mostControl = 64 << 10
 

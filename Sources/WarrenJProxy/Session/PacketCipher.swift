@@ -121,12 +121,17 @@ enum Packet {
     /// The length of a decrypted message without its padding; nil if the padding is wrong.
     @inline(__always)
     static func messageLength(_ plain: UnsafeRawPointer, blocks: Int) -> Int? {
-        let last = plain.loadUnaligned(fromByteOffset: 16 * (blocks - 1), as: SIMD16<UInt8>.self)
-        let padding = last[15]
-        // All sixteen bytes are looked at, whatever they say.
-        let isPadding = SIMD16<UInt8>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) .>= (16 &- padding)
-        let isWrong = (last .!= padding) .& isPadding
-        guard padding >= 1, padding <= 16, !any(isWrong) else { return nil }
+        let end = plain + 16 * blocks
+        let padding = end.load(fromByteOffset: -1, as: UInt8.self)
+        guard padding >= 1, padding <= 16 else { return nil }
+        // Whole words, of which the last bytes count: all padding bytes are looked at, whatever they say.
+        let expected = UInt64(padding) &* 0x0101_0101_0101_0101
+        let low = UInt64(littleEndian: end.loadUnaligned(fromByteOffset: -16, as: UInt64.self)) ^ expected
+        let high = UInt64(littleEndian: end.loadUnaligned(fromByteOffset: -8, as: UInt64.self)) ^ expected
+        let bits = 8 * UInt64(padding)
+        let isHighWrong = high & ~(.max >> bits)
+        let isLowWrong = bits <= 64 ? 0 : low & ~(.max >> (bits - 64))
+        guard isHighWrong | isLowWrong == 0 else { return nil }
         return 16 * blocks - Int(padding)
     }
 }

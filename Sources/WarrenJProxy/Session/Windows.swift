@@ -9,46 +9,55 @@ import WarrenCore
 /// window = allowance (granted, not yet come) + unread (come, not yet taken) + due (taken, not yet granted again)
 /// ```
 ///
-/// A window starts small and doubles when its reader has taken a whole one within two round trips: then it, and neither
-/// the reader nor the carrier, is what holds the sender up. So a reader that stalls holds little, and one that reads gets
-/// what its path needs. Of the session's sum a stream may take at most half of what the others have left.
+/// A window doubles when its reader has taken a whole one within two round trips: then it, and neither the reader nor the
+/// carrier, is what holds the sender up. So a reader that stalls holds what it was given at first, and one that reads gets
+/// what its path needs.
+///
+/// Windows come out of two pools, which are the bound of what a session can be made to hold: one for what streams are
+/// given at first, one for what they grow by. Streams that stall from the start empty the first and leave the second to
+/// those that read; only the smallest windows are given without asking the pools.
 struct Windows {
     static let most = 16 << 20
     /// Credit is given when half a window is due, or so much.
     static let mostDue = 256 << 10
     /// What a round trip counts as at least: a turn of each end takes its time, too.
     private static let leastRoundTrip = TimeAmount.milliseconds(1)
+    /// Of what its pool has left, a new stream is given at most one part in so many.
+    private static let share = 16
 
+    /// The largest and the smallest window of a new stream.
     private let start: Int
     private let small: Int
-    /// The sum of all windows past which there is no growth, and a new stream gets only a small one.
-    let session: Int
-    private(set) var sum = 0
+    private let starts: Int
+    private let growth: Int
+    /// What is given out of the two pools.
+    private(set) var started = 0
+    private(set) var grown = 0
 
     init(_ limits: SessionLimits) {
-        self.start = limits.unreadPerStream
+        self.start = 4 * limits.unreadPerStream
         self.small = min(limits.unreadWhenCrowded, limits.unreadPerStream)
-        self.session = 2 * limits.unreadPerSession
+        self.starts = 2 * limits.unreadPerSession
+        self.growth = limits.unreadPerSession
     }
 
     /// Sets up the window of a new stream.
     mutating func open(_ stream: inout StreamRow) {
-        stream.window = self.start <= (self.session - self.sum) / 2 ? self.start : self.small
+        let share = (self.starts - self.started) / Self.share
+        stream.window = min(self.start, max(self.small, share - share % 1024))
         stream.allowance = stream.window
-        self.sum += stream.window
+        self.started += stream.window
     }
 
     /// Gives back what a stream held.
     mutating func close(_ stream: inout StreamRow) {
-        self.sum -= stream.window
-        stream.window = 0
+        self.shrink(&stream, by: stream.window)
         stream.unread = 0
     }
 
     /// The peer will send no more: only what it has sent still counts.
     mutating func finish(_ stream: inout StreamRow) {
-        self.sum -= stream.window - stream.unread
-        stream.window = stream.unread
+        self.shrink(&stream, by: stream.window - stream.unread)
         stream.allowance = 0
     }
 
@@ -88,15 +97,24 @@ struct Windows {
 
     /// Doubles a window that is too small for its reader; halves a large one that is not used, where others need room.
     private mutating func fit(_ stream: inout StreamRow, took time: TimeAmount, roundTrip: TimeAmount) {
-        let window = stream.window
         if time < 2 * roundTrip {
-            guard 2 * window <= Self.most, window <= (self.session - self.sum) / 2 else { return }
-            stream.window += window
-            self.sum += window
-        } else if time > 8 * roundTrip, window > self.start, self.sum > self.session / 2 {
-            stream.window -= window / 2
-            self.sum -= window / 2
+            let more = min(stream.window, Self.most - stream.window)
+            guard more > 0, more <= (self.growth - self.grown) / 2 else { return }
+            stream.window += more
+            stream.grown += more
+            self.grown += more
+        } else if time > 8 * roundTrip, stream.grown > 0, self.grown > self.growth / 2 {
+            self.shrink(&stream, by: stream.window / 2)
         }
+    }
+
+    /// What was grown goes back first.
+    private mutating func shrink(_ stream: inout StreamRow, by less: Int) {
+        let ofGrown = min(less, stream.grown)
+        stream.window -= less
+        stream.grown -= ofGrown
+        self.grown -= ofGrown
+        self.started -= less - ofGrown
     }
 
     private static func due(_ stream: StreamRow) -> Int { stream.window - stream.allowance - stream.unread }

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A large value in a place of its own, so that a copy of what holds it costs one count instead of one for each part.
+///
+/// Copies share the value until one of them changes it. Drivers that know a machine only as a generic parameter copy it
+/// to ask it anything, several times a turn.
+struct Boxed<Value> {
+    /// By pointer, as a class's own properties are checked for overlapping access at every use; here the compiler has
+    /// done so, because the box is a value.
+    private final class Place {
+        let pointer = UnsafeMutablePointer<Value>.allocate(capacity: 1)
+
+        init(_ value: Value) { self.pointer.initialize(to: value) }
+
+        deinit {
+            self.pointer.deinitialize(count: 1)
+            self.pointer.deallocate()
+        }
+    }
+
+    private var place: Place
+
+    init(_ value: Value) { self.place = Place(value) }
+
+    var value: Value {
+        _read { yield self.place.pointer.pointee }
+        _modify {
+            if !isKnownUniquelyReferenced(&self.place) { self.place = Place(self.place.pointer.pointee) }
+            yield &self.place.pointer.pointee
+        }
+    }
+}
