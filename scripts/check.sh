@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 echo "== format"
-swift format lint --strict --recursive --parallel Package.swift Sources Tests
+swift format lint --strict --recursive --parallel Package.swift Sources Tests \
+    Benchmarks/Package.swift Benchmarks/Sources
 
 echo "== dependency direction"
 # Fails when a file imports a target that Package.swift does not grant to its own.

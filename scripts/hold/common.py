@@ -62,20 +62,21 @@ class Hold:
             self.has_key = True
         return self.folder / "key.dat"
 
-    def server(self, port=0, extra=""):
+    def server(self, port=0, extra="", host=HOST, **keys):
+        """`keys` are further ones of its entry, as `extension="on"`; so in `client`."""
         self.key()
         return self.start("server", f"""
 inbounds:
-  - {{ name: tunnel, type: jproxy, listen: "{HOST}:{port}", users: {self.folder}/users }}
+  - {{ name: tunnel, type: jproxy, listen: "{host}:{port}", users: {self.folder}/users{more(keys)} }}
 egress: {{ allow: [public, loopback] }}
 {extra}""")
 
-    def client(self, server, extra=""):
+    def client(self, server, extra="", host=HOST, **keys):
         return self.start("client", f"""
 inbounds:
   - {{ name: front, type: mixed, listen: "{HOST}:0", to: office }}
 outbounds:
-  - {{ name: office, type: jproxy, server: "{HOST}:{server.port('tunnel')}", key: {self.key()} }}
+  - {{ name: office, type: jproxy, server: "{host}:{server.port('tunnel')}", key: {self.key()}{more(keys)} }}
 {extra}""")
 
     def direct(self, target=None, extra=""):
@@ -86,6 +87,9 @@ inbounds:
   {forward}
 egress: {{ allow: [public, loopback] }}
 {extra}""")
+
+
+def more(keys): return "".join(f", {key}: {value}" for key, value in keys.items())
 
 
 class Warren:
@@ -109,9 +113,15 @@ class Warren:
     def log(self): return self.logfile.read_text(errors="replace")
     def alive(self): return self.process.poll() is None
     def descriptors(self): return len(os.listdir(f"/proc/{self.pid}/fd"))
+    def threads(self): return len(os.listdir(f"/proc/{self.pid}/task"))
     def rss(self): return self._status("VmRSS")
     def peak(self): return self._status("VmHWM")
     def reset_peak(self): pathlib.Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def cpu(self):
+        """Seconds of processor time that it has used so far."""
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _status(self, field):
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
@@ -152,9 +162,9 @@ def parallel(count, workers, body):
 
 # Servers
 
-def serve(answer, backlog=4096):
+def serve(answer, backlog=4096, host=HOST):
     """A loopback server, one thread per connection; its port. `answer` gets the socket, which is closed after it."""
-    listener = socket.create_server((HOST, 0), backlog=backlog)
+    listener = socket.create_server((host, 0), backlog=backlog)
 
     def one(connection):
         with connection, contextlib.suppress(OSError, EOFError):
@@ -169,13 +179,13 @@ def serve(answer, backlog=4096):
     return listener.getsockname()[1]
 
 
-def serve_apart(answer):
+def serve_apart(answer, **options):
     """The same in a process of its own: a busy server takes no time from the clients here. Before any thread starts."""
-    told = multiprocessing.SimpleQueue()
+    told, parent = multiprocessing.SimpleQueue(), os.getpid()
 
     def work():
-        told.put(serve(answer))
-        threading.Event().wait()
+        told.put(serve(answer, **options))
+        while os.getppid() == parent: time.sleep(1)
 
     multiprocessing.Process(target=work, daemon=True).start()
     return told.get()
@@ -191,6 +201,32 @@ def closed_port():
 def content(seed, size):
     """Bytes that only this seed gives; for small sizes."""
     return hashlib.shake_128(f"hold {seed}".encode()).digest(size)
+
+
+ENDLESS = content("endless", MIB) * 2  # twice, so that a piece from anywhere in the first half is whole
+
+
+def pour(connection, size=None):
+    """Sends so many known bytes, or such bytes for ever."""
+    view, sent = memoryview(ENDLESS), 0
+    while size is None or sent < size:
+        start, most = sent % MIB, (1 << 18) if size is None else min(1 << 18, size - sent)
+        sent += connection.send(view[start:start + most])
+
+
+def drink(connection, size=None, count=lambda _: None):
+    """Takes so many of these bytes, or all until the end, and tells `count` of each piece; how many. Others are an error."""
+    got = 0
+    while size is None or got < size:
+        piece = connection.recv((1 << 18) if size is None else min(1 << 18, size - got))
+        if not piece:
+            if size is None: break
+            raise EOFError(f"{got} of {size} bytes")
+        start = got % MIB
+        if piece != ENDLESS[start:start + len(piece)]: raise ValueError(f"foreign bytes after {got}")
+        got += len(piece)
+        count(len(piece))
+    return got
 
 
 class Origin(BaseHTTPRequestHandler):
@@ -285,6 +321,20 @@ def socks5(port, target, seconds=30, **options):
         receive(connection, {1: 6, 4: 18}[reply[3]])
         if reply[1]:
             raise Refused(reply[1])
+        return connection
+    except BaseException:
+        connection.close()
+        raise
+
+
+def connect(port, target, seconds=30):
+    """The same through CONNECT of HTTP."""
+    connection = dial(port, seconds)
+    try:
+        connection.sendall(f"CONNECT {HOST}:{target} HTTP/1.1\r\nHost: {HOST}:{target}\r\n\r\n".encode())
+        head = b""
+        while not head.endswith(b"\r\n\r\n"): head += receive(connection, 1)
+        if b" 200 " not in head.split(b"\r\n")[0]: raise Refused(int(head.split()[1]))
         return connection
     except BaseException:
         connection.close()

@@ -7,6 +7,7 @@ from collections import Counter
 from common import *
 
 HELD = 1000  # bytes that the echo keeps until it has seen the end, where the path can tell it
+LINGER = 60  # seconds
 
 
 def echo_at_end(connection):
@@ -27,17 +28,10 @@ def echo_at_once(connection):
 AT_END, AT_ONCE = serve(echo_at_end), serve(echo_at_once)
 
 
-def connect(port, target):
-    connection = dial(port)
-    connection.sendall(f"CONNECT {HOST}:{target} HTTP/1.1\r\nHost: {HOST}:{target}\r\n\r\n".encode())
-    head = b""
-    while not head.endswith(b"\r\n\r\n"): head += receive(connection, 1)
-    return connection if b" 200 " in head.split(b"\r\n")[0] else connection.close()
-
-
 def session(make, number):
-    """What went wrong, or None."""
-    chance = random.Random(number)
+    """What went wrong or None, and the time it took."""
+    chance, start = random.Random(number), time.monotonic()
+    ended = lambda fault: (fault, time.monotonic() - start)
     body = chance.randbytes(chance.choice((1, 999, 4074, chance.randrange(1, 200_000), 200_000)))
     try:
         with make() as connection:
@@ -55,33 +49,51 @@ def session(make, number):
                 send()
             seen = receive_all(connection)
             if sender: sender.join()
-        return None if seen == body else f"{'cut off' if body.startswith(seen) else 'wrong'}"
+        return ended(None if seen == body else f"{'cut off' if body.startswith(seen) else 'wrong'}")
     except (OSError, EOFError, Refused) as error:
-        return f"{type(error).__name__} {error}"
+        return ended(f"{type(error).__name__} {error}")
 
 
-def run(hold, what, count, workers, processes, make):
-    wrong = session(make, 7)  # also lets every lazy descriptor come to be
+def run(hold, what, count, workers, processes, make, linger=None):
+    """`linger`: the time set at both ends that no session may wait for."""
+    first = session(make, 7)  # also lets every lazy descriptor come to be
     before = [p.descriptors() for p in processes]
     start = time.monotonic()
-    wrong = Counter(filter(None, [wrong, *parallel(count, workers, lambda n: session(make, n))]))
+    faults, times = zip(first, *parallel(count, workers, lambda n: session(make, n)))
+    seconds, wrong = time.monotonic() - start, Counter(filter(None, faults))
     hold.check(f"{what}: {count} sessions", not wrong,
-               f"{workers} at a time, {time.monotonic() - start:.1f} s, wrong: {dict(wrong.most_common(5))}")
+               f"{workers} at a time, {seconds:.1f} s, wrong: {dict(wrong.most_common(5))}")
+    if linger:
+        most = linger * count / workers / 10
+        hold.check(f"{what}: none waits for linger", seconds < most and max(times) < linger / 3,
+                   f"linger {linger} s; {seconds:.1f} s in all, {most:.0f} at most; the slowest {max(times):.2f} s, "
+                   f"{sorted(times)[len(times) // 2]:.2f} in the middle")
     settled(hold, f"{what}: nothing left open", processes, before)
 
 
 def halfclose(hold):
-    server = hold.server()
-    client = hold.client(server)
     direct = hold.direct(AT_END)
     count = hold.scaled(10_000)
     run(hold, "forward", count, 32, [direct], lambda: dial(direct.port("fwd")))
     run(hold, "socks5 direct", count, 32, [direct], lambda: socks5(direct.port(), AT_END))
     run(hold, "connect direct", count, 32, [direct], lambda: connect(direct.port(), AT_END))
-    run(hold, "jproxy", count, hold.scaled(900, 250), [server, client], lambda: socks5(client.port(), AT_ONCE))
+    direct.kill()
+
+
+def jproxy(hold, extension, target, linger=None):
+    keys = {"extension": extension, **({"linger": f"{linger}s"} if linger else {})}
+    server = hold.server(**keys)
+    client = hold.client(server, **keys)
+    count, what = hold.scaled(10_000), f"jproxy, extension {extension}"
+    run(hold, what, count, hold.scaled(900, 250), [server, client], lambda: socks5(client.port(), target), linger)
     lines = server.log().count(" stream "), client.log().count(" stream ")
-    hold.check("jproxy: a line for every stream on both ends", lines == (count + 1, count + 1), lines)
+    hold.check(f"{what}: a line for every stream on both ends", lines == (count + 1, count + 1), lines)
+    server.kill(), client.kill()
+
+
+def deployed(hold): jproxy(hold, "off", AT_ONCE)
+def extended(hold): jproxy(hold, "on", AT_END, LINGER)
 
 
 hold = Hold(__doc__)
-hold.run(halfclose)
+hold.run(halfclose, deployed, extended)

@@ -27,7 +27,7 @@ def read(port, rate, pause, seconds, window):
     return got, None
 
 
-def tunnel(hold): return hold.client(hold.server())
+def tunnel(hold): return hold.client(hold.server(extension="off"), extension="off")
 
 
 def alone(hold):
