@@ -15,6 +15,7 @@ func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "s
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
+let collections = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -27,7 +28,8 @@ let package = Package(
     name: "warren",
     platforms: [.macOS(.v15)],
     products: [.executable(name: "warren", targets: ["WarrenCLI"])]
-        + (["WarrenCore", "WarrenRuntime", "Warren", "WarrenTesting", "CWarrenAES"] + protocols.map { "Warren\($0)" })
+        + (["WarrenCore", "WarrenRuntime", "Warren", "WarrenTesting", "CWarrenAES", "CWarrenSystem"]
+        + protocols.map { "Warren\($0)" })
         .map { .library(name: $0, targets: [$0]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
@@ -38,14 +40,17 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
     ],
     targets: [
         .target(name: "CWarrenAES"),
+        .target(name: "CWarrenSystem"),
         .target(name: "WarrenCore", dependencies: [nio("NIOCore")]),
         .target(
             name: "WarrenRuntime",
             dependencies: [
-                "WarrenCore", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nioSSL, logging, metrics, lifecycle,
+                "WarrenCore", "CWarrenSystem", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
+                nio("NIOTLS"), nioSSL, collections, logging, metrics, lifecycle,
             ]
         ),
         .target(
@@ -68,14 +73,14 @@ let package = Package(
         .testTarget(
             name: "WarrenRuntimeTests",
             dependencies: [
-                "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"),
-                logging,
+                "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), logging,
                 nioSSL,
             ]
         ),
         .testTarget(
             name: "WarrenTests",
-            dependencies: ["Warren", "WarrenCore", "WarrenRuntime", nio("NIOCore"), logging] + protocolTargets
+            dependencies: ["Warren", "WarrenCore", "WarrenRuntime", nio("NIOCore"), nio("NIOPosix"), logging]
+                + protocolTargets
         ),
         .testTarget(
             name: "EndToEndTests",
@@ -100,4 +105,6 @@ let package = Package(
             )
         }
 )
-for target in package.targets where target.name != "CWarrenAES" { target.swiftSettings = settings }
+for target in package.targets where !target.name.hasPrefix("CWarren") || target.isTest {
+    target.swiftSettings = settings
+}

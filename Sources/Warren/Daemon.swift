@@ -65,10 +65,11 @@ public struct Daemon {
     /// - Parameter onReady: called once, when every listener is bound and every carrier was tried.
     /// - Throws: ``DaemonFailure`` if something could not be started; nothing is left half-started then.
     public func run(onReady: @escaping @Sendable ([Listening]) -> Void) async throws {
-        let logger = self.makeLogger()
+        let handler = self.makeLogHandler()
+        let logger = Logger(label: "warren") { _ in handler }
         for warning in self.assembly.warnings { logger.warning("\(warning)") }
         let loops = Loops()
-        let services = self.assembly.services(logger: logger, loops: loops) { bound in
+        let services = self.assembly.services(logger: logger, streams: handler, loops: loops) { bound in
             onReady(bound.map { Listening(name: $0.name, address: $0.address.text) })
         }
         // The services' own log lines are about services, not about Warren: only what is wrong is of interest.
@@ -106,11 +107,11 @@ public struct Daemon {
         }
     }
 
-    private func makeLogger() -> Logger {
+    private func makeLogHandler() -> LineLogHandler {
         let log = self.assembly.log
         let level = Logger.Level(rawValue: log.level.rawValue) ?? .info
         let format = LineLogHandler.Format(rawValue: log.format.rawValue) ?? .text
-        return Logger(label: "warren") { _ in LineLogHandler(level: level, format: format) }
+        return LineLogHandler(level: level, format: format)
     }
 }
 

@@ -50,9 +50,15 @@ extension Destination: CustomStringConvertible {
     public var description: String {
         switch self {
         case .host(let host, let port, let network):
-            let prefix = network == .udp ? "udp:" : ""
-            guard case .address(let address) = host, address.family == .v6 else { return "\(prefix)\(host):\(port)" }
-            return "\(prefix)[\(host)]:\(port)"
+            var text = network == .udp ? "udp:" : ""
+            if case .address(let address) = host, address.family == .v6 {
+                text += "[\(host)]"
+            } else {
+                text += host.description
+            }
+            text += ":"
+            text += String(port)
+            return text
         case .service(let name, let port): return "service \(name.isEmpty ? "*" : name):\(port)"
         case .meeting(let key): return "meeting \(key)"
         case .fixed: return "fixed target"

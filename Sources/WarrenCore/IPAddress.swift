@@ -58,22 +58,16 @@ extension IPAddress {
     public init?(_ address: SocketAddress) {
         // The same layout on every system: family and port in the first 4 bytes, then `address 4B` (IPv4) or
         // `flow 4B | address 16B` (IPv6).
-        var bytes = address.withSockAddr { start, count in
-            ByteBuffer(bytes: UnsafeRawBufferPointer(start: start, count: count))
+        func load<Value: FixedWidthInteger>(_ offset: Int, as type: Value.Type) -> Value {
+            address.withSockAddr { start, _ in
+                Value(bigEndian: UnsafeRawPointer(start).loadUnaligned(fromByteOffset: offset, as: type))
+            }
         }
-        let found: IPAddress?
         switch address {
-        case .v4:
-            bytes.moveReaderIndex(forwardBy: 4)
-            found = bytes.readIPAddress(.v4)
-        case .v6:
-            bytes.moveReaderIndex(forwardBy: 8)
-            found = bytes.readIPAddress(.v6)
-        case .unixDomainSocket:
-            found = nil
+        case .v4: self.init(v4: load(4, as: UInt32.self))
+        case .v6: self.init(high: load(8, as: UInt64.self), low: load(16, as: UInt64.self))
+        case .unixDomainSocket: return nil
         }
-        guard let found else { return nil }
-        self = found
     }
 
     /// The address with a port, ready for a socket call.
@@ -98,7 +92,15 @@ extension IPAddress {
 }
 
 extension IPAddress: CustomStringConvertible {
-    public var description: String { self.socketAddress(port: 0).ipAddress ?? "?" }
+    public var description: String {
+        guard self.family == .v4 else { return self.socketAddress(port: 0).ipAddress ?? "?" }
+        var text = ""
+        for shift in [24, 16, 8, 0] as [UInt64] {
+            text += String(UInt8(truncatingIfNeeded: self.low >> shift))
+            if shift > 0 { text += "." }
+        }
+        return text
+    }
 }
 
 extension ByteBuffer {

@@ -48,13 +48,13 @@ package final class Node: Service {
         for outbound in self.plan.outbounds { try? await outbound.start().get() }
         let sweep = self.startSweeping()
         for listener in listeners {
-            guard let address = listener.bound?.address else { continue }
+            let address = listener.bound.address
             self.reporter.listening(inbound: listener.plan.name, protocol: listener.plan.protocol, address: address)
         }
-        self.onReady(listeners.compactMap(\.bound))
+        self.onReady(listeners.map(\.bound))
         try? await gracefulShutdown()
         for task in sweep { task.cancel() }
-        for listener in listeners { try? await listener.channel.close() }
+        for listener in listeners { await listener.close() }
         for outbound in self.plan.outbounds { outbound.retire() }
         await self.drain()
         for outbound in self.plan.outbounds { outbound.stop() }
@@ -68,7 +68,7 @@ package final class Node: Service {
             do {
                 bound.append(try await Listener.bind(plan, on: self.loops, gate: gate))
             } catch {
-                for listener in bound { try? await listener.channel.close() }
+                for listener in bound { await listener.close() }
                 throw StartFailure(plan, error)
             }
         }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NIOCore
-import NIOPosix
 import Testing
 import WarrenCore
 import WarrenTesting
@@ -27,11 +26,9 @@ private struct Rig: Sendable {
         plan.limits.idle = idle
         plan.limits.drain = drain
         plan.listeners = [
-            Listener.Plan(name: "in", protocol: "forward", host: "127.0.0.1", port: 0) { channel in
+            Listener.Plan(name: "in", protocol: "forward", host: "127.0.0.1", port: 0) { leg, loop in
                 let front = ForwardFront(target: .tcp(Host("127.0.0.1"), port: target))
-                let residents = loops.residents(on: channel.eventLoop)
-                let handler = SessionHandler(front, owner: sessions, residents: residents)
-                try channel.pipeline.syncOperations.addHandler(handler)
+                loops.site(on: loop).start(front, on: leg, owner: sessions)
             }
         ]
         self.ready = ready

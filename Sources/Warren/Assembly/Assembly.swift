@@ -57,10 +57,10 @@ package struct Assembly {
     ///
     /// - Parameter onReady: called once, with the name and address of every listener.
     package func services(
-        logger: Logger, loops: Loops, resolver: any AddressResolver = SystemResolver(),
+        logger: Logger, streams: (any StreamLog)? = nil, loops: Loops, resolver: any AddressResolver = SystemResolver(),
         onReady: @escaping @Sendable ([BoundListener]) -> Void
     ) -> [any Service] {
-        let reporter = Reporter(logger: logger)
+        let reporter = Reporter(logger: logger, streams: streams)
         var dialer = Dialer(resolver: resolver, policy: self.policy)
         dialer.onRefusal = reporter.egressRefused
         var plan = Node.Plan()
@@ -135,9 +135,9 @@ extension Assembly.Outbound {
             let tls = draft.tls.map { TLSClient(context: $0.context, serverName: $0.serverName) }
             let carrier = CarrierDialer(dialer: dialer, host: draft.server.host, port: draft.server.port, tls: tls)
             return SessionOutbound(
-                name: self.entry.name, home: loops.group.next(), carrier: carrier, reporter: reporter
-            ) { channel, owner in
-                try draft.install(channel, owner, loops.residents(on: channel.eventLoop))
+                name: self.entry.name, home: loops.next(), carrier: carrier, reporter: reporter
+            ) { leg, owner, loop in
+                try draft.install(leg, owner, loops.site(on: loop))
             }
         }
     }
@@ -165,8 +165,8 @@ extension Assembly.Inbound {
             name: self.entry.name, protocol: self.entry.type, host: self.draft.listen.host?.description,
             port: self.draft.listen.port, tls: server, handshake: handshake, sockets: self.draft.sockets,
             home: target.home
-        ) { channel in
-            try install(channel, sessions, loops.residents(on: channel.eventLoop))
+        ) { leg, loop in
+            try install(leg, sessions, loops.site(on: loop))
         }
     }
 }

@@ -37,12 +37,12 @@ struct InboundDraft {
     var isTunnel = false
     var judge: any Authenticator = NoAuthenticator()
     /// Puts its handlers on an accepted connection.
-    let install: @Sendable (any Channel, InboundSessions, Residents) throws -> Void
+    let install: @Sendable (any Leg, InboundSessions, Site) throws -> Void
 
     /// - Returns: nil after a report.
     init?(
         _ section: Section, judge: any Authenticator = NoAuthenticator(),
-        install: @escaping @Sendable (any Channel, InboundSessions, Residents) throws -> Void
+        install: @escaping @Sendable (any Leg, InboundSessions, Site) throws -> Void
     ) {
         let listen = section.required("listen", .listenAddress)
         let settings = section.tls(for: .server)

@@ -41,12 +41,12 @@ struct SessionDraft {
     let server: Target
     let tls: TLSMaterial?
     /// Puts the protocol's handler on a connected carrier.
-    let install: @Sendable (any Channel, any SessionOwner, Residents) throws -> Void
+    let install: @Sendable (any Leg, any SessionOwner, Site) throws -> Void
 
     /// - Returns: nil after a report.
     init?(
         _ section: Section, defaultPort: UInt16? = nil,
-        install: @escaping @Sendable (any Channel, any SessionOwner, Residents) throws -> Void
+        install: @escaping @Sendable (any Leg, any SessionOwner, Site) throws -> Void
     ) {
         let server = section.required("server", .target(defaultPort: defaultPort))
         let settings = section.tls(for: .client)

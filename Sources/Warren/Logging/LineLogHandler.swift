@@ -2,7 +2,10 @@
 
 import Foundation
 public import Logging
+import NIOCore
 import Synchronization
+package import WarrenCore
+package import WarrenRuntime
 
 /// Writes one line per event to standard error: words for people, or one JSON object for machines.
 public struct LineLogHandler: LogHandler {
@@ -27,20 +30,25 @@ public struct LineLogHandler: LogHandler {
     }
 
     public func log(event: LogEvent) {
-        let all = event.metadata.map { self.metadata.merging($0) { $1 } } ?? self.metadata
-        let line = self.line(at: Timestamp.now(), event.level, "\(event.message)", all)
-        Self.write(line)
+        let given = event.metadata ?? [:]
+        let all = self.metadata.isEmpty ? given : self.metadata.merging(given) { $1 }
+        LogWriter.standardError.write(self.line(at: Timestamp.now(), event.level, "\(event.message)", all))
     }
 
     func line(at time: String, _ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> String {
-        let pairs = metadata.sorted { (Self.rank($0.key), $0.key) < (Self.rank($1.key), $1.key) }
-        switch self.format {
-        case .text:
-            return pairs.reduce("\(time) \(level) \(message)") { $0 + " \($1.key)=\(Self.word($1.value))" } + "\n"
-        case .json:
-            let head = "{\"time\":\"\(time)\",\"level\":\"\(level)\",\"message\":\(Self.quoted(message))"
-            return pairs.reduce(head) { $0 + ",\(Self.quoted($1.key)):\(Self.json($1.value))" } + "}\n"
+        var line = LogLine(self.format, at: time, level, message)
+        Self.inOrder(metadata) { key, value in
+            if case .stringConvertible(let number as Int) = value {
+                line.add(key, number)
+            } else {
+                line.add(key, Self.text(of: value))
+            }
         }
+        return line.finished
+    }
+
+    private static func text(of value: Logger.MetadataValue) -> String {
+        if case .string(let text) = value { text } else { "\(value)" }
     }
 
     /// Where from, where to, how much, why; other keys come last.
@@ -49,61 +57,35 @@ public struct LineLogHandler: LogHandler {
         "durationMs", "reason",
     ]
 
-    private static func rank(_ key: String) -> Int { self.order.firstIndex(of: key) ?? self.order.count }
-
-    /// One write per line, so that lines of several processes on one terminal do not mix.
-    private static func write(_ line: String) {
-        var line = line
-        line.withUTF8 { bytes in
-            var rest = UnsafeRawBufferPointer(bytes)
-            while let start = rest.baseAddress, rest.count > 0 {
-                let count = Foundation.write(STDERR_FILENO, start, rest.count)
-                guard count > 0 else { return }  // nobody can be told that standard error is gone
-                rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
-            }
+    private static func inOrder(_ metadata: Logger.Metadata, _ body: (String, Logger.MetadataValue) -> Void) {
+        var left = metadata.count
+        for key in self.order {
+            guard let value = metadata[key] else { continue }
+            left -= 1
+            body(key, value)
+        }
+        guard left > 0 else { return }
+        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) where !self.order.contains(key) {
+            body(key, value)
         }
     }
 }
 
-extension LineLogHandler {
-    /// A value as one word: quoted where it would fall apart.
-    private static func word(_ value: Logger.MetadataValue) -> String {
-        let text = "\(value)"
-        let isPlain = text.unicodeScalars.allSatisfy { $0 != " " && $0 != "\"" && $0 != "=" && !Self.isControl($0) }
-        return isPlain && !text.isEmpty ? text : Self.quoted(text)
-    }
-
-    /// What a terminal or a pager could take for a command, a line end or a change of direction.
-    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-        guard scalar.value >= 0x7F else { return scalar.value < 0x20 }
-        switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: return true
-        default: return false
-        }
-    }
-
-    private static func json(_ value: Logger.MetadataValue) -> String {
-        if case .stringConvertible(let number as Int) = value { return "\(number)" }
-        return Self.quoted("\(value)")
-    }
-
-    /// A JSON string; also fit for text lines, where it keeps peers' bytes from faking a line.
-    private static func quoted(_ text: String) -> String {
-        var out = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": out += "\\\""
-            case "\\": out += "\\\\"
-            case "\n": out += "\\n"
-            case "\r": out += "\\r"
-            case "\t": out += "\\t"
-            case let scalar where Self.isControl(scalar) && scalar.value <= 0xFFFF:
-                let digits = String(scalar.value, radix: 16)
-                out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: out.unicodeScalars.append(scalar)
-            }
-        }
-        return out + "\""
+extension LineLogHandler: StreamLog {
+    /// The same line as by way of metadata, for what is written most.
+    package func streamEnded(_ stream: StreamLabel, _ request: StreamRequest, _ report: RelayReport, user: String?) {
+        var line = LogLine(self.format, at: Timestamp.now(), .info, "stream")
+        line.add("inbound", stream.inbound)
+        line.add("protocol", stream.protocol)
+        line.add("peer", request.source?.text ?? "-")
+        if let user { line.add("user", user) }
+        line.add("destination", request.destination.description)
+        line.add("outbound", stream.outbound)
+        line.add("bytesIn", report.bytesIn)
+        line.add("bytesOut", report.bytesOut)
+        line.add("durationMs", Int(report.duration.nanoseconds / 1_000_000))
+        line.add("reason", report.reason)
+        LogWriter.standardError.write(line.finished)
     }
 }
 

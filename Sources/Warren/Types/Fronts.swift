@@ -10,18 +10,18 @@ extension InboundType {
     private static let frontExposure = "user names, passwords, destinations and everything that is not encrypted itself"
 
     static let mixed = Self.front("mixed") { front in
-        { channel, sessions, residents in
+        { leg, sessions, site in
             let candidates = [
-                front.candidate(sessions, residents, SOCKS5Front.init),
-                front.candidate(sessions, residents, SOCKS4Front.init),
-                front.candidate(sessions, residents, HTTPFront.init),
+                front.candidate(sessions, site, SOCKS5Front.init),
+                front.candidate(sessions, site, SOCKS4Front.init),
+                front.candidate(sessions, site, HTTPFront.init),
             ]
-            let peer = channel.remoteAddress
-            let detector = Detector(candidates, patience: front.limits.handshake) { head in
+            let peer = leg.peer
+            let detector = Detector(leg, candidates) { head in
                 let what = head.readableBytes == 0 ? "nothing" : "neither SOCKS nor HTTP"
                 sessions.stranger(peer, saying: what)
             }
-            try channel.pipeline.syncOperations.addHandler(detector)
+            detector.start(patience: front.limits.handshake, on: site.loop)
         }
     }
 
@@ -34,10 +34,9 @@ extension InboundType {
         let target = entry.section.required("target", .target)
         _ = entry.section.value("network", .oneOf(["tcp"]), default: "tcp")
         let destination = target.map { Destination.tcp($0.host, port: $0.port) }
-        var draft = InboundDraft(entry.section) { channel, sessions, residents in
+        var draft = InboundDraft(entry.section) { leg, sessions, site in
             guard let destination else { return }
-            let handler = SessionHandler(ForwardFront(target: destination), owner: sessions, residents: residents)
-            try channel.pipeline.syncOperations.addHandler(handler)
+            site.start(ForwardFront(target: destination), on: leg, owner: sessions)
         }
         draft?.isTrusted = true
         return target == nil ? nil : draft
@@ -48,9 +47,7 @@ extension InboundType {
         _ name: String,
         _ install:
             @escaping @Sendable (FrontConfiguration) ->
-            @Sendable (
-                any Channel, InboundSessions, Residents
-            ) throws -> Void
+            @Sendable (any Leg, InboundSessions, Site) throws -> Void
     ) -> InboundType {
         InboundType(name, exposure: Self.frontExposure) { entry, limits in
             let users = entry.section.users()
@@ -66,22 +63,19 @@ extension InboundType {
 }
 
 extension FrontConfiguration {
-    /// Puts the handler of one front on a connection.
+    /// Starts one front on a connection.
     fileprivate func install<Front: SessionMachine & SendableMetatype>(
         _ makeFront: @escaping @Sendable (FrontConfiguration) -> Front
-    ) -> @Sendable (any Channel, InboundSessions, Residents) throws -> Void {
-        { channel, sessions, residents in
-            let handler = SessionHandler(makeFront(self), owner: sessions, residents: residents)
-            try channel.pipeline.syncOperations.addHandler(handler)
-        }
+    ) -> @Sendable (any Leg, InboundSessions, Site) throws -> Void {
+        { leg, sessions, site in site.start(makeFront(self), on: leg, owner: sessions) }
     }
 
     fileprivate func candidate<Front: SessionMachine & TunnelProtocol>(
-        _ sessions: InboundSessions, _ residents: Residents,
+        _ sessions: InboundSessions, _ site: Site,
         _ makeFront: @escaping @Sendable (FrontConfiguration) -> Front
     ) -> Detector.Candidate {
-        Detector.Candidate(detect: Front.detect) { channel in
-            try self.install(makeFront)(channel, sessions.speaking(Front.name), residents)
+        Detector.Candidate(detect: Front.detect) { leg in
+            try self.install(makeFront)(leg, sessions.speaking(Front.name), site)
         }
     }
 }

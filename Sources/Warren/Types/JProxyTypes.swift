@@ -24,10 +24,8 @@ extension InboundType {
             JProxyUsers(folder: $0.value, dialect: server.dialect, at: $0.place, section.findings)
         }
         let configuration = server
-        var draft = InboundDraft(section, judge: users ?? JProxyUsers.nobody) { channel, sessions, residents in
-            let machine = JProxy.ServerMachine(configuration)
-            let handler = SessionHandler(machine, owner: sessions, residents: residents)
-            try channel.pipeline.syncOperations.addHandler(handler)
+        var draft = InboundDraft(section, judge: users ?? JProxyUsers.nobody) { leg, sessions, site in
+            site.start(JProxy.ServerMachine(configuration), on: leg, owner: sessions)
         }
         draft?.isTunnel = true
         draft?.sockets = .carrier
@@ -52,11 +50,9 @@ extension OutboundType {
                 key: $0, dialect: dialect, linger: linger, stall: stall, usesExtension: usesExtension, limits: session
             )
         }
-        let draft = SessionDraft(section, defaultPort: JProxyKeys.defaultPort) { channel, owner, residents in
+        let draft = SessionDraft(section, defaultPort: JProxyKeys.defaultPort) { leg, owner, site in
             guard let configuration else { return }
-            let machine = JProxy.ClientMachine(configuration)
-            let handler = SessionHandler(machine, owner: owner, residents: residents)
-            try channel.pipeline.syncOperations.addHandler(handler)
+            site.start(JProxy.ClientMachine(configuration), on: leg, owner: owner)
         }
         guard configuration != nil, let draft else { return nil }
         return .session(draft)
@@ -64,6 +60,6 @@ extension OutboundType {
 }
 
 extension Section {
-    /// Windows and half-close between two Warrens. Off unless asked for, while it is young.
-    fileprivate func readExtension() -> Bool { self.value("extension", .oneOf(["on", "off"]), default: "off") == "on" }
+    /// Windows and half-close between two Warrens; a deployed peer sees nothing of it.
+    fileprivate func readExtension() -> Bool { self.value("extension", .oneOf(["on", "off"]), default: "on") == "on" }
 }

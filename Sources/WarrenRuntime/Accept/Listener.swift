@@ -2,8 +2,15 @@
 
 package import NIOCore
 import NIOPosix
-import Synchronization
 import WarrenCore
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
 
 /// A listener's name in the configuration, and where it listens: the port is never 0.
 package struct BoundListener: Hashable, Sendable {
@@ -11,14 +18,11 @@ package struct BoundListener: Hashable, Sendable {
     package let address: SocketAddress
 }
 
-/// A bound TCP port that hands every connection to a pipeline of handlers.
+/// A bound TCP port that hands every connection to its inbound as a leg.
 package struct Listener: Sendable {
     package let plan: Plan
-    package let channel: any Channel
-
-    package var bound: BoundListener? {
-        self.channel.localAddress.map { BoundListener(name: self.plan.name, address: $0) }
-    }
+    package let bound: BoundListener
+    private let sockets: [(loop: SocketLoop, socket: NIOLoopBound<ListeningSocket>)]
 
     /// What a listener needs to be bound.
     package struct Plan: Sendable {
@@ -32,15 +36,15 @@ package struct Listener: Sendable {
         package var handshake: TimeAmount
         package var sockets: SocketOptions
         /// Where connections live: nil spreads them over all loops.
-        package var home: (any EventLoop)?
-        /// Puts the handlers on an accepted connection, on its loop.
-        package var install: @Sendable (any Channel) throws -> Void
+        package var home: SocketLoop?
+        /// Takes over an accepted connection, on its loop.
+        package var install: @Sendable (any Leg, SocketLoop) throws -> Void
 
         package init(
             name: String, protocol: String, host: String?, port: UInt16, tls: TLSServer? = nil,
             handshake: TimeAmount = .seconds(10),
-            sockets: SocketOptions = SocketOptions(), home: (any EventLoop)? = nil,
-            install: @escaping @Sendable (any Channel) throws -> Void
+            sockets: SocketOptions = SocketOptions(), home: SocketLoop? = nil,
+            install: @escaping @Sendable (any Leg, SocketLoop) throws -> Void
         ) {
             self.name = name
             self.protocol = `protocol`
@@ -55,75 +59,47 @@ package struct Listener: Sendable {
     }
 
     package static func bind(_ plan: Plan, on loops: Loops, gate: Gate) async throws -> Listener {
-        let children: any EventLoopGroup = plan.home.map { $0 as any EventLoopGroup } ?? loops.group
-        let bootstrap = ServerBootstrap(group: loops.group, childGroup: children)
-            .serverChannelOption(.backlog, value: 4096)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .serverChannelOption(.maxMessagesPerRead, value: 64)
-            .serverChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    // Out of descriptors: pause instead of spinning.
-                    try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
-                }
-            }
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try gate.admit(channel, to: plan) }
-            }
-        let channel: any Channel
-        if let host = plan.host {
-            channel = try await bootstrap.bind(host: host, port: Int(plan.port)).get()
-        } else {
-            channel = try await Self.bindAll(bootstrap, port: Int(plan.port))
+        let loops = plan.home.map { [$0] } ?? loops.all
+        let descriptors = try Self.bind(plan, times: loops.count)
+        guard let address = ListeningSocket.localAddress(of: descriptors[0])?.socketAddress else {
+            for descriptor in descriptors { _ = systemClose(descriptor) }
+            throw ChannelError.unknownLocalAddress
         }
-        return Listener(plan: plan, channel: channel)
+        var sockets: [(loop: SocketLoop, socket: NIOLoopBound<ListeningSocket>)] = []
+        for (loop, descriptor) in zip(loops, descriptors) {
+            let started = loop.submit {
+                let socket = ListeningSocket(descriptor, on: loop) { gate.admit($0, from: $1, to: plan, on: loop) }
+                socket.start()
+                return NIOLoopBound(socket, eventLoop: loop)
+            }
+            sockets.append((loop, try await started.get()))
+        }
+        let bound = BoundListener(name: plan.name, address: address)
+        return Listener(plan: plan, bound: bound, sockets: sockets)
+    }
+
+    /// No more connections; those that were accepted stay.
+    package func close() async {
+        for (loop, socket) in self.sockets {
+            try? await loop.submit { socket.value.stop() }.get()
+        }
+    }
+
+    private static func bind(_ plan: Plan, times: Int) throws -> [CInt] {
+        guard let host = plan.host else { return try Self.bindAll(plan, times) }
+        let resolved = try SocketAddress.makeAddressResolvingHost(host, port: Int(plan.port))
+        guard let address = PeerAddress(resolved) else { throw ChannelError.unknownLocalAddress }
+        return try ListeningSocket.bind(to: address, times: times, options: plan.sockets)
     }
 
     /// Both families on one socket; IPv4 alone where the machine has no IPv6.
-    private static func bindAll(_ bootstrap: ServerBootstrap, port: Int) async throws -> any Channel {
+    private static func bindAll(_ plan: Plan, _ times: Int) throws -> [CInt] {
         do {
-            return try await bootstrap.bind(host: "::", port: port).get()
+            let any = PeerAddress(IPAddress(high: 0, low: 0), port: plan.port)
+            return try ListeningSocket.bind(to: any, times: times, options: plan.sockets)
         } catch let error as IOError where error.errnoCode == EAFNOSUPPORT || error.errnoCode == EADDRNOTAVAIL {
-            return try await bootstrap.bind(host: "0.0.0.0", port: port).get()
+            let any = PeerAddress(IPAddress(v4: 0), port: plan.port)
+            return try ListeningSocket.bind(to: any, times: times, options: plan.sockets)
         }
-    }
-}
-
-/// Counts accepted connections over all listeners and turns away those past the limit.
-package final class Gate: Sendable {
-    private let admitted = Atomic<Int>(0)
-    private let lastNews = Atomic<UInt64>(0)
-    private let limit: Int
-    private let reporter: Reporter
-
-    package init(limit: Int, reporter: Reporter) {
-        self.limit = limit
-        self.reporter = reporter
-    }
-
-    struct Full: Error {}
-
-    /// True at most once a minute, so that a flood does not become one of the log too.
-    private func isNews() -> Bool {
-        let now = NIODeadline.now().uptimeNanoseconds
-        let last = self.lastNews.load(ordering: .relaxed)
-        guard last == 0 || now > last + 60_000_000_000 else { return false }
-        return self.lastNews.compareExchange(expected: last, desired: now, ordering: .relaxed).exchanged
-    }
-
-    func admit(_ channel: any Channel, to plan: Listener.Plan) throws {
-        let count = self.admitted.add(1, ordering: .relaxed).newValue
-        channel.closeFuture.whenComplete { _ in self.admitted.subtract(1, ordering: .relaxed) }
-        guard count <= self.limit else {
-            let isNews = self.isNews()
-            self.reporter.turnedAway(inbound: plan.name, peer: channel.remoteAddress, limit: self.limit, isNews: isNews)
-            throw Full()
-        }
-        try plan.sockets.apply(to: channel)
-        guard let tls = plan.tls else { return try plan.install(channel) }
-        let peer = channel.remoteAddress
-        let gate = TLSGate(patience: plan.handshake, install: plan.install) { [reporter] reason in
-            reporter.stranger(inbound: plan.name, peer: peer, saying: reason)
-        }
-        try channel.pipeline.syncOperations.addHandlers([tls.makeHandler(), gate])
     }
 }

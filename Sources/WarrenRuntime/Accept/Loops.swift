@@ -1,28 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import NIOCore
-package import NIOPosix
+import NIOPosix
+import Synchronization
 
 /// The event loops of the process, and what lives on each.
 package final class Loops: Sendable {
-    package let group: MultiThreadedEventLoopGroup
+    package let all: [SocketLoop]
     private let byLoop: [ObjectIdentifier: NIOLoopBoundBox<Residents>]
-    private let loops: [any EventLoop]
+    private let turn = Atomic<Int>(0)
 
     package init(threads: Int = System.coreCount) {
-        self.group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         var residents: [ObjectIdentifier: NIOLoopBoundBox<Residents>] = [:]
-        var loops: [any EventLoop] = []
-        for loop in self.group.makeIterator() {
-            loops.append(loop)
+        self.all = (0..<max(1, threads)).map { SocketLoop.start(name: "warren-\($0)") }
+        for loop in self.all {
             residents[ObjectIdentifier(loop)] = NIOLoopBoundBox.makeBoxSendingValue(Residents(), eventLoop: loop)
         }
         self.byLoop = residents
-        self.loops = loops
     }
 
-    /// The residents of a loop of this group, on that loop.
-    package func residents(on loop: any EventLoop) -> Residents {
+    /// One loop after the other.
+    package func next() -> SocketLoop {
+        let turn = self.turn.add(1, ordering: .relaxed).oldValue
+        return self.all[Int(UInt(bitPattern: turn) % UInt(self.all.count))]
+    }
+
+    /// What lives on a loop of this group. On that loop only.
+    package func site(on loop: SocketLoop) -> Site { Site(loop: loop, residents: self.residents(on: loop)) }
+
+    package func residents(on loop: SocketLoop) -> Residents {
         guard let bound = self.byLoop[ObjectIdentifier(loop)] else {
             preconditionFailure("a loop of another group")
         }
@@ -31,9 +37,12 @@ package final class Loops: Sendable {
 
     /// Runs `body` once on every loop.
     package func onEach(_ body: @escaping @Sendable (Residents) -> Void) -> EventLoopFuture<Void> {
-        let done = self.loops.map { loop in loop.submit { body(self.residents(on: loop)) } }
-        return EventLoopFuture.andAllComplete(done, on: self.group.any())
+        let done = self.all.map { loop in loop.submit { body(self.residents(on: loop)) } }
+        return EventLoopFuture.andAllComplete(done, on: self.all[0])
     }
 
-    package var all: [any EventLoop] { self.loops }
+    /// Ends the threads. What still lives on them does not move any more.
+    package func stop() {
+        for loop in self.all { loop.stop() }
+    }
 }

@@ -1,29 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NIOCore
-import NIOPosix
+import CWarrenSystem
+import NIOCore
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
 
 /// How Warren's TCP sockets are set up, accepted and dialled ones alike.
 package struct SocketOptions: Sendable {
-    /// The largest single read; reads start small and grow only while they come back full.
-    package var largestRead = 512 << 10
-    /// The same for the source of a session's stream: it has the carrier not for itself, and what it reads ahead waits in
-    /// the stream's queue.
-    private static let largestReadForStream = 128 << 10
-    /// Bytes that the system holds back for a reader beyond what is on its way.
-    private static let mostUnsentForStream = 128 << 10
-    /// More than one lets a fast peer get ahead of the pressure it should feel.
-    package var readsPerBurst: UInt = 1
+    /// The largest single read. Reads go into the loop's one buffer: a large one costs no connection any memory.
+    package var largestRead = 256 << 10
     /// Bytes queued for a peer at which its partner stops reading, and goes on again.
     package var highWaterMark = 128 << 10
     package var lowWaterMark = 64 << 10
-    /// A dead peer is noticed after about idle + 3 × interval.
+    /// A dead peer is noticed after about idle + 3 × interval. Not for plain relays: their idle time finds it.
     package var keepAlive: KeepAlive?
 
     package struct KeepAlive: Sendable {
-        package var idle: Int = 15
-        package var interval: Int = 5
-        package var probes: Int = 3
+        package var idle: Int32 = 15
+        package var interval: Int32 = 5
+        package var probes: Int32 = 3
         package init() {}
     }
 
@@ -39,37 +40,50 @@ package struct SocketOptions: Sendable {
         return options
     }
 
-    /// For the socket at the other end of a session's stream: small steps, so that pressure is felt and told early.
-    static func applyForStream(to channel: any Channel) {
-        guard let options = channel.syncOptions else { return }
-        try? options.setOption(.recvAllocator, value: Self.reads(upTo: Self.largestReadForStream))
+    /// The largest read of the source of a session's stream: it has the carrier not for itself, and what it reads ahead
+    /// waits in the stream's queue.
+    static let smallRead = 128 << 10
+    /// So many full reads in a row make a flow long: from then on it is spliced, until it comes in small pieces.
+    static let fullReadsToSplice = 4
+    static let worthSplicing = 32 << 10
+    static let smallSplicesToCopy = 8
+    /// Reads in a row, before others have their turn.
+    static let readsPerTurn = 4
+    /// How long a peer's bytes are dropped after everything was sent.
+    static let lingerTime = TimeAmount.seconds(2)
+    /// How long a peer may take nothing of what is left for it.
+    static let writingTime = TimeAmount.seconds(60)
+
+    private static let noDelay = CInt(1)  // TCP_NODELAY, the same everywhere
+
+    /// Sets what lasts for the life of a socket. Listening ones pass it on to what they accept (Linux).
+    func apply(to descriptor: CInt) {
+        Self.set(descriptor, CInt(IPPROTO_TCP), Self.noDelay, 1)
+        guard let keepAlive else { return }
+        Self.set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
         #if os(Linux)
-        // TCP_NOTSENT_LOWAT: otherwise the system tells of room only when a third of some megabytes has been read.
-        try? options.setOption(.tcpOption(.init(rawValue: 25)), value: Self.mostUnsentForStream)
+        Self.set(descriptor, CInt(IPPROTO_TCP), CInt(TCP_KEEPIDLE), keepAlive.idle)
+        Self.set(descriptor, CInt(IPPROTO_TCP), CInt(TCP_KEEPINTVL), keepAlive.interval)
+        Self.set(descriptor, CInt(IPPROTO_TCP), CInt(TCP_KEEPCNT), keepAlive.probes)
         #endif
     }
 
-    /// Reads that start small and grow only while they come back full.
-    static func reads(upTo most: Int) -> any RecvByteBufferAllocator {
-        AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: most)
+    /// What an accepted socket did not get from its listener.
+    func applyToAccepted(_ socket: Socket) {
+        #if !os(Linux)
+        self.apply(to: socket.descriptor)
+        #endif
     }
 
-    /// To be called on the channel's loop before it is active.
-    package func apply(to channel: any Channel) throws {
-        guard let options = channel.syncOptions else { return }
-        try options.setOption(.autoRead, value: false)
-        try options.setOption(.allowRemoteHalfClosure, value: true)
-        try options.setOption(.maxMessagesPerRead, value: self.readsPerBurst)
-        try options.setOption(.recvAllocator, value: Self.reads(upTo: self.largestRead))
-        try options.setOption(.writeBufferWaterMark, value: .init(low: self.lowWaterMark, high: self.highWaterMark))
-        try options.setOption(.tcpOption(.tcp_nodelay), value: 1)
-        try options.setOption(.socketOption(.so_keepalive), value: 1)
+    /// For the socket at the other end of a session's stream. The system tells of room only when a third of what it
+    /// holds back has left: for pressure to be felt and told early, that must be little.
+    static func holdBackLittle(_ socket: Socket) {
         #if os(Linux)
-        if let keepAlive {
-            try options.setOption(.tcpOption(.init(rawValue: 4)), value: keepAlive.idle)  // TCP_KEEPIDLE
-            try options.setOption(.tcpOption(.init(rawValue: 5)), value: keepAlive.interval)  // TCP_KEEPINTVL
-            try options.setOption(.tcpOption(.init(rawValue: 6)), value: keepAlive.probes)  // TCP_KEEPCNT
-        }
+        Self.set(socket.descriptor, CInt(IPPROTO_TCP), CInt(TCP_NOTSENT_LOWAT), CInt(4 * Self.smallRead))
         #endif
+    }
+
+    private static func set(_ descriptor: CInt, _ level: CInt, _ name: CInt, _ value: CInt) {
+        _ = cws_set_option(descriptor, level, name, value)
     }
 }

@@ -4,98 +4,90 @@ package import NIOCore
 package import WarrenCore
 
 /// Tells by the first bytes which of several protocols a connection speaks, then makes room for that one.
-package final class Detector: ChannelInboundHandler, RemovableChannelHandler {
-    package typealias InboundIn = ByteBuffer
-
+package final class Detector {
     /// One protocol that may be spoken on the port.
     package struct Candidate {
         package var detect: (ByteBufferView) -> Detection
-        /// Adds the protocol's handler after the detector.
-        package var install: (any Channel) throws -> Void
+        /// Lets the protocol take over the connection.
+        package var install: (any Leg) throws -> Void
 
-        package init(
-            detect: @escaping (ByteBufferView) -> Detection, install: @escaping (any Channel) throws -> Void
-        ) {
+        package init(detect: @escaping (ByteBufferView) -> Detection, install: @escaping (any Leg) throws -> Void) {
             self.detect = detect
             self.install = install
         }
     }
 
+    private let leg: any Leg
     private let candidates: [Candidate]
-    private let patience: TimeAmount
     private let onStranger: (ByteBuffer) -> Void
     private var head = ByteBuffer()
-    private var timer: Scheduled<Void>?
+    private var timer: LoopTimer?
     private var isSettled = false
 
     /// - Parameters:
-    ///   - patience: how long the first bytes may take.
     ///   - onStranger: called before a connection that speaks none of the protocols, or nothing at all, is closed.
-    package init(_ candidates: [Candidate], patience: TimeAmount, onStranger: @escaping (ByteBuffer) -> Void) {
+    package init(_ leg: any Leg, _ candidates: [Candidate], onStranger: @escaping (ByteBuffer) -> Void) {
+        self.leg = leg
         self.candidates = candidates
-        self.patience = patience
         self.onStranger = onStranger
     }
 
-    package func handlerAdded(context: ChannelHandlerContext) {
-        self.timer = context.eventLoop.assumeIsolated().scheduleTask(in: self.patience) { self.giveUp(context) }
-        if context.channel.isActive { context.read() }
+    /// - Parameter patience: how long the first bytes may take.
+    package func start(patience: TimeAmount, on loop: SocketLoop) {
+        self.timer = loop.timer(in: patience) { self.giveUp() }
+        self.leg.events = self
+        self.leg.begin()
     }
 
-    package func handlerRemoved(context: ChannelHandlerContext) { self.timer?.cancel() }
-
-    package func channelActive(context: ChannelHandlerContext) {
-        context.fireChannelActive()
-        context.read()
-    }
-
-    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !self.isSettled else { return context.fireChannelRead(data) }
-        self.head.take(self.unwrapInboundIn(data))
-        var isOpen = false
-        for candidate in self.candidates {
-            switch candidate.detect(self.head.readableBytesView) {
-            case .yes: return self.settle(candidate, context)
-            case .no: continue
-            case .needs(let count): isOpen = isOpen || count <= Detection.mostBytes
-            }
-        }
-        if !isOpen { self.giveUp(context) }
-    }
-
-    package func channelReadComplete(context: ChannelHandlerContext) {
-        if self.isSettled { context.fireChannelReadComplete() } else { context.read() }
-    }
-
-    package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case ChannelEvent.inputClosed = event, !self.isSettled { return self.giveUp(context) }
-        context.fireUserInboundEventTriggered(event)
-    }
-
-    package func channelInactive(context: ChannelHandlerContext) {
-        self.timer?.cancel()
-        context.fireChannelInactive()
-    }
-
-    private func settle(_ candidate: Candidate, _ context: ChannelHandlerContext) {
+    private func settle(_ candidate: Candidate) {
         self.isSettled = true
         self.timer?.cancel()
         do {
-            try candidate.install(context.channel)
+            try candidate.install(self.leg)
         } catch {
-            return context.close(promise: nil)
+            return self.leg.discard()
         }
-        context.fireChannelRead(NIOAny(self.head))
-        self.head = ByteBuffer()
-        context.pipeline.syncOperations.removeHandler(self, promise: nil)
+        // As if it came only now.
+        self.leg.events?.received(self.head, by: self.leg)
+        self.leg.events?.receivedBurst(by: self.leg)
     }
 
-    private func giveUp(_ context: ChannelHandlerContext) {
+    private func giveUp() {
         guard !self.isSettled else { return }
         self.isSettled = true
         self.timer?.cancel()
         self.onStranger(self.head)
-        context.close(promise: nil)
+        self.leg.events = nil
+        self.leg.end(nil)
+    }
+}
+
+extension Detector: LegEvents {
+    package var needs: LegNeeds { .ownBytes }
+
+    package func received(_ bytes: ByteBuffer, by leg: any Leg) {
+        guard !self.isSettled else { return }
+        self.head.take(bytes)
+        var isOpen = false
+        for candidate in self.candidates {
+            switch candidate.detect(self.head.readableBytesView) {
+            case .yes: return self.settle(candidate)
+            case .no: continue
+            case .needs(let count): isOpen = isOpen || count <= Detection.mostBytes
+            }
+        }
+        if !isOpen { self.giveUp() }
+    }
+
+    package func receivedBurst(by leg: any Leg) {}
+    package func finished(by leg: any Leg) { self.giveUp() }
+    package func sent(_ count: Int, by leg: any Leg) {}
+    package func writabilityChanged(of leg: any Leg) {}
+
+    package func ended(_ leg: any Leg, _ fault: StreamFault?) {
+        leg.events = nil
+        self.isSettled = true
+        self.timer?.cancel()
     }
 }
 

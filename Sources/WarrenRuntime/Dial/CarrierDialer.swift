@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NIOCore
+import NIOCore
 import NIOSSL
 package import WarrenCore
 
@@ -23,25 +23,26 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
 
     package var description: String { Destination.tcp(self.host, port: self.port).description }
 
-    /// The channel that comes back is active; bytes written to it reach the peer's session.
+    /// The leg that comes back has not begun; bytes written to it reach the peer's session.
     package func dial(
-        on loop: any EventLoop, answer: @escaping (Result<any Channel, CarrierFailure>) -> Void
+        on loop: SocketLoop, answer: @escaping (Result<any Leg, CarrierFailure>) -> Void
     ) -> any OpenAttempt {
         self.dialer.dial(self.host, port: self.port, on: loop) { result in
             switch result {
-            case .success(let channel): answer(self.decorate(channel))
+            case .success(let leg): answer(self.secure(leg))
             case .failure(let fault): answer(.failure(CarrierFailure("cannot connect: \(fault.rawValue)")))
             }
         }
     }
 
-    private func decorate(_ channel: any Channel) -> Result<any Channel, CarrierFailure> {
-        guard let tls else { return .success(channel) }
+    private func secure(_ leg: SocketLeg) -> Result<any Leg, CarrierFailure> {
+        guard let tls else { return .success(leg) }
         do {
-            try channel.pipeline.syncOperations.addHandler(tls.makeHandler(for: self.host))
-            return .success(channel)
+            let channel = LegChannel(leg, on: leg.loop)
+            try channel.start([tls.makeHandler(for: self.host)])
+            return .success(try ChannelLeg.last(of: channel))
         } catch {
-            channel.close(promise: nil)
+            leg.discard()
             return .failure(CarrierFailure("TLS: \(error)"))
         }
     }

@@ -15,22 +15,22 @@ final class DialAttempt: OpenAttempt {
 
     private let dialer: Dialer
     private let port: UInt16
-    private let loop: any EventLoop
-    private var answer: ((Result<any Channel, StreamFault>) -> Void)?
+    private let loop: SocketLoop
+    private var answer: ((Result<SocketLeg, StreamFault>) -> Void)?
     private var name: String?
 
     private var queriesLeft = 0
-    private var waiting: [IPAddress.Family: [IPAddress]] = [:]
+    private var waiting = AddressQueue()
     private var nextFamily: IPAddress.Family
     private var hasStarted = false
-    private var connecting = 0
+    private var connections: [Connection] = []
     private var fault: StreamFault?
-    private var timer: Scheduled<Void>?
-    private var deadline: Scheduled<Void>?
+    private var timer: LoopTimer?
+    private var deadline: LoopTimer?
 
     init(
-        _ dialer: Dialer, port: UInt16, on loop: any EventLoop,
-        answer: @escaping (Result<any Channel, StreamFault>) -> Void
+        _ dialer: Dialer, port: UInt16, on loop: SocketLoop,
+        answer: @escaping (Result<SocketLeg, StreamFault>) -> Void
     ) {
         self.dialer = dialer
         self.port = port
@@ -42,13 +42,13 @@ final class DialAttempt: OpenAttempt {
     func start(_ host: Host) {
         switch host {
         case .address(let address):
-            self.add([address])
+            self.add(CollectionOfOne(address))
             self.connectNext()
         case .name(let name):
             self.name = name
             self.queriesLeft = 2
             // A resolver has no time limit of its own that we could rely on.
-            self.deadline = self.loop.assumeIsolated().scheduleTask(in: self.dialer.connectTimeout) {
+            self.deadline = self.loop.timer(in: self.dialer.connectTimeout) {
                 self.resolveTimedOut()
             }
             for family in [IPAddress.Family.v6, .v4] {
@@ -65,7 +65,8 @@ final class DialAttempt: OpenAttempt {
 
 extension DialAttempt {
     private func resolved(_ family: IPAddress.Family, _ result: Result<[IPAddress], any Error>) {
-        guard self.answer != nil else { return }
+        // None are left when their time is over.
+        guard self.answer != nil, self.queriesLeft > 0 else { return }
         self.queriesLeft -= 1
         switch result {
         case .success(let addresses): self.add(addresses)
@@ -74,11 +75,11 @@ extension DialAttempt {
         if self.queriesLeft == 0 { self.deadline?.cancel() }
         if self.hasStarted {
             // With a pause between two attempts still running, its end takes the new addresses along.
-            if self.connecting == 0 || self.timer == nil { self.connectNext() }
+            if self.connections.isEmpty || self.timer == nil { self.connectNext() }
         } else if self.queriesLeft == 0 || (family == self.dialer.prefer && !self.waiting.isEmpty) {
             self.begin()
         } else if !self.waiting.isEmpty {
-            self.timer = self.loop.assumeIsolated().scheduleTask(in: Self.resolutionDelay) { self.begin() }
+            self.timer = self.loop.timer(in: Self.resolutionDelay) { self.begin() }
         }
     }
 
@@ -92,14 +93,14 @@ extension DialAttempt {
         guard self.answer != nil, self.queriesLeft > 0 else { return }
         self.queriesLeft = 0
         self.note(.timedOut)
-        if self.connecting == 0 { self.connectNext() }
+        if self.connections.isEmpty { self.connectNext() }
     }
 
-    private func add(_ addresses: [IPAddress]) {
+    private func add(_ addresses: some Sequence<IPAddress>) {
         for address in addresses {
             switch self.dialer.policy.judge(address, port: self.port, name: self.name) {
             case .allowed:
-                self.waiting[address.family, default: []].append(address)
+                self.waiting.append(address)
             case .refused(let refusal):
                 self.dialer.onRefusal(refusal)
                 self.note(.notAllowed)
@@ -116,38 +117,39 @@ extension DialAttempt {
         self.timer = nil
         guard self.answer != nil else { return }
         guard let address = self.takeNext() else {
-            if self.connecting == 0 && self.queriesLeft == 0 { self.finish(.failure(self.fault ?? .unknownHost)) }
+            if self.connections.isEmpty && self.queriesLeft == 0 { self.finish(.failure(self.fault ?? .unknownHost)) }
             return
         }
-        self.connecting += 1
-        let channel = self.dialer.connect(to: address, port: self.port, on: self.loop)
-        channel.assumeIsolated().whenComplete { self.connected($0) }
-        if self.connecting > 0, self.hasMore {
-            self.timer = self.loop.assumeIsolated().scheduleTask(in: Self.connectionDelay) { self.connectNext() }
+        do throws(StreamFault) {
+            let connection = try self.dialer.connect(to: address, port: self.port, on: self.loop) {
+                self.connected($0, $1)
+            }
+            self.connections.append(connection)
+        } catch {
+            self.note(error)
+            return self.connectNext()
+        }
+        if self.hasMore {
+            self.timer = self.loop.timer(in: Self.connectionDelay) { self.connectNext() }
         }
     }
 
-    private var hasMore: Bool { self.queriesLeft > 0 || self.waiting.values.contains { !$0.isEmpty } }
+    private var hasMore: Bool { self.queriesLeft > 0 || !self.waiting.isEmpty }
 
     /// The next address, families in turn.
     private func takeNext() -> IPAddress? {
-        let other: IPAddress.Family = self.nextFamily == .v4 ? .v6 : .v4
-        for family in [self.nextFamily, other] {
-            guard let address = self.waiting[family]?.first else { continue }
-            self.waiting[family]?.removeFirst()
-            self.nextFamily = family == .v4 ? .v6 : .v4
-            return address
-        }
-        return nil
+        guard let address = self.waiting.popFirst(preferring: self.nextFamily) else { return nil }
+        self.nextFamily = address.family == .v4 ? .v6 : .v4
+        return address
     }
 
-    private func connected(_ result: Result<any Channel, any Error>) {
-        self.connecting -= 1
+    private func connected(_ connection: Connection, _ result: Result<SocketLeg, StreamFault>) {
+        self.connections.removeAll { $0 === connection }
         switch result {
-        case .success(let channel):
-            if self.answer == nil { channel.close(promise: nil) } else { self.finish(.success(channel)) }
-        case .failure(let error):
-            self.note(StreamFault(connecting: error))
+        case .success(let leg):
+            if self.answer == nil { leg.discard() } else { self.finish(.success(leg)) }
+        case .failure(let fault):
+            self.note(fault)
             self.connectNext()
         }
     }
@@ -167,12 +169,33 @@ extension DialAttempt {
         self.fault = fault
     }
 
-    private func finish(_ result: Result<any Channel, StreamFault>?) {
+    private func finish(_ result: Result<SocketLeg, StreamFault>?) {
         self.timer?.cancel()
         self.deadline?.cancel()
-        self.waiting = [:]
+        self.waiting = AddressQueue()
+        for connection in self.connections { connection.cancel() }
+        self.connections = []
         guard let answer else { return }
         self.answer = nil
         if let result { answer(result) }
+    }
+}
+
+/// Addresses to be tried, each family in its order.
+private struct AddressQueue {
+    private var v4: [IPAddress] = []
+    private var v6: [IPAddress] = []
+
+    var isEmpty: Bool { self.v4.isEmpty && self.v6.isEmpty }
+
+    mutating func append(_ address: IPAddress) {
+        if address.family == .v4 { self.v4.append(address) } else { self.v6.append(address) }
+    }
+
+    mutating func popFirst(preferring family: IPAddress.Family) -> IPAddress? {
+        if family == .v4 ? !self.v4.isEmpty : self.v6.isEmpty {
+            return self.v4.isEmpty ? nil : self.v4.removeFirst()
+        }
+        return self.v6.removeFirst()
     }
 }

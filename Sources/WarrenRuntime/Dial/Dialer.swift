@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import NIOCore
-import NIOPosix
 package import WarrenCore
 
 /// Makes outgoing TCP connections: resolves (anew every time), judges each address, and races them as RFC 8305 says.
@@ -25,22 +24,23 @@ package struct Dialer: Sendable {
 
     /// Connects to a host on `loop`.
     ///
-    /// The channel that comes back is active, reads nothing yet (`autoRead` is off) and has no handlers.
+    /// The leg that comes back has not begun: it reads nothing yet.
     package func dial(
-        _ host: Host, port: UInt16, on loop: any EventLoop,
-        answer: @escaping (Result<any Channel, StreamFault>) -> Void
+        _ host: Host, port: UInt16, on loop: SocketLoop,
+        answer: @escaping (Result<SocketLeg, StreamFault>) -> Void
     ) -> any OpenAttempt {
         let attempt = DialAttempt(self, port: port, on: loop, answer: answer)
         attempt.start(host)
         return attempt
     }
 
-    func connect(to address: IPAddress, port: UInt16, on loop: any EventLoop) -> EventLoopFuture<any Channel> {
-        var bootstrap = ClientBootstrap(group: loop).connectTimeout(self.connectTimeout)
-        if let bind { bootstrap = bootstrap.bind(to: bind.socketAddress(port: 0)) }
-        let sockets = self.sockets
-        return bootstrap.channelInitializer { channel in
-            channel.eventLoop.makeCompletedFuture { try sockets.apply(to: channel) }
-        }.connect(to: address.socketAddress(port: port))
+    func connect(
+        to address: IPAddress, port: UInt16, on loop: SocketLoop,
+        answer: @escaping (Connection, Result<SocketLeg, StreamFault>) -> Void
+    ) throws(StreamFault) -> Connection {
+        try Connection(
+            to: PeerAddress(address, port: port), from: self.bind, options: self.sockets, timeout: self.connectTimeout,
+            on: loop, answer: answer
+        )
     }
 }

@@ -3,21 +3,22 @@
 package import NIOCore
 package import WarrenCore
 
-/// One end of a relayed stream: a socket, or a stream of a session. Every call and every event is on one event loop.
+/// One end of a relayed stream, or what carries a session: a socket, a socket behind a pipeline of handlers, or a stream
+/// of another session. Every call and every event is on one event loop.
 package protocol Leg: AnyObject {
-    /// Who is told what happens here; set once by the relay, before ``begin()``.
+    /// Who is told what happens here; exchanged when a carrier becomes a stream.
     var events: (any LegEvents)? { get set }
+    /// The far end, where it is a connection.
+    var peer: SocketAddress? { get }
     /// Whether a write finds room. A write that does not is still taken: the other end stops soon.
     var isWritable: Bool { get }
 
-    /// Starts the flow of events.
+    /// Starts the flow of events to ``events``, with the end of the input first if that has come already.
     func begin()
     func write(_ bytes: ByteBuffer)
     /// Sends what was written: once per burst of writes.
     func flush()
-    /// Tells how much has been sent since it was last told: ``LegEvents/sent(_:by:)``.
-    func recount()
-    /// Stops or continues reading from this leg.
+    /// Stops or continues reading from this leg. Never delivers anything before it returns.
     func setReading(_ reading: Bool)
     /// No more will be written; what was written still leaves. The leg may go on receiving.
     func finish()
@@ -26,25 +27,49 @@ package protocol Leg: AnyObject {
 }
 
 extension Leg {
-    /// Gives up a leg that no relay will use.
+    package var peer: SocketAddress? { nil }
+
+    /// Gives up a leg that nobody will use.
     package func discard() { self.end(.aborted) }
 }
 
-/// What a leg tells its relay.
+/// What a leg does for those who hear its events; each costs a little.
+package struct LegNeeds: OptionSet, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// Bytes are kept beyond the call, so they must not keep more memory than their own alive.
+    static let ownBytes = LegNeeds(rawValue: 1)
+    /// ``LegEvents/sent(_:by:)`` is of use.
+    static let counts = LegNeeds(rawValue: 2)
+    /// Reads and unsent bytes in small steps: the other end is one of many streams, and pressure must be told early.
+    static let smallSteps = LegNeeds(rawValue: 4)
+}
+
+/// What a leg tells its relay, or its session.
 package protocol LegEvents: AnyObject {
-    /// Whether ``sent(_:by:)`` is of use; counting costs a little.
-    var countsSent: Bool { get }
+    var needs: LegNeeds { get }
 
     func received(_ bytes: ByteBuffer, by leg: any Leg)
     /// Nothing more for the moment.
     func receivedBurst(by leg: any Leg)
+    /// The plain connection to which everything that this leg receives goes unchanged, if that is so.
+    func plainTarget(of leg: any Leg) -> SocketLeg?
+    /// So many bytes went to the plain target by themselves: a whole burst.
+    func spliced(_ count: Int, by leg: any Leg)
     /// The far side of this leg will send no more.
     func finished(by leg: any Leg)
     /// So many of the bytes written have left the process.
     func sent(_ count: Int, by leg: any Leg)
     func writabilityChanged(of leg: any Leg)
-    /// The reader of this leg is about to be judged: the counts of the other one should be fresh.
-    func recountReader(of leg: any Leg)
+    /// Said before the end of a leg of which more is known than a fault tells.
+    func failed(by error: any Error)
     /// The leg is gone. The last event of a leg.
     func ended(_ leg: any Leg, _ fault: StreamFault?)
+}
+
+extension LegEvents {
+    package func plainTarget(of leg: any Leg) -> SocketLeg? { nil }
+    package func spliced(_ count: Int, by leg: any Leg) {}
+    package func failed(by error: any Error) {}
 }

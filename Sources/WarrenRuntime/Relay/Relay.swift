@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CWarrenSystem
 package import NIOCore
 package import WarrenCore
 
@@ -21,27 +22,39 @@ package final class Relay: LegEvents {
     private var front: Side
     private var back: Side
     private var fault: StreamFault?
-    private let started = NIODeadline.now()
-    private var activity = NIODeadline.now()
+    private let loop: SocketLoop
+    private let started: NIODeadline
+    private var activity: NIODeadline
+    private var hasBegun = false
     private var ending: ((RelayReport) -> Void)?
 
-    package private(set) var countsSent: Bool
+    package private(set) var needs: LegNeeds
 
     /// - Parameters:
     ///   - front: the side that asked for the stream.
     ///   - back: the side that reached the destination.
     ///   - onEnd: called exactly once, when both legs are gone.
-    package init(front: any Leg, back: any Leg, onEnd: @escaping (RelayReport) -> Void) {
+    package init(front: any Leg, back: any Leg, on loop: SocketLoop, onEnd: @escaping (RelayReport) -> Void) {
         self.front = Side(leg: front)
         self.back = Side(leg: back)
-        self.countsSent = front is StreamLeg || back is StreamLeg
+        self.needs = Self.needs(front, back)
+        self.loop = loop
+        self.started = loop.now
+        self.activity = loop.now
         self.ending = onEnd
+        front.events = self
+        back.events = self
     }
 
-    /// Starts both directions.
+    /// A stream is one of many on its carrier: its machine keeps what waits, and must know what its reader takes.
+    private static func needs(_ front: any Leg, _ back: any Leg) -> LegNeeds {
+        front is StreamLeg || back is StreamLeg ? [.ownBytes, .counts, .smallSteps] : []
+    }
+
+    /// Starts both directions, once.
     package func begin() {
-        self.front.leg.events = self
-        self.back.leg.events = self
+        guard !self.hasBegun else { return }
+        self.hasBegun = true
         self.back.leg.begin()
         self.front.leg.begin()
     }
@@ -51,12 +64,14 @@ package final class Relay: LegEvents {
     package func replaceFront(by leg: any Leg, early: ByteBuffer) {
         self.front.leg.events = nil
         self.front.leg = leg
-        self.countsSent = self.back.leg is StreamLeg
+        self.needs = Self.needs(leg, self.back.leg)
+        // The far leg was told what the stream needed.
+        self.back.leg.events = self
         leg.events = self
-        if !self.back.leg.isWritable { leg.setReading(false) }
+        leg.setReading(self.back.leg.isWritable)  // the machine may have stopped it
         if early.readableBytes > 0 { self.received(early, by: leg) }
         self.receivedBurst(by: leg)  // also for what the machine delivered just before it left
-        leg.begin()
+        if self.hasBegun { leg.begin() } else { self.begin() }
     }
 
     /// Ends the relay from outside: idle time, shutdown.
@@ -81,8 +96,18 @@ extension Relay {
         }
     }
 
+    package func plainTarget(of leg: any Leg) -> SocketLeg? {
+        guard leg is SocketLeg, cws_can_splice() != 0 else { return nil }
+        return self.other(than: leg) as? SocketLeg
+    }
+
+    package func spliced(_ count: Int, by leg: any Leg) {
+        if leg === self.front.leg { self.front.received += count } else { self.back.received += count }
+        self.receivedBurst(by: leg)
+    }
+
     package func receivedBurst(by leg: any Leg) {
-        self.activity = .now()
+        self.activity = self.loop.now
         let other = self.other(than: leg)
         other.flush()
         if !other.isWritable { leg.setReading(false) }
@@ -98,8 +123,6 @@ extension Relay {
         guard let stream = self.other(than: leg) as? StreamLeg else { return }
         stream.consumed(count)
     }
-
-    package func recountReader(of leg: any Leg) { self.other(than: leg).recount() }
 
     package func writabilityChanged(of leg: any Leg) {
         self.other(than: leg).setReading(leg.isWritable)
@@ -126,7 +149,7 @@ extension Relay {
             RelayReport(
                 bytesIn: self.front.received,
                 bytesOut: self.back.received,
-                duration: .now() - self.started,
+                duration: self.loop.now - self.started,
                 fault: self.fault
             )
         )

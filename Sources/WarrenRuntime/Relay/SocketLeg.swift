@@ -3,12 +3,12 @@
 package import NIOCore
 package import WarrenCore
 
-/// A plain connection as a leg: the last handler of its channel.
+/// A plain TCP connection as a leg.
 ///
-/// The channel must be made with `autoRead` off and remote half-closure allowed. Reads are asked for one burst at a
-/// time and only while the partner is writable.
+/// Bytes are read into the loop's one buffer, so an idle connection keeps none, and offered to the system at each
+/// flush; only what it does not take is kept.
 package final class SocketLeg: Leg {
-    private enum Ending {
+    enum Ending {
         case open
         /// Output is shut, or will be as soon as what is queued has left.
         case finished
@@ -17,191 +17,170 @@ package final class SocketLeg: Leg {
         case gone
     }
 
-    package var events: (any LegEvents)?
-    private let channel: any Channel
-    private var context: ChannelHandlerContext?
-    private var ending = Ending.open
-    private var isReading = true
-    private var hasBegun = false
-    private var inputEnded = false
-    private var fault: StreamFault?
-    /// Bytes written to the channel and not yet reported as sent.
-    private var unsent = 0
-    private var isWatching = false
-    private var lingering: Scheduled<Void>?
+    package var events: (any LegEvents)? {
+        didSet { self.needs = self.events?.needs ?? [] }
+    }
+    let socket: Socket
+    let peerAddress: PeerAddress
+    let options: SocketOptions
+    var needs = LegNeeds()
+    var queue = SendQueue()
+    var ending = Ending.open
+    var hasBegun = false
+    var inputEnded = false
+    var fault: StreamFault?
+    /// Everything is sent; the peer's bytes are dropped until its end.
+    var isLingering = false
+    var timer: LoopTimer?
+    /// Bytes on their way to this socket that never enter the process.
+    var pipe: Pipe?
+    var piped = 0
+    /// Reads in a row that came back full, while this leg copies; small ones, while it splices.
+    var streak = 0
+    var isSplicing = false
+    var isReading = true
+    private var isFull = false
+    private var takesSmallSteps = false
+    var onClose: (() -> Void)?
 
-    /// - Parameter inputEnded: the peer's end was seen before this leg was there.
-    package init(_ channel: any Channel, inputEnded: Bool = false) {
-        self.channel = channel
-        self.inputEnded = inputEnded
+    /// - Parameter onClose: called once, when the descriptor is closed.
+    init(_ socket: Socket, peer: PeerAddress, options: SocketOptions, onClose: (() -> Void)? = nil) {
+        self.socket = socket
+        self.peerAddress = peer
+        self.options = options
+        self.onClose = onClose
+        socket.watcher = self
     }
 
-    /// After the last byte a peer may still be sending: its bytes are read and dropped for so long, because closing
-    /// over unread bytes would reset the connection and destroy what the peer has not read yet.
-    private static let lingerTime = TimeAmount.seconds(2)
+    var loop: SocketLoop { self.socket.loop }
+    package var peer: SocketAddress? { self.peerAddress.socketAddress }
 }
 
-extension SocketLeg {
-    package var isWritable: Bool { self.channel.isWritable }
+// MARK: - Writing
 
-    package func begin() {
-        self.hasBegun = true
-        if let events, events.countsSent {
-            SocketOptions.applyForStream(to: self.channel)
-        }
-        if self.ending == .gone {
-            self.events?.ended(self, self.fault)
-        } else if self.inputEnded {
-            self.events?.finished(by: self)
-        } else if self.isReading {
-            self.context?.read()
-        }
+extension SocketLeg {
+    package var isWritable: Bool {
+        if self.queue.count >= self.options.highWaterMark || self.piped > 0 { self.isFull = true }
+        return !self.isFull
     }
 
     package func write(_ bytes: ByteBuffer) {
         guard self.ending == .open else { return }
-        guard let events, events.countsSent else {
-            self.context?.write(NIOAny(bytes), promise: nil)
-            return
-        }
-        self.recount()
-        // A short piece of a large read must not keep all of it in memory while this peer does not read.
-        let isParked = self.unsent > 0 && bytes.readableBytes < bytes.storageCapacity / 2
-        self.unsent += bytes.readableBytes
-        self.context?.write(NIOAny(isParked ? bytes.compacted(with: self.channel.allocator) : bytes), promise: nil)
+        self.queue.append(bytes)
     }
 
     package func flush() {
-        self.context?.flush()
-        self.recount()
-        self.watchQueue()
+        guard self.hasUnsent, self.ending != .gone else { return }
+        while self.hasUnsent, self.socket.isWritable {
+            // The pipe is only ever filled behind an empty queue, so what is in it came first.
+            switch self.piped > 0 ? self.emptyPipe() : self.queue.write(to: self.socket) {
+            case .moved(let count): self.left(count)
+            case .notNow, .ended: break
+            case .failed(let code): return self.failed(code)
+            }
+        }
+        self.queue.compact()
+        if !self.hasUnsent && self.ending != .open { self.queueLeft() }
+    }
+
+    var hasUnsent: Bool { self.queue.count > 0 || self.piped > 0 }
+
+    private func left(_ count: Int) {
+        if self.needs.contains(.counts) { self.events?.sent(count, by: self) }
+        guard self.isFull, self.queue.count <= self.options.lowWaterMark, self.piped == 0 else { return }
+        self.isFull = false
+        self.events?.writabilityChanged(of: self)
+    }
+}
+
+// MARK: - Reading
+
+extension SocketLeg {
+    package func begin() {
+        self.hasBegun = true
+        if self.ending == .gone {
+            self.events?.ended(self, self.fault)
+        } else if self.inputEnded {
+            self.events?.finished(by: self)
+        } else {
+            self.stepSmall()
+            if self.socket.isReadable { self.socket.again() }
+        }
+    }
+
+    private func stepSmall() {
+        guard self.needs.contains(.smallSteps), !self.takesSmallSteps else { return }
+        self.takesSmallSteps = true
+        SocketOptions.holdBackLittle(self.socket)
     }
 
     package func setReading(_ reading: Bool) {
         guard reading != self.isReading else { return }
         self.isReading = reading
-        if reading && self.hasBegun { self.context?.read() }
+        if reading && self.hasBegun && self.socket.isReadable { self.socket.again() }
     }
 
-    package func finish() {
-        guard self.ending == .open else { return }
-        self.ending = .finished
-        self.afterQueue { $0.shutOutput() }
+    var mayRead: Bool {
+        self.isReading && self.hasBegun && self.socket.isReadable && !self.inputEnded && self.ending != .gone
     }
 
-    package func end(_ fault: StreamFault?) {
-        guard self.ending != .gone, self.ending != .closing || fault != nil else { return }
-        if let fault {
-            self.fault = fault
-            self.resetNow()
-        } else {
-            self.ending = .closing
-            self.afterQueue { $0.closeOrLinger() }
+    private func readSome() {
+        for _ in 0..<SocketOptions.readsPerTurn where self.mayRead {
+            if self.isSplicing, let target = self.events?.plainTarget(of: self) {
+                guard self.splice(to: target) else { return }
+                continue
+            }
+            switch self.readOnce() {
+            case .moved: break
+            case .notNow: return
+            case .ended where self.socket.hasFailed: return self.failed(self.socket.takeError())
+            case .ended: return self.endOfInput()
+            case .failed(let code): return self.failed(code)
+            }
         }
+        if self.mayRead { self.socket.again() }
     }
 
-    private func afterQueue(_ body: @escaping (SocketLeg) -> Void) {
-        guard let context else { return }
-        context.flush()
-        guard self.queuedBytes > 0 else { return body(self) }
-        // Completes when everything before it has been written.
-        let written = context.eventLoop.makePromise(of: Void.self)
-        context.writeAndFlush(NIOAny(ByteBuffer()), promise: written)
-        written.futureResult.assumeIsolated().whenComplete { _ in body(self) }
+    private func readOnce() -> Socket.Outcome {
+        let inSteps = self.needs.contains(.smallSteps)
+        let most = inSteps ? SocketOptions.smallRead : self.options.largestRead
+        let loop = self.loop
+        let outcome =
+            inSteps ? loop.stepBuffer.read(from: self.socket, most) : loop.readBuffer.read(from: self.socket, most)
+        guard case .moved(let count) = outcome else { return outcome }
+        self.streak = count == most ? self.streak + 1 : 0
+        self.isSplicing = self.streak >= SocketOptions.fullReadsToSplice
+        self.received(inSteps ? loop.stepBuffer : loop.readBuffer)
+        return outcome
     }
 
-    private func shutOutput() {
-        guard self.ending != .gone else { return }
-        // NIO turns this into a full close where the input has ended.
-        self.context?.close(mode: .output, promise: nil)
+    private func received(_ bytes: ByteBuffer) {
+        guard !self.isLingering, self.ending != .closing else { return }
+        let isOwn = self.needs.contains(.ownBytes) && bytes.readableBytes < bytes.storageCapacity / 4
+        self.events?.received(isOwn ? bytes.compacted : bytes, by: self)
+        self.events?.receivedBurst(by: self)
     }
 
-    private func closeOrLinger() {
-        guard self.ending != .gone, let context else { return }
-        if self.inputEnded { return context.close(mode: .all, promise: nil) }
-        context.close(mode: .output, promise: nil)
-        self.isReading = true
-        context.read()
-        self.lingering = context.eventLoop.assumeIsolated().scheduleTask(in: Self.lingerTime) {
-            self.context?.close(mode: .all, promise: nil)
+    func endOfInput() {
+        self.inputEnded = true
+        switch self.ending {
+        case .open: self.events?.finished(by: self)
+        case .finished:
+            self.events?.finished(by: self)
+            if self.ending == .finished && !self.hasUnsent { self.close() }
+        case .closing: if self.isLingering { self.close() }
+        case .gone: break
         }
-    }
-
-    private func resetNow() {
-        self.channel.reset()
-    }
-
-    private var queuedBytes: Int { (try? self.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }
-
-    /// Below the low mark nobody tells that the queue has left, and a sender that waits for it would wait for ever.
-    private func watchQueue() {
-        guard self.unsent > 0, !self.isWatching, let context, let events, events.countsSent else { return }
-        self.isWatching = true
-        let written = context.eventLoop.makePromise(of: Void.self)
-        context.writeAndFlush(NIOAny(ByteBuffer()), promise: written)
-        written.futureResult.assumeIsolated().whenComplete { _ in
-            self.isWatching = false
-            self.recount()
-            self.watchQueue()
-        }
-    }
-
-    package func recount() {
-        guard self.unsent > 0, let events, events.countsSent else { return }
-        let queued = self.queuedBytes
-        let sent = self.unsent - queued
-        guard sent > 0 else { return }
-        self.unsent = queued
-        events.sent(sent, by: self)
     }
 }
 
-extension SocketLeg: ChannelInboundHandler {
-    package typealias InboundIn = ByteBuffer
-    package typealias OutboundOut = ByteBuffer
-
-    package func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-
-    package func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
-
-    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard self.ending != .closing else { return }
-        self.events?.received(self.unwrapInboundIn(data), by: self)
-    }
-
-    package func channelReadComplete(context: ChannelHandlerContext) {
-        if self.ending != .closing { self.events?.receivedBurst(by: self) }
-        if self.isReading && self.hasBegun { context.read() }
-    }
-
-    package func channelWritabilityChanged(context: ChannelHandlerContext) {
-        self.recount()
-        self.events?.writabilityChanged(of: self)
-    }
-
-    package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard case ChannelEvent.inputClosed = event else { return context.fireUserInboundEventTriggered(event) }
-        self.inputEnded = true
-        if self.lingering != nil {
-            context.close(mode: .all, promise: nil)
-        } else if self.hasBegun, self.ending != .closing {
-            self.events?.finished(by: self)
-        }
-    }
-
-    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // While it only lingers, everything has left and the peer may do as it likes.
-        if self.fault == nil && self.lingering == nil { self.fault = StreamFault(reading: error) }
-        context.close(mode: .all, promise: nil)
-    }
-
-    package func channelInactive(context: ChannelHandlerContext) {
-        guard self.ending != .gone else { return }
-        // Bytes that never left, or an end of the carrier that the peer did not announce, are no orderly end.
-        if self.ending == .open && !self.inputEnded && self.fault == nil { self.fault = .aborted }
-        self.ending = .gone
-        self.lingering?.cancel()
-        if self.hasBegun { self.events?.ended(self, self.fault) }
+extension SocketLeg: SocketWatcher {
+    func socketIsReady(_ socket: Socket) {
+        // What came before a reset is still there to be read, and the read after it tells of the reset.
+        if socket.hasFailed && !self.mayRead { return self.failed(socket.takeError()) }
+        // A write would find the reset first.
+        if socket.isWritable && !socket.hasFailed { self.flush() }
+        self.readSome()
     }
 }
 
@@ -209,10 +188,15 @@ extension SocketLeg: ChannelInboundHandler {
 extension SocketLeg: Sendable {}
 
 extension ByteBuffer {
-    /// The readable bytes in storage of just their size.
-    fileprivate func compacted(with allocator: ByteBufferAllocator) -> ByteBuffer {
-        var copy = allocator.buffer(capacity: self.readableBytes)
-        copy.writeImmutableBuffer(self)
-        return copy
+    /// Takes the place of what was read last, in fresh storage if somebody has kept that.
+    fileprivate mutating func read(from socket: Socket, _ most: Int) -> Socket.Outcome {
+        self.clear(minimumCapacity: most)
+        var outcome = Socket.Outcome.notNow
+        self.writeWithUnsafeMutableBytes(minimumWritableBytes: most) { space in
+            outcome = socket.read(into: .init(rebasing: space[..<most]))
+            if case .moved(let count) = outcome { return count }
+            return 0
+        }
+        return outcome
     }
 }

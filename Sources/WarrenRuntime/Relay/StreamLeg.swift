@@ -27,14 +27,11 @@ package final class StreamLeg: Leg {
     package func write(_ bytes: ByteBuffer) {
         let count = bytes.readableBytes
         self.session?.send(bytes, on: self.id)
-        guard let events, events.countsSent else { return }
+        guard let events, events.needs.contains(.counts) else { return }
         if self.isWritable { events.sent(count, by: self) } else { self.parked += count }
     }
 
     package func flush() { self.session?.wake() }
-
-    /// What a session has taken counts as sent at once, or when it goes on.
-    package func recount() {}
 
     /// The machine is told by ``consumed(_:)`` how much its reader takes; it needs no second word.
     package func setReading(_ reading: Bool) {}

@@ -28,14 +28,20 @@ package final class InboundSessions: SessionOwner {
 
     /// The same for a protocol that was told by its first bytes.
     package func speaking(_ name: String) -> InboundSessions {
-        InboundSessions(
-            name: self.label.inbound, protocol: name, outbound: self.outbound, judge: self.judge,
-            isTrusted: self.isTrusted, isTunnel: self.isTunnel, reporter: self.reporter
-        )
+        InboundSessions(self, label: self.label.speaking(name))
+    }
+
+    private init(_ sessions: InboundSessions, label: StreamLabel) {
+        self.label = label
+        self.outbound = sessions.outbound
+        self.judge = sessions.judge
+        self.isTrusted = sessions.isTrusted
+        self.isTunnel = sessions.isTunnel
+        self.reporter = sessions.reporter
     }
 
     package func open(
-        _ request: StreamRequest, on loop: any EventLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
+        _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
         self.outbound.open(request, trusted: self.isTrusted, on: loop, answer: answer)
     }

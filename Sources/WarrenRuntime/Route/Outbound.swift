@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NIOCore
+import NIOCore
 package import WarrenCore
 
 /// Takes streams to where they go.
@@ -8,13 +8,13 @@ package protocol Outbound: Sendable {
     var name: String { get }
     /// The loop on which its sessions live; nil if a stream can be opened on any. Inbounds that lead here accept on it,
     /// so that relaying never crosses loops.
-    var home: (any EventLoop)? { get }
+    var home: SocketLoop? { get }
 
     /// Opens a stream. To be called on ``home`` if there is one; `answer` comes on the same loop.
     ///
     /// - Parameter trusted: the destination stands in our own configuration, so the egress policy has no say.
     func open(
-        _ request: StreamRequest, trusted: Bool, on loop: any EventLoop,
+        _ request: StreamRequest, trusted: Bool, on loop: SocketLoop,
         answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt
 }
@@ -22,7 +22,7 @@ package protocol Outbound: Sendable {
 /// Connects to the destination itself.
 package struct DirectOutbound: Outbound {
     package let name: String
-    package var home: (any EventLoop)? { nil }
+    package var home: SocketLoop? { nil }
     private let dialer: Dialer
     private let trustingDialer: Dialer
 
@@ -35,7 +35,7 @@ package struct DirectOutbound: Outbound {
     }
 
     package func open(
-        _ request: StreamRequest, trusted: Bool, on loop: any EventLoop,
+        _ request: StreamRequest, trusted: Bool, on loop: SocketLoop,
         answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
         guard case .host(let host, let port, .tcp) = request.destination else {
@@ -44,18 +44,7 @@ package struct DirectOutbound: Outbound {
         }
         let dialer = trusted ? self.trustingDialer : self.dialer
         return dialer.dial(host, port: port, on: loop) { result in
-            answer(result.flatMap { Self.leg(on: $0) })
-        }
-    }
-
-    private static func leg(on channel: any Channel) -> Result<any Leg, StreamFault> {
-        let leg = SocketLeg(channel)
-        do {
-            try channel.pipeline.syncOperations.addHandler(leg)
-            return .success(leg)
-        } catch {
-            channel.close(promise: nil)
-            return .failure(.failed)
+            answer(result.map { $0 })
         }
     }
 }

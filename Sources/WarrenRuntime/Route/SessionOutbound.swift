@@ -18,15 +18,15 @@ package final class SessionOutbound: Outbound, @unchecked Sendable {
         case dialing(any OpenAttempt)
         case loggingIn(any Session)
         case up(any Session)
-        case resting(Scheduled<Void>)
+        case resting(LoopTimer)
         case stopped
     }
 
     package let name: String
-    package let home: (any EventLoop)?
-    private let loop: any EventLoop
+    package let home: SocketLoop?
+    private let loop: SocketLoop
     private let carrier: CarrierDialer
-    private let makeSession: @Sendable (any Channel, any SessionOwner) throws -> Void
+    private let makeSession: @Sendable (any Leg, any SessionOwner, SocketLoop) throws -> Void
     private let reporter: Reporter
 
     private var state = State.idle
@@ -38,10 +38,10 @@ package final class SessionOutbound: Outbound, @unchecked Sendable {
     /// Waited for by ``start()``.
     private var tried: EventLoopPromise<Void>?
 
-    /// - Parameter makeSession: puts a session handler with this owner on a connected carrier.
+    /// - Parameter makeSession: starts a session with this owner on a connected carrier.
     package init(
-        name: String, home: any EventLoop, carrier: CarrierDialer, reporter: Reporter,
-        makeSession: @escaping @Sendable (any Channel, any SessionOwner) throws -> Void
+        name: String, home: SocketLoop, carrier: CarrierDialer, reporter: Reporter,
+        makeSession: @escaping @Sendable (any Leg, any SessionOwner, SocketLoop) throws -> Void
     ) {
         self.name = name
         self.home = home
@@ -88,7 +88,7 @@ extension SessionOutbound {
     private static let mostWaiting = 1024
 
     package func open(
-        _ request: StreamRequest, trusted: Bool, on loop: any EventLoop,
+        _ request: StreamRequest, trusted: Bool, on loop: SocketLoop,
         answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
         self.loop.preconditionInEventLoop()
@@ -168,18 +168,18 @@ extension SessionOutbound {
         if !isAnswered { self.state = .dialing(attempt) }
     }
 
-    private func dialled(_ result: Result<any Channel, CarrierFailure>) {
+    private func dialled(_ result: Result<any Leg, CarrierFailure>) {
         if case .stopped = self.state {
-            if case .success(let channel) = result { channel.close(promise: nil) }
+            if case .success(let leg) = result { leg.discard() }
             return
         }
         switch result {
-        case .success(let channel):
+        case .success(let leg):
             let owner = OutboundSessions(self, on: self.loop)
             do {
-                try self.makeSession(channel, owner)
+                try self.makeSession(leg, owner, self.loop)
             } catch {
-                channel.close(promise: nil)
+                leg.discard()
                 self.failed("\(error)")
             }
         case .failure(let failure):
@@ -229,7 +229,7 @@ extension SessionOutbound {
 
     private func rest(for pause: TimeAmount) {
         self.state = .resting(
-            self.loop.assumeIsolated().scheduleTask(in: max(pause, .zero)) { self.dial() }
+            self.loop.timer(in: max(pause, .zero)) { self.dial() }
         )
     }
 }
@@ -237,17 +237,17 @@ extension SessionOutbound {
 /// What the sessions of a ``SessionOutbound`` ask of their surroundings.
 private final class OutboundSessions: SessionOwner {
     private let outbound: SessionOutbound
-    private let loop: any EventLoop
+    private let loop: SocketLoop
     var judge: any Authenticator { NoAuthenticator() }
 
-    init(_ outbound: SessionOutbound, on loop: any EventLoop) {
+    init(_ outbound: SessionOutbound, on loop: SocketLoop) {
         self.outbound = outbound
         self.loop = loop
     }
 
     /// The peer of a session that we dialled to open streams may not open any itself.
     func open(
-        _ request: StreamRequest, on loop: any EventLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
+        _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
         answer(.failure(.notAllowed))
         return NoAttempt()

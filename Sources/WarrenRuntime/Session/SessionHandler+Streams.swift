@@ -6,14 +6,14 @@ package import WarrenCore
 // Streams that the peer opens, streams that we open, and the carrier that becomes a stream.
 extension SessionHandler {
     /// The peer opened a stream: find its other leg.
-    func reach(_ request: StreamRequest, for id: StreamID, context: ChannelHandlerContext) {
+    func reach(_ request: StreamRequest, for id: StreamID) {
         guard !self.residents.isDraining else { return self.machine.reset(id, .shutdown) }
         var request = request
-        if request.source == nil { request.source = context.remoteAddress }
+        if request.source == nil { request.source = self.carrier.peer }
         // The answer may come before `open` returns; only a later one needs the attempt kept.
         var isAnswered = false
-        let started = NIODeadline.now()
-        let attempt = self.owner.open(request, on: context.eventLoop) { result in
+        let started = self.loop.now
+        let attempt = self.owner.open(request, on: self.loop) { result in
             isAnswered = true
             self.dialing[id] = nil
             self.reached(id, request, result, since: started)
@@ -35,13 +35,15 @@ extension SessionHandler {
             let relay = self.makeRelay(front: front, back: back, request)
             self.relays[id] = relay
             self.machine.accept(id)
+            self.turn()
+            // Not before the machine had its say: one that hands over makes another relay of it.
             relay.begin()
         case .failure(let fault):
-            let report = RelayReport(bytesIn: 0, bytesOut: 0, duration: .now() - started, fault: fault)
+            let report = RelayReport(bytesIn: 0, bytesOut: 0, duration: self.loop.now - started, fault: fault)
             self.owner.streamEnded(request, report, user: self.user)
             self.machine.reset(id, fault)
+            self.turn()
         }
-        self.turn()
     }
 
     private func makeRelay(front: StreamLeg, back: any Leg, _ request: StreamRequest) -> Relay {
@@ -49,7 +51,7 @@ extension SessionHandler {
         let residents = self.residents
         let user = self.user
         var ticket: Residents.Ticket?
-        let relay = Relay(front: front, back: back) { report in
+        let relay = Relay(front: front, back: back, on: self.loop) { report in
             if let ticket { residents.remove(ticket) }
             owner.streamEnded(request, report, user: user)
         }
@@ -63,7 +65,7 @@ extension SessionHandler {
     ) -> any OpenAttempt {
         do throws(StreamFault) {
             guard !self.isOver else { throw .sessionLost }
-            let id = try self.machine.open(request, now: self.context?.eventLoop.now ?? .now())
+            let id = try self.machine.open(request, now: self.loop.now)
             self.asked[id] = answer
             self.wake()
             return AskedStream(id: id, of: self)
@@ -73,7 +75,7 @@ extension SessionHandler {
         }
     }
 
-    func answered(_ id: StreamID, context: ChannelHandlerContext) {
+    func answered(_ id: StreamID) {
         guard let answer = self.asked.removeValue(forKey: id) else { return }
         let leg = StreamLeg(id, of: self)
         self.legs[id] = leg
@@ -99,20 +101,13 @@ extension SessionHandler {
     }
 
     /// The machine is done: its carrier is the stream from here on, without any cost of the protocol.
-    func handOver(_ id: StreamID, _ leftover: ByteBuffer, context: ChannelHandlerContext) {
-        guard let relay = self.relays.removeValue(forKey: id) else { return context.close(promise: nil) }
+    func handOver(_ id: StreamID, _ leftover: ByteBuffer) {
+        guard let relay = self.relays.removeValue(forKey: id) else { return self.shutDown(.finished) }
         self.legs[id] = nil
-        context.flush()
-        let leg = SocketLeg(context.channel, inputEnded: self.carrierEnded)
-        let pipeline = context.pipeline.syncOperations
-        do {
-            try pipeline.addHandler(leg, position: .after(self))
-        } catch {
-            return context.close(promise: nil)
-        }
-        relay.replaceFront(by: leg, early: leftover)
+        self.carrier.flush()
+        guard !self.isOver else { return }
         self.over(.finished)
-        pipeline.removeHandler(self, promise: nil)
+        relay.replaceFront(by: self.carrier, early: leftover)
     }
 }
 

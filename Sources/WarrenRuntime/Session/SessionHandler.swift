@@ -3,7 +3,7 @@
 package import NIOCore
 package import WarrenCore
 
-/// Drives any ``SessionMachine``: the one place where actions become I/O. The last handler of its carrier.
+/// Drives any ``SessionMachine`` over the leg that carries it: the one place where actions become I/O.
 ///
 /// Commands from anywhere (carrier bytes, legs, the judge, the alarm) only change the machine and ask for a turn; the
 /// turn pulls actions until nil, flushes the carrier once and every touched leg once.
@@ -11,7 +11,8 @@ package final class SessionHandler<Machine: SessionMachine> {
     var machine: Machine
     let owner: any SessionOwner
     let residents: Residents
-    var context: ChannelHandlerContext?
+    let loop: SocketLoop
+    var carrier: any Leg
     /// Streams that are joined to another leg.
     var legs: [StreamID: StreamLeg] = [:]
     /// The relays of streams that the peer opened, until they are handed over.
@@ -26,18 +27,31 @@ package final class SessionHandler<Machine: SessionMachine> {
     private var dirty: [StreamLeg] = []
     private var isTurning = false
     private var turnIsDue = false
-    private var isReading = false
-    private(set) var carrierEnded = false
-    private var alarm: (at: NIODeadline, callback: NIOScheduledCallback)?
+    private var alarm: LoopTimer?
+    private var whyFailed: String?
     private(set) var isOver = false
 
-    package init(_ machine: Machine, owner: any SessionOwner, residents: Residents) {
+    package init(
+        _ machine: Machine, on carrier: any Leg, owner: any SessionOwner, site: Site
+    ) {
         self.machine = machine
+        self.carrier = carrier
         self.owner = owner
-        self.residents = residents
+        self.residents = site.residents
+        self.loop = site.loop
     }
 
-    package var channel: (any Channel)? { self.context?.channel }
+    package var peer: SocketAddress? { self.carrier.peer }
+
+    /// Takes the carrier and starts the machine.
+    package func start() {
+        self.carrier.events = self
+        self.residents.insert(self)
+        self.owner.sessionBegan(self)
+        self.machine.start(now: self.loop.now)
+        self.carrier.begin()
+        self.turn()
+    }
 }
 
 // MARK: - The turn
@@ -46,18 +60,18 @@ extension SessionHandler {
     /// Pulls the machine dry. Never entered twice: what happens meanwhile is seen by the pull that is under way.
     func turn() {
         self.turnIsDue = false
-        guard !self.isTurning, !self.isOver, let context else { return }
+        guard !self.isTurning, !self.isOver else { return }
         self.isTurning = true
-        let now = context.eventLoop.now
-        while !self.isOver, let action = self.machine.next(now: now, writable: context.channel.isWritable) {
-            self.perform(action, context: context)
+        let now = self.loop.now
+        while !self.isOver, let action = self.machine.next(now: now, writable: self.carrier.isWritable) {
+            self.perform(action)
         }
         self.isTurning = false
-        if !self.isOver { context.flush() }
+        if !self.isOver { self.carrier.flush() }
         self.flushLegs()
         guard !self.isOver else { return }
-        self.setAlarm(context: context)
-        self.readOn(context: context)
+        self.setAlarm()
+        self.carrier.setReading(self.machine.wantsBytes)
     }
 
     private func flushLegs() {
@@ -70,42 +84,21 @@ extension SessionHandler {
         }
     }
 
-    private func readOn(context: ChannelHandlerContext) {
-        guard !self.isReading, !self.carrierEnded, self.machine.wantsBytes else { return }
-        self.isReading = true
-        context.read()
-    }
-
-    private func setAlarm(context: ChannelHandlerContext) {
+    private func setAlarm() {
         // An alarm that rings too early costs one idle turn: cheaper than moving it at every step.
         guard let deadline = self.machine.deadline else { return }
-        if let alarm, alarm.at <= deadline { return }
-        self.alarm?.callback.cancel()
-        let ring = Alarm(handler: NIOLoopBound(self, eventLoop: context.eventLoop))
-        guard let callback = try? context.eventLoop.scheduleCallback(at: deadline, handler: ring) else { return }
-        self.alarm = (deadline, callback)
-    }
-
-    private struct Alarm: NIOScheduledCallbackHandler {
-        let handler: NIOLoopBound<SessionHandler>
-        func handleScheduledCallback(eventLoop: some EventLoop) {
-            self.handler.value.alarmRang()
+        if let alarm, alarm.deadline <= deadline { return }
+        self.alarm?.cancel()
+        self.alarm = self.loop.timer(at: deadline) {
+            self.alarm = nil
+            self.turn()
         }
     }
 
-    private func alarmRang() {
-        self.alarm = nil
-        // Held up by readers, some of which may be about to be ended: what they have taken must be known first.
-        if !self.machine.wantsBytes {
-            for leg in self.legs.values { leg.events?.recountReader(of: leg) }
-        }
-        self.turn()
-    }
-
-    private func perform(_ action: SessionAction, context: ChannelHandlerContext) {
+    private func perform(_ action: SessionAction) {
         switch action {
         case .write(let bytes):
-            context.write(NIOAny(bytes), promise: nil)
+            self.carrier.write(bytes)
         case .deliver(let id, let bytes):
             guard let leg = self.legs[id] else { return }
             leg.events?.received(bytes, by: leg)
@@ -115,22 +108,22 @@ extension SessionHandler {
             }
         case .pause(let id): self.legs[id]?.pause()
         case .resume(let id): self.legs[id]?.resume()
-        case .open(let id, let request): self.reach(request, for: id, context: context)
-        case .opened(let id): self.answered(id, context: context)
+        case .open(let id, let request): self.reach(request, for: id)
+        case .opened(let id): self.answered(id)
         case .finish(let id):
             if let leg = self.legs[id] { leg.events?.finished(by: leg) }
         case .end(let id, let fault): self.streamEnded(id, fault)
-        case .authenticate(let claim): self.judge(claim, context: context)
+        case .authenticate(let claim): self.judge(claim)
         case .ready:
             self.isReady = true
             self.owner.sessionReady(self)
-        case .handOver(let id, let leftover): self.handOver(id, leftover, context: context)
-        case .close(let reason): self.close(reason, context: context)
+        case .handOver(let id, let leftover): self.handOver(id, leftover)
+        case .close(let reason): self.close(reason)
         }
     }
 
-    private func judge(_ claim: Claim, context: ChannelHandlerContext) {
-        let promise = context.eventLoop.makePromise(of: Verdict.self)
+    private func judge(_ claim: Claim) {
+        let promise = self.loop.makePromise(of: Verdict.self)
         let judge = self.owner.judge
         promise.completeWithTask { await judge.judge(claim) }
         promise.futureResult.assumeIsolated().whenComplete { result in
@@ -145,22 +138,20 @@ extension SessionHandler {
 // MARK: - The end
 
 extension SessionHandler {
-    private func close(_ reason: CloseReason, context: ChannelHandlerContext) {
-        context.flush()
+    private func close(_ reason: CloseReason) {
+        self.carrier.flush()
+        guard !self.isOver else { return }
         self.over(reason)
-        if case .carrierLost = reason {
-            // What was sent is not all there was: the peer must not take it for the end.
-            context.channel.reset()
-        } else {
-            LingeringClose.start(on: context.channel)
-        }
+        self.carrier.events = nil
+        // A lost carrier: what was sent is not all there was, and the peer must not take it for the end.
+        if case .carrierLost = reason { self.carrier.end(.aborted) } else { self.carrier.end(nil) }
     }
 
     /// Every stream of the session ends with it, and so does every attempt to reach a destination for it.
     func over(_ reason: CloseReason) {
         guard !self.isOver else { return }
         self.isOver = true
-        self.alarm?.callback.cancel()
+        self.alarm?.cancel()
         self.alarm = nil
         let legs = self.legs
         let asked = self.asked
@@ -179,71 +170,39 @@ extension SessionHandler {
 
     /// Ends the session from outside.
     package func shutDown(_ reason: CloseReason) {
-        guard let context, !self.isOver else { return }
-        self.close(reason, context: context)
+        if !self.isOver { self.close(reason) }
     }
 }
 
 // MARK: - The carrier
 
-extension SessionHandler: ChannelInboundHandler, RemovableChannelHandler {
-    package typealias InboundIn = ByteBuffer
-    package typealias OutboundOut = ByteBuffer
+extension SessionHandler: LegEvents {
+    package var needs: LegNeeds { .ownBytes }
 
-    package func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-        self.residents.insert(self)
-        self.owner.sessionBegan(self)
-        if context.channel.isActive { self.begin() }
-    }
-
-    package func channelActive(context: ChannelHandlerContext) {
-        self.begin()
-        context.fireChannelActive()
-    }
-
-    private func begin() {
-        self.machine.start(now: self.context?.eventLoop.now ?? .now())
-        self.turn()
-    }
-
-    package func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
-
-    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    package func received(_ bytes: ByteBuffer, by leg: any Leg) {
         guard !self.isOver else { return }
-        self.machine.receive(self.unwrapInboundIn(data))
+        self.machine.receive(bytes)
         // One turn per read, not per burst: a burst may be megabytes, and its buffers can be used again.
         self.turn()
     }
 
-    package func channelReadComplete(context: ChannelHandlerContext) {
-        self.isReading = false
-        guard !self.isOver else { return }
-        self.readOn(context: context)
-    }
+    package func receivedBurst(by leg: any Leg) {}
 
-    package func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { self.turn() }
-    }
-
-    package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard case ChannelEvent.inputClosed = event else { return context.fireUserInboundEventTriggered(event) }
-        self.carrierEnded = true
+    package func finished(by leg: any Leg) {
         self.machine.receiveEnd()
         self.turn()
     }
 
-    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.over(.carrierLost(TLSFailure.sentence(for: error)))
-        context.close(promise: nil)
-    }
+    package func sent(_ count: Int, by leg: any Leg) {}
 
-    package func channelInactive(context: ChannelHandlerContext) {
-        if !self.carrierEnded {
-            self.machine.receiveEnd()
-            self.turn()
-        }
-        self.over(.carrierLost("connection closed"))
+    package func writabilityChanged(of leg: any Leg) { self.wake() }
+
+    package func failed(by error: any Error) { self.whyFailed = TLSFailure.sentence(for: error) }
+
+    package func ended(_ leg: any Leg, _ fault: StreamFault?) {
+        leg.events = nil
+        let what = fault == .aborted ? "connection reset" : "connection lost: \((fault ?? .failed).rawValue)"
+        self.over(.carrierLost(self.whyFailed ?? what))
     }
 }
 
@@ -279,8 +238,8 @@ extension SessionHandler: SessionDriver {
     }
 
     package func wake() {
-        guard !self.turnIsDue, !self.isTurning, !self.isOver, let context else { return }
+        guard !self.turnIsDue, !self.isTurning, !self.isOver else { return }
         self.turnIsDue = true
-        context.eventLoop.assumeIsolated().execute { self.turn() }
+        self.loop.defer { self.turn() }
     }
 }

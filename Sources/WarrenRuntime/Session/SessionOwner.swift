@@ -10,7 +10,7 @@ package protocol SessionOwner: Sendable {
     /// Finds the other leg of a stream that the peer opened. `answer` is called on `loop`, exactly once unless the
     /// attempt is cancelled, and possibly before this returns.
     func open(
-        _ request: StreamRequest, on loop: any EventLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
+        _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt
 
     /// - Parameter user: who opened the stream, where there was a login.
@@ -23,17 +23,14 @@ package protocol SessionOwner: Sendable {
 
 /// A running session, whatever its machine.
 package protocol Session: AnyObject {
-    var channel: (any Channel)? { get }
+    /// The far end of its carrier.
+    var peer: SocketAddress? { get }
     /// The peer's name as the judge gave it; nil before, and where there is no login.
     var user: String? { get }
     /// The login is over.
     var isReady: Bool { get }
     func open(_ request: StreamRequest, answer: @escaping (Result<any Leg, StreamFault>) -> Void) -> any OpenAttempt
     func shutDown(_ reason: CloseReason)
-}
-
-extension Session {
-    package var peer: SocketAddress? { self.channel?.remoteAddress }
 }
 
 extension SessionHandler: Session {}

@@ -18,12 +18,13 @@ final class Site: Sendable {
 
     /// - Parameters:
     ///   - target: where the port forward leads.
-    ///   - extended: both ends use the extension between two Warrens.
-    static func start(target: Int, drain: String = "10s", extended: Bool = false) async throws -> Site {
+    ///   - extended: whether both ends use the extension between two Warrens; nil if their configurations say nothing.
+    static func start(target: Int, drain: String = "10s", extended: Bool? = false) async throws -> Site {
         let folder = try Folder()
         try JProxyKeys.write(name: "alice", to: folder.path)
         func adapted(_ yaml: String) -> String {
-            extended ? yaml.replacing("type: jproxy,", with: "type: jproxy, extension: on,") : yaml
+            guard let extended else { return yaml }
+            return yaml.replacing("type: jproxy,", with: "type: jproxy, extension: \(extended ? "on" : "off"),")
         }
         let serving = adapted(Self.server(drain: drain))
         let server = try await WarrenProcess.start(yaml: serving, in: folder, name: "server")

@@ -2,24 +2,29 @@
 
 import Logging
 import NIOCore
-import NIOPosix
 import Testing
 import WarrenCore
 
 @testable import WarrenRuntime
 
-/// Says hello and nothing else.
-private final class Greeter: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    func channelActive(context: ChannelHandlerContext) {
-        context.writeAndFlush(NIOAny(ByteBuffer(string: "hello")), promise: nil)
-        context.read()
-    }
+/// Hears nothing: for a connection that only greets.
+private final class Deaf: LegEvents {
+    var needs: LegNeeds { [] }
+    func received(_ bytes: ByteBuffer, by leg: any Leg) {}
+    func receivedBurst(by leg: any Leg) {}
+    func finished(by leg: any Leg) { leg.end(nil) }
+    func sent(_ count: Int, by leg: any Leg) {}
+    func writabilityChanged(of leg: any Leg) {}
+    func ended(_ leg: any Leg, _ fault: StreamFault?) { leg.events = nil }
 }
 
+/// Says hello and nothing else.
 private func greeting(_ name: String = "front", host: String? = "127.0.0.1", port: UInt16 = 0) -> Listener.Plan {
-    Listener.Plan(name: name, protocol: "test", host: host, port: port) { channel in
-        try channel.pipeline.syncOperations.addHandler(Greeter())
+    Listener.Plan(name: name, protocol: "test", host: host, port: port) { leg, _ in
+        leg.events = Deaf()
+        leg.begin()
+        leg.write(ByteBuffer(string: "hello"))
+        leg.flush()
     }
 }
 
@@ -33,7 +38,7 @@ private func greeting(_ name: String = "front", host: String? = "127.0.0.1", por
 
     @Test func putsItsHandlersOnEveryConnection() async throws {
         let listener = try await self.bind(greeting())
-        let bound = try #require(listener.bound)
+        let bound = listener.bound
         #expect(bound.name == "front")
         #expect(bound.address.port != 0)
         for _ in 0..<3 {
@@ -41,22 +46,22 @@ private func greeting(_ name: String = "front", host: String? = "127.0.0.1", por
             #expect(String(buffer: try await peer.received(atLeast: 5)) == "hello")
             peer.close()
         }
-        try await listener.channel.close()
+        await listener.close()
     }
 
     @Test("without a host it listens on all addresses")
     func listensOnAll() async throws {
         let listener = try await self.bind(greeting(host: nil))
-        let port = try #require(listener.bound?.address.port)
+        let port = try #require(listener.bound.address.port)
         let peer = try await Peer.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: port))
         #expect(String(buffer: try await peer.received(atLeast: 5)) == "hello")
         peer.close()
-        try await listener.channel.close()
+        await listener.close()
     }
 
     @Test func connectionsPastTheLimitAreTurnedAwayUntilOneHasGone() async throws {
         let listener = try await self.bind(greeting(), limit: 2)
-        let address = try #require(listener.bound?.address)
+        let address = listener.bound.address
         let first = try await Peer.connect(to: address)
         let second = try await Peer.connect(to: address)
         _ = try await first.received(atLeast: 5)
@@ -81,7 +86,7 @@ private func greeting(_ name: String = "front", host: String? = "127.0.0.1", por
         }
         #expect(greeted)
         second.close()
-        try await listener.channel.close()
+        await listener.close()
     }
 
     @Test("what a port that is in use makes of the start, in one sentence with a remedy")

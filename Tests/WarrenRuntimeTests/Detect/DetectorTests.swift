@@ -1,38 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NIOCore
-import NIOEmbedded
 import Testing
 import WarrenCore
 
 @testable import WarrenRuntime
 
 /// Keeps what passes the detector.
-private final class Sink: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
+private final class Sink: LegEvents {
+    var needs: LegNeeds { [] }
     var text = ""
     var bursts = 0
     var ended = false
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        self.text += String(buffer: self.unwrapInboundIn(data))
-    }
-    func channelReadComplete(context: ChannelHandlerContext) { self.bursts += 1 }
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) { self.ended = true }
-}
-
-/// Counts the reads that reach the socket.
-private final class ReadCounter: ChannelOutboundHandler {
-    typealias OutboundIn = ByteBuffer
-    var reads = 0
-    func read(context: ChannelHandlerContext) {
-        self.reads += 1
-        context.read()
-    }
+    func received(_ bytes: ByteBuffer, by leg: any Leg) { self.text += String(buffer: bytes) }
+    func receivedBurst(by leg: any Leg) { self.bursts += 1 }
+    func finished(by leg: any Leg) { self.ended = true }
+    func sent(_ count: Int, by leg: any Leg) {}
+    func writabilityChanged(of leg: any Leg) {}
+    func ended(_ leg: any Leg, _ fault: StreamFault?) {}
 }
 
 private final class Rig {
-    let channel: EmbeddedChannel
-    let counter = ReadCounter()
+    let leg = ScriptedLeg()
+    let loop = SocketLoop.manual()
     var strangers: [String] { self.box.strangers }
     var installed: [String] { self.box.installed }
     var sink: Sink { self.box.sink }
@@ -44,20 +34,22 @@ private final class Rig {
         let sink = Sink()
     }
 
-    init(_ words: [String], patience: TimeAmount = .seconds(10)) throws {
+    init(_ words: [String], patience: TimeAmount = .seconds(10)) {
         let box = self.box
         let candidates = words.map { word in
-            Detector.Candidate(detect: { detect(word, $0) }) { channel in
+            Detector.Candidate(detect: { detect(word, $0) }) { leg in
                 box.installed.append(word)
-                try channel.pipeline.syncOperations.addHandler(box.sink)
+                leg.events = box.sink
             }
         }
-        let detector = Detector(candidates, patience: patience) { box.strangers.append(String(buffer: $0)) }
-        self.channel = EmbeddedChannel(handlers: [self.counter, detector])
-        try self.channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        let detector = Detector(self.leg, candidates) { box.strangers.append(String(buffer: $0)) }
+        detector.start(patience: patience, on: self.loop)
     }
 
-    func receive(_ text: String) throws { try self.channel.writeInbound(ByteBuffer(string: text)) }
+    func receive(_ text: String) { self.leg.receive(text) }
+
+    /// Whether the connection was given up, in order.
+    var isClosed: Bool { self.leg.calls.last == .end(nil) }
 }
 
 /// Whether the head starts with the word, as the protocols of Warren answer it.
@@ -69,83 +61,103 @@ private func detect(_ word: String, _ head: ByteBufferView) -> Detection {
 
 @Suite struct DetectorTests {
     @Test("tells protocols apart in chunks of any size and loses no byte", arguments: 1...9, ["GET / x", "GOT more"])
-    func tellsApart(chunk: Int, text: String) throws {
-        let rig = try Rig(["GET", "GOT", "SSH"])
+    func tellsApart(chunk: Int, text: String) {
+        let rig = Rig(["GET", "GOT", "SSH"])
         var rest = Substring(text)
         while !rest.isEmpty {
-            try rig.receive(String(rest.prefix(chunk)))
+            rig.receive(String(rest.prefix(chunk)))
             rest = rest.dropFirst(chunk)
         }
         #expect(rig.installed == [String(text.prefix(3))])
         #expect(rig.sink.text == text)
         #expect(rig.sink.bursts > 0)
         #expect(rig.strangers.isEmpty)
-        #expect(throws: (any Error).self) { try rig.channel.pipeline.syncOperations.handler(type: Detector.self) }
+        #expect(rig.leg.events === rig.sink)
     }
 
-    @Test func asksForReadsUntilItIsSettled() throws {
-        let rig = try Rig(["GET"])
-        #expect(rig.counter.reads == 1)
-        try rig.receive("G")
-        #expect(rig.counter.reads == 2)
-        try rig.receive("ET")
-        #expect(rig.counter.reads == 2)
+    @Test func asksForReadsUntilItIsSettled() {
+        let rig = Rig(["GET"])
+        #expect(rig.leg.isReading)
+        #expect(rig.leg.take() == [.begin])
+        rig.receive("G")
+        #expect(rig.leg.isReading)
+        rig.receive("ET")
+        // From here on the protocol says when.
+        #expect(rig.leg.take() == [])
     }
 
-    @Test func closesOnAStranger() throws {
-        let rig = try Rig(["GET", "SSH"])
-        try rig.receive("G")
-        try rig.receive("0")
+    @Test func closesOnAStranger() {
+        let rig = Rig(["GET", "SSH"])
+        rig.receive("G")
+        rig.receive("0")
         #expect(rig.strangers == ["G0"])
-        #expect(!rig.channel.isActive)
+        #expect(rig.isClosed)
         #expect(rig.installed.isEmpty)
     }
 
-    @Test func closesOnOneWhoSaysNothing() throws {
-        let rig = try Rig(["GET"], patience: .seconds(10))
-        rig.channel.embeddedEventLoop.advanceTime(by: .seconds(9))
-        #expect(rig.channel.isActive)
-        rig.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
-        #expect(!rig.channel.isActive)
+    @Test func closesOnOneWhoSaysNothing() {
+        let rig = Rig(["GET"], patience: .seconds(10))
+        rig.loop.advance(by: .seconds(9))
+        #expect(!rig.isClosed)
+        rig.loop.advance(by: .seconds(1))
+        #expect(rig.isClosed)
         #expect(rig.strangers == [""])
     }
 
-    @Test func slowBytesDoNotBuyTime() throws {
-        let rig = try Rig(["GET"], patience: .seconds(10))
-        rig.channel.embeddedEventLoop.advanceTime(by: .seconds(6))
-        try rig.receive("G")
-        rig.channel.embeddedEventLoop.advanceTime(by: .seconds(4))
+    @Test func slowBytesDoNotBuyTime() {
+        let rig = Rig(["GET"], patience: .seconds(10))
+        rig.loop.advance(by: .seconds(6))
+        rig.receive("G")
+        rig.loop.advance(by: .seconds(4))
         #expect(rig.strangers == ["G"])
     }
 
-    @Test func theTimerStopsWithTheAnswer() throws {
-        let rig = try Rig(["GET"], patience: .seconds(10))
-        try rig.receive("GET")
-        rig.channel.embeddedEventLoop.advanceTime(by: .hours(1))
-        #expect(rig.channel.isActive)
+    @Test func theTimerStopsWithTheAnswer() {
+        let rig = Rig(["GET"], patience: .seconds(10))
+        rig.receive("GET")
+        rig.loop.advance(by: .hours(1))
+        #expect(!rig.isClosed)
         #expect(rig.strangers.isEmpty)
     }
 
-    @Test func closesWhenThePeerEndsBeforeItIsKnown() throws {
-        let rig = try Rig(["GET"])
-        try rig.receive("G")
-        rig.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+    @Test func closesWhenThePeerEndsBeforeItIsKnown() {
+        let rig = Rig(["GET"])
+        rig.receive("G")
+        rig.leg.receiveEnd()
         #expect(rig.strangers == ["G"])
-        #expect(!rig.channel.isActive)
+        #expect(rig.isClosed)
     }
 
-    @Test func theEndAfterTheAnswerReachesTheProtocol() throws {
-        let rig = try Rig(["GET"])
-        try rig.receive("GET")
-        rig.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+    @Test func theEndAfterTheAnswerReachesTheProtocol() {
+        let rig = Rig(["GET"])
+        rig.receive("GET")
+        rig.leg.receiveEnd()
         #expect(rig.sink.ended)
     }
 
-    @Test func aProtocolThatWantsTooMuchIsNotWaitedFor() throws {
+    @Test func aProtocolThatWantsTooMuchIsNotWaitedFor() {
         let candidate = Detector.Candidate(detect: { _ in .needs(bytes: Detection.mostBytes + 1) }, install: { _ in })
-        let channel = EmbeddedChannel(handler: Detector([candidate], patience: .seconds(1)) { _ in })
-        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-        try channel.writeInbound(ByteBuffer(string: "x"))
-        #expect(!channel.isActive)
+        let leg = ScriptedLeg()
+        Detector(leg, [candidate]) { _ in }.start(patience: .seconds(1), on: .manual())
+        leg.receive("x")
+        #expect(leg.calls.last == .end(nil))
+    }
+
+    @Test func oneWhoGoesAwayIsNoStranger() {
+        let rig = Rig(["GET"])
+        rig.receive("G")
+        rig.leg.isGone(.aborted)
+        rig.loop.advance(by: .hours(1))
+        #expect(rig.strangers.isEmpty)
+        #expect(rig.leg.events == nil)
+        #expect(rig.loop.timers.count == 0)
+    }
+
+    @Test func aProtocolThatCannotBeInstalledLosesTheConnection() {
+        let candidate = Detector.Candidate(detect: { _ in .yes }, install: { _ in throw StreamFault.failed })
+        let leg = ScriptedLeg()
+        Detector(leg, [candidate]) { _ in Issue.record("a stranger") }.start(patience: .seconds(1), on: .manual())
+        leg.receive("x")
+        #expect(leg.calls.last == .end(.aborted))
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NIOCore
-import NIOPosix
 import Testing
 import WarrenCore
 import WarrenTesting
@@ -11,39 +10,35 @@ import WarrenTesting
 /// A socket leg, what it said, and the peer at the other end of its socket.
 private struct Rig: Sendable {
     let pair: Pair
-    let leg: NIOLoopBound<SocketLeg>
     let probe: NIOLoopBound<LegProbe>
     var peer: Peer { self.pair.peer }
 
-    static func make(peerReads: Bool = true, countsSent: Bool = false) async throws -> Rig {
-        let pair = try await Pair.make(peerReads: peerReads)
-        let channel = pair.channel
-        let (leg, probe) = try await pair.onLoop {
-            let leg = SocketLeg(channel)
-            let probe = LegProbe(channel.eventLoop, countsSent: countsSent)
-            try channel.pipeline.syncOperations.addHandler(leg)
+    static func make(peerReads: Bool = true, needs: LegNeeds = []) async throws -> Rig {
+        let made = Pair.loops.next().makePromise(of: NIOLoopBound<LegProbe>.self)
+        let pair = try await Pair.make(peerReads: peerReads) { leg, loop in
+            let probe = LegProbe(loop, needs: needs)
             leg.events = probe
-            return (NIOLoopBound(leg, eventLoop: channel.eventLoop), NIOLoopBound(probe, eventLoop: channel.eventLoop))
+            leg.begin()
+            made.succeed(NIOLoopBound(probe, eventLoop: loop))
         }
-        try await pair.onLoop { leg.value.begin() }
-        return Rig(pair: pair, leg: leg, probe: probe)
+        return Rig(pair: pair, probe: try await made.futureResult.get())
     }
 
     func on<Value: Sendable>(_ body: @escaping @Sendable (SocketLeg, LegProbe) -> Value) async throws -> Value {
-        let (leg, probe) = (self.leg, self.probe)
+        let (leg, probe) = (self.pair.leg, self.probe)
         return try await self.pair.onLoop { body(leg.value, probe.value) }
     }
 
     /// The fault that the leg ended with.
     func ended() async throws -> StreamFault? {
         let probe = self.probe
-        return try await self.pair.channel.eventLoop.flatSubmit { probe.value.ended.futureResult }.get()
+        return try await self.pair.loop.flatSubmit { probe.value.ended.futureResult }.get()
     }
 
     /// Waits for the end of what the peer sends.
     func finished() async throws {
         let probe = self.probe
-        try await self.pair.channel.eventLoop.flatSubmit { probe.value.finished.futureResult }.get()
+        try await self.pair.loop.flatSubmit { probe.value.finished.futureResult }.get()
     }
 }
 
@@ -149,7 +144,7 @@ private struct Rig: Sendable {
             return leg.isWritable
         }
         #expect(!writable)
-        let room = rig.pair.channel.eventLoop.makePromise(of: Bool.self)
+        let room = rig.pair.loop.makePromise(of: Bool.self)
         try await rig.on { _, probe in
             probe.onWritability = { leg in
                 if leg.isWritable { room.succeed(true) }
@@ -162,7 +157,7 @@ private struct Rig: Sendable {
 
     @Test("counts exactly what has left the process")
     func countsSentBytes() async throws {
-        let rig = try await Rig.make(peerReads: false, countsSent: true)
+        let rig = try await Rig.make(peerReads: false, needs: .counts)
         try await rig.on { leg, _ in
             for chunk in Chunks.of(100_000, Self.megabytes) { leg.write(chunk) }
             leg.flush()
@@ -194,19 +189,16 @@ private struct Rig: Sendable {
 
     @Test func aLegThatEndedBeforeItsRelayBeginsSaysSoThen() async throws {
         let pair = try await Pair.make()
-        let channel = pair.channel
-        let leg = try await pair.onLoop {
-            let leg = SocketLeg(channel)
-            try channel.pipeline.syncOperations.addHandler(leg)
-            return NIOLoopBound(leg, eventLoop: channel.eventLoop)
-        }
-        try await pair.onLoop { channel.close(promise: nil) }
-        try await channel.closeFuture.get()
+        pair.peer.reset()
+        try await pair.closed.get()
+        let (leg, loop) = (pair.leg, pair.loop)
         let ends = try await pair.onLoop {
-            let probe = LegProbe(channel.eventLoop)
+            let probe = LegProbe(loop)
             leg.value.events = probe
+            #expect(probe.ends.isEmpty)
             leg.value.begin()
             probe.finished.succeed()
+            probe.ended.succeed(nil)
             return probe.ends
         }
         #expect(ends == [.aborted])

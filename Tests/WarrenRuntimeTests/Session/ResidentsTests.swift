@@ -9,7 +9,7 @@ import WarrenCore
 /// A session that only remembers why it was shut down.
 private final class IdleSession: Session {
     var reasons: [CloseReason] = []
-    var channel: (any Channel)? { nil }
+    var peer: SocketAddress? { nil }
     var user: String? { nil }
     var isReady: Bool { true }
     func open(_ request: StreamRequest, answer: @escaping (Result<any Leg, StreamFault>) -> Void) -> any OpenAttempt {
@@ -26,10 +26,10 @@ private final class Resident {
     private final class Box { var faults: [StreamFault?] = [] }
     var faults: [StreamFault?] { self.box.faults }
 
-    init(in residents: Residents) {
+    init(in residents: Residents, on loop: SocketLoop = .manual()) {
         let box = self.box
         var ticket: Residents.Ticket?
-        let relay = Relay(front: self.front, back: self.back) { report in
+        let relay = Relay(front: self.front, back: self.back, on: loop) { report in
             box.faults.append(report.fault)
             if let ticket { residents.remove(ticket) }
         }
@@ -41,8 +41,10 @@ private final class Resident {
 @Suite struct ResidentsTests {
     @Test func sweepsOnlyWhatIsIdle() {
         let residents = Residents()
-        let (idle, busy) = (Resident(in: residents), Resident(in: residents))
-        let moment = NIODeadline.now()
+        let loop = SocketLoop.manual()
+        let (idle, busy) = (Resident(in: residents, on: loop), Resident(in: residents, on: loop))
+        loop.advance(by: .seconds(1))
+        let moment = loop.now
         busy.front.receive("a")
         residents.sweep(idleSince: moment)
         #expect(idle.faults == [.idle])

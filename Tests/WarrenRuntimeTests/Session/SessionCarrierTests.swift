@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NIOCore
-import NIOPosix
 import Testing
 import WarrenCore
 import WarrenTesting
@@ -11,7 +10,7 @@ import WarrenTesting
 /// A session with a scripted machine on a real socket.
 private struct Rig: Sendable {
     let pair: Pair
-    let script: NIOLoopBound<Script>
+    let handler: NIOLoopBound<SessionHandler<ScriptedMachine>>
     let owner: ScriptedOwner
     private let over: EventLoopFuture<CloseReason>
     var peer: Peer { self.pair.peer }
@@ -22,28 +21,27 @@ private struct Rig: Sendable {
         prepare: @escaping @Sendable (Script) -> Void
     ) async throws -> Rig {
         let owner = ScriptedOwner(judge: judge)
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let over = loop.makePromise(of: CloseReason.self)
+        let over = Pair.loops.next().makePromise(of: CloseReason.self)
         owner.onEvent = { event in
             if case .ended(let reason) = event { over.succeed(reason) }
         }
-        let made = loop.makePromise(of: NIOLoopBound<Script>.self)
-        let pair = try await Pair.make(peerReads: peerReads) { channel in
+        let made = Pair.loops.next().makePromise(of: NIOLoopBound<SessionHandler<ScriptedMachine>>.self)
+        let pair = try await Pair.make(peerReads: peerReads) { leg, loop in
             let script = Script()
             prepare(script)
-            made.succeed(NIOLoopBound(script, eventLoop: channel.eventLoop))
-            let handler = SessionHandler(ScriptedMachine(script: script), owner: owner, residents: Residents())
-            try channel.pipeline.syncOperations.addHandler(handler)
+            let site = Site(loop: loop, residents: Residents())
+            let handler = SessionHandler(ScriptedMachine(script: script), on: leg, owner: owner, site: site)
+            made.succeed(NIOLoopBound(handler, eventLoop: loop))
+            handler.start()
         }
-        let script = try await made.futureResult.get()
-        return Rig(pair: pair, script: script, owner: owner, over: over.futureResult)
+        return Rig(pair: pair, handler: try await made.futureResult.get(), owner: owner, over: over.futureResult)
     }
 
     func reason() async throws -> CloseReason { try await self.over.get() }
 
     func calls() async throws -> [Script.Call] {
-        let script = self.script
-        return try await self.pair.onLoop { script.value.calls }
+        let handler = self.handler
+        return try await self.pair.onLoop { handler.value.machine.script.calls }
     }
 }
 
@@ -160,27 +158,29 @@ private struct Rig: Sendable {
     @Test("what readers have taken is counted before the alarm judges them")
     func theAlarmCountsReaders() async throws {
         let rig = try await Rig.make { script in
-            script.onCall = { script, call in
-                guard case .receive = call else { return }
-                script.wantsBytes = false
-                script.deadline = .now() + .milliseconds(20)
-                script.says(.open(StreamID(1), .named("far")))
+            script.onDeadline = { script in
+                let isCounted = script.calls.contains { if case .consumed(1..., _) = $0 { true } else { false } }
+                script.says(.write(ByteBuffer(string: isCounted ? "counted" : "missed!")), .close(.finished))
             }
-            script.onDeadline = { $0.says(.write(ByteBuffer(string: "judged"))) }
         }
-        let back = try await rig.pair.onLoop {
-            let back = ScriptedLeg()
+        let (handler, loop) = (rig.handler, rig.pair.loop)
+        let far = try await rig.pair.onLoop {
+            let reader = try LocalPair(on: loop)
             rig.owner.onOpen = { _, answer in
-                answer(.success(back))
+                answer(.success(reader.makeLeg()))
                 return NoAttempt()
             }
-            return NIOLoopBound(back, eventLoop: rig.pair.channel.eventLoop)
+            let script = handler.value.machine.script
+            script.says(.open(StreamID(1), .named("far")), .deliver(StreamID(1), Self.megabytes))
+            // In the next round of the loop the reader takes something, and the alarm is due.
+            script.deadline = loop.now + .nanoseconds(1)
+            handler.value.turn()
+            #expect(!script.calls.contains { if case .consumed = $0 { true } else { false } })
+            return NIOLoopBound(reader, eventLoop: loop)
         }
-        try await rig.peer.send("go")
-        _ = try await rig.peer.received(atLeast: 6)
-        #expect(try await rig.pair.onLoop { back.value.take() } == [.begin, .recount])
-        rig.peer.reset()
-        _ = try await rig.reason()
+        #expect(String(buffer: try await rig.peer.received(atLeast: 7)) == "counted")
+        #expect(try await rig.reason() == .finished)
+        try await rig.pair.onLoop { far.value.close() }
     }
 
     @Test func theJudgesAnswerReachesTheMachine() async throws {
@@ -198,10 +198,7 @@ private struct Rig: Sendable {
         try await rig.peer.send("login")
         _ = try await rig.peer.received(atLeast: 7)
         #expect(try await rig.calls() == [.start, .receive("login"), .judged(verdict)])
-        let channel = rig.pair.channel
-        let user = try await rig.pair.onLoop {
-            try channel.pipeline.syncOperations.handler(type: SessionHandler<ScriptedMachine>.self).user
-        }
+        let user = try await rig.pair.onLoop { rig.handler.value.user }
         #expect(user == "alice")
         rig.peer.close()
         _ = try await rig.reason()

@@ -2,7 +2,6 @@
 
 import Logging
 import NIOCore
-import NIOPosix
 import Testing
 import WarrenCore
 import WarrenTesting
@@ -15,16 +14,16 @@ import WarrenTesting
 private struct Rig: Sendable {
     let outbound: SessionOutbound
     let log = LogRecorder()
-    private let loop: any EventLoop
+    private let loop: SocketLoop
 
     init(port: UInt16) {
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let loop = Pair.loops.next()
         let dialer = Dialer(resolver: ScriptedResolver(v4: [], v6: []), policy: .everything)
         let carrier = CarrierDialer(dialer: dialer, host: Host("127.0.0.1"), port: port, tls: nil)
         self.loop = loop
         self.outbound = SessionOutbound(
             name: "far", home: loop, carrier: carrier, reporter: self.log.reporter
-        ) { channel, owner in
+        ) { leg, owner, loop in
             let script = Script()
             script.onCall = { script, call in
                 switch call {
@@ -37,8 +36,8 @@ private struct Rig: Sendable {
                 default: break
                 }
             }
-            let handler = SessionHandler(ScriptedMachine(script: script), owner: owner, residents: Residents())
-            try channel.pipeline.syncOperations.addHandler(handler)
+            let site = Site(loop: loop, residents: Residents())
+            site.start(ScriptedMachine(script: script), on: leg, owner: owner)
         }
     }
 

@@ -79,8 +79,9 @@ struct TestServer: Sendable {
     var port: UInt16 { UInt16(self.address.port ?? 0) }
 
     /// - Parameter backlog: connections that wait unaccepted; with `accepts` false they stay so.
-    static func start(host: String = "127.0.0.1", accepts: Bool = true, backlog: Int32 = 128) async throws -> TestServer
-    {
+    static func start(
+        host: String = "127.0.0.1", port: UInt16 = 0, accepts: Bool = true, backlog: Int32 = 128
+    ) async throws -> TestServer {
         let accepted = Accepted()
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: backlog)
@@ -92,7 +93,7 @@ struct TestServer: Sendable {
                     accepted.yield(channel)
                 }
             }
-            .bind(host: host, port: 0).get()
+            .bind(host: host, port: Int(port)).get()
         guard let address = channel.localAddress else { throw ChannelError.unknownLocalAddress }
         return TestServer(channel: channel, address: address, accepted: accepted)
     }
@@ -175,50 +176,3 @@ final class PeerHandler: ChannelInboundHandler {
 
 @available(*, unavailable)
 extension PeerHandler: Sendable {}
-
-/// A connection whose near end is handled by Warren's code and whose far end is the test.
-struct Pair: Sendable {
-    let channel: any Channel
-    let peer: Peer
-
-    /// - Parameter install: runs on the near end's loop before it is active, after the socket options.
-    static func make(
-        sockets: SocketOptions = SocketOptions(), peerReads: Bool = true,
-        install: @escaping @Sendable (any Channel) throws -> Void = { _ in }
-    ) async throws -> Pair {
-        let accepted = Accepted()
-        let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try sockets.apply(to: channel)
-                    try channel.pipeline.syncOperations.addHandler(Announcer { accepted.yield(channel) })
-                    try install(channel)
-                }
-            }
-            .bind(host: "127.0.0.1", port: 0).get()
-        guard let address = server.localAddress else { throw ChannelError.unknownLocalAddress }
-        let peer = try await Peer.connect(to: address, reads: peerReads)
-        guard let channel = await accepted.next() else { throw ChannelError.inputClosed }
-        try await server.close()
-        return Pair(channel: channel, peer: peer)
-    }
-
-    /// Runs something on the loop of the near end.
-    func onLoop<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await self.channel.eventLoop.submit(body).get()
-    }
-}
-
-/// Tells when its channel has become active, and leaves.
-private final class Announcer: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = ByteBuffer
-    private let announce: () -> Void
-
-    init(_ announce: @escaping () -> Void) { self.announce = announce }
-
-    func channelActive(context: ChannelHandlerContext) {
-        context.fireChannelActive()
-        self.announce()
-        context.pipeline.syncOperations.removeHandler(self, promise: nil)
-    }
-}

@@ -11,7 +11,6 @@ final class ScriptedLeg: Leg {
         case begin
         case write(String)
         case flush
-        case recount
         case reading(Bool)
         case finish
         case end(StreamFault?)
@@ -21,13 +20,19 @@ final class ScriptedLeg: Leg {
     var isWritable = true
     /// Answers ``end(_:)`` at once, as a socket does when nothing is queued.
     var endsAtOnce = true
+    var peer: SocketAddress?
+    private(set) var isReading = true
     private(set) var calls: [Call] = []
 
+    init(peer: SocketAddress? = nil) { self.peer = peer }
+
     func begin() { self.calls.append(.begin) }
-    func recount() { self.calls.append(.recount) }
     func write(_ bytes: ByteBuffer) { self.calls.append(.write(String(buffer: bytes))) }
     func flush() { self.calls.append(.flush) }
-    func setReading(_ reading: Bool) { self.calls.append(.reading(reading)) }
+    func setReading(_ reading: Bool) {
+        self.isReading = reading
+        self.calls.append(.reading(reading))
+    }
     func finish() { self.calls.append(.finish) }
     func end(_ fault: StreamFault?) {
         self.calls.append(.end(fault))
@@ -61,27 +66,31 @@ final class LegProbe: LegEvents {
     private(set) var hasFinished = false
     private(set) var ends: [StreamFault?] = []
     private(set) var sent = 0
-    let countsSent: Bool
+    let needs: LegNeeds
+    /// Every piece as it came: whatever storage it has is kept alive.
+    private(set) var pieces: [ByteBuffer] = []
     let ended: EventLoopPromise<StreamFault?>
     let finished: EventLoopPromise<Void>
     /// Called after each burst; the partner's pressure, if there is any.
     var onBurst: () -> Void = {}
     var onWritability: (any Leg) -> Void = { _ in }
 
-    init(_ loop: any EventLoop, countsSent: Bool = false) {
-        self.countsSent = countsSent
+    init(_ loop: any EventLoop, needs: LegNeeds = []) {
+        self.needs = needs
         self.ended = loop.makePromise()
         self.finished = loop.makePromise()
     }
 
-    func received(_ bytes: ByteBuffer, by leg: any Leg) { self.bytes.writeImmutableBuffer(bytes) }
+    func received(_ bytes: ByteBuffer, by leg: any Leg) {
+        self.bytes.writeImmutableBuffer(bytes)
+        self.pieces.append(bytes)
+    }
     func receivedBurst(by leg: any Leg) { self.onBurst() }
     func finished(by leg: any Leg) {
         self.hasFinished = true
         self.finished.succeed()
     }
     func sent(_ count: Int, by leg: any Leg) { self.sent += count }
-    func recountReader(of leg: any Leg) {}
     func writabilityChanged(of leg: any Leg) { self.onWritability(leg) }
     func ended(_ leg: any Leg, _ fault: StreamFault?) {
         self.ends.append(fault)

@@ -113,7 +113,7 @@ final class ScriptedOwner: SessionOwner, @unchecked Sendable {
     init(judge: any Authenticator = NoAuthenticator()) { self.judge = judge }
 
     func open(
-        _ request: StreamRequest, on loop: any EventLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
+        _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
         var request = request
         request.source = nil

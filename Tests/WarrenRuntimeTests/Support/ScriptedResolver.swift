@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NIOCore
-import NIOPosix
 import Synchronization
 import WarrenCore
 
@@ -35,48 +34,42 @@ final class ScriptedResolver: AddressResolver {
 
 /// One dial on a loop of its own choice, and its answer.
 struct Dialed: Sendable {
-    let answer: EventLoopFuture<any Channel>
+    let answer: EventLoopFuture<NIOLoopBound<SocketLeg>>
+    let loop: SocketLoop
     private let attempt: EventLoopFuture<NIOLoopBound<any OpenAttempt>>
-    private let promise: EventLoopPromise<any Channel>
 
     init(_ dialer: Dialer, _ host: Host, port: UInt16) {
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let promise = loop.makePromise(of: (any Channel).self)
+        let loop = Pair.loops.next()
+        let promise = loop.makePromise(of: NIOLoopBound<SocketLeg>.self)
+        self.loop = loop
         self.answer = promise.futureResult
         self.attempt = loop.submit {
-            let attempt = dialer.dial(host, port: port, on: loop) { promise.completeWith($0.mapError { $0 }) }
+            let attempt = dialer.dial(host, port: port, on: loop) { result in
+                promise.completeWith(result.map { NIOLoopBound($0, eventLoop: loop) }.mapError { $0 })
+            }
             return NIOLoopBound(attempt, eventLoop: loop)
         }
-        self.promise = promise
     }
 
     /// Waits until the queries are on their way.
     func hasBegun() async throws { _ = try await self.attempt.get() }
 
-    /// The address that was reached; the channel is closed.
+    /// The address that was reached; the connection is closed.
     func reached() async throws -> SocketAddress? {
-        let channel = try await self.answer.get()
-        let address = channel.remoteAddress
-        try await channel.close()
-        return address
+        let leg = try await self.answer.get()
+        return try await self.loop.submit {
+            leg.value.discard()
+            return leg.value.peer
+        }.get()
     }
 
     /// Why nothing was reached.
     func fault() async -> StreamFault? {
         do {
-            try await self.answer.get().close()
+            _ = try await self.reached()
             return nil
         } catch {
             return error as? StreamFault
         }
-    }
-
-    /// Cancels the attempt; ``answer`` fails with a `CancellationError` if there was none yet.
-    func cancel() async throws {
-        let promise = self.promise
-        try await self.attempt.map { attempt in
-            attempt.value.cancel()
-            promise.fail(CancellationError())
-        }.get()
     }
 }

@@ -2,6 +2,7 @@
 
 import Foundation
 import NIOCore
+import NIOPosix
 import Testing
 import WarrenRuntime
 
@@ -10,7 +11,7 @@ import WarrenRuntime
 /// A jProxy tunnel over TLS, both ends in this process, and an origin behind it.
 @Suite("jProxy over TLS", .timeLimit(.minutes(1))) struct TLSTests {
     private let folder: TemporaryFolder
-    private let group = Loops(threads: 1).group as any EventLoopGroup
+    private let group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
 
     init() throws {
         self.folder = try TemporaryFolder()

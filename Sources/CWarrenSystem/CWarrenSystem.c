@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "CWarrenSystem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+#include "poller_epoll.h"
+#else
+#include "poller_kqueue.h"
+#endif
+
+static int no_block(int descriptor) {
+    if (descriptor < 0) return -1;
+    int flags = fcntl(descriptor, F_GETFL, 0);
+    if (flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(descriptor, F_SETFD, FD_CLOEXEC) < 0) {
+        int saved = errno;
+        close(descriptor);
+        errno = saved;
+        return -1;
+    }
+#if defined(SO_NOSIGPIPE)
+    int one = 1;
+    setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
+#endif
+    return descriptor;
+}
+
+// MARK: - Addresses
+
+union any_address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static socklen_t to_system(struct cws_address address, union any_address *system) {
+    memset(system, 0, sizeof *system);
+    if (address.version == 4) {
+        system->v4.sin_family = AF_INET;
+        system->v4.sin_port = htons(address.port);
+        system->v4.sin_addr.s_addr = htonl((uint32_t)address.low);
+        return sizeof system->v4;
+    }
+    system->v6.sin6_family = AF_INET6;
+    system->v6.sin6_port = htons(address.port);
+    for (int i = 0; i < 8; i++) {
+        system->v6.sin6_addr.s6_addr[i] = (uint8_t)(address.high >> (56 - 8 * i));
+        system->v6.sin6_addr.s6_addr[8 + i] = (uint8_t)(address.low >> (56 - 8 * i));
+    }
+    return sizeof system->v6;
+}
+
+static struct cws_address from_system(const union any_address *system) {
+    struct cws_address address = {.version = 4};
+    if (system->any.sa_family != AF_INET6) {
+        address.port = ntohs(system->v4.sin_port);
+        address.low = ntohl(system->v4.sin_addr.s_addr);
+        return address;
+    }
+    address.version = 6;
+    address.port = ntohs(system->v6.sin6_port);
+    for (int i = 0; i < 8; i++) {
+        address.high = address.high << 8 | system->v6.sin6_addr.s6_addr[i];
+        address.low = address.low << 8 | system->v6.sin6_addr.s6_addr[8 + i];
+    }
+    return address;
+}
+
+// MARK: - Sockets
+
+int cws_socket(uint8_t version) {
+    int family = version == 4 ? AF_INET : AF_INET6;
+#if defined(SOCK_NONBLOCK)
+    return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+#else
+    return no_block(socket(family, SOCK_STREAM, 0));
+#endif
+}
+
+int cws_accept(int listener, struct cws_address *peer) {
+    union any_address system = {0};
+    socklen_t length = sizeof system;
+#if defined(__linux__)
+    (void)no_block;
+    int accepted = accept4(listener, &system.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+    int accepted = no_block(accept(listener, &system.any, &length));
+#endif
+    *peer = from_system(&system);
+    return accepted;
+}
+
+int cws_bind(int descriptor, struct cws_address address) {
+    union any_address system;
+    socklen_t length = to_system(address, &system);
+    return bind(descriptor, &system.any, length);
+}
+
+int cws_connect(int descriptor, struct cws_address address) {
+    union any_address system;
+    socklen_t length = to_system(address, &system);
+    int made = connect(descriptor, &system.any, length);
+    return made < 0 && (errno == EINPROGRESS || errno == EINTR) ? 0 : made;
+}
+
+int cws_local_address(int descriptor, struct cws_address *address) {
+    union any_address system = {0};
+    socklen_t length = sizeof system;
+    if (getsockname(descriptor, &system.any, &length) < 0) return -1;
+    *address = from_system(&system);
+    return 0;
+}
+
+int cws_set_option(int descriptor, int level, int name, int value) {
+    return setsockopt(descriptor, level, name, &value, sizeof value);
+}
+
+int cws_take_error(int descriptor) {
+    int code = 0;
+    socklen_t length = sizeof code;
+    return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length) < 0 ? errno : code;
+}
+
+ssize_t cws_send(int descriptor, const void *bytes, size_t count) {
+#if defined(MSG_NOSIGNAL)
+    return send(descriptor, bytes, count, MSG_NOSIGNAL);
+#else
+    return send(descriptor, bytes, count, 0);
+#endif
+}
+
+ssize_t cws_send_several(int descriptor, const struct iovec *pieces, size_t count) {
+    struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = (int)count};
+#if defined(MSG_NOSIGNAL)
+    return sendmsg(descriptor, &message, MSG_NOSIGNAL);
+#else
+    return sendmsg(descriptor, &message, 0);
+#endif
+}
+
+int cws_set_reset_on_close(int descriptor) {
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    return setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+void cws_become_thread(const char *name) {
+#if defined(__linux__)
+    pthread_setname_np(pthread_self(), name);
+    errno = 0;
+    int nice = getpriority(PRIO_PROCESS, (id_t)getpid());
+    // On Linux 0 is the calling thread. Not permitted is no harm.
+    if (errno == 0) (void)setpriority(PRIO_PROCESS, 0, nice);
+#else
+    pthread_setname_np(name);
+#endif
+}
+
+#if defined(__linux__)
+
+int cws_can_splice(void) { return 1; }
+
+int cws_pipe(int ends[2], int size) {
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0) return -1;
+    // Beyond the user's share the pipe stays at its default size: slower, not wrong.
+    (void)fcntl(ends[0], F_SETPIPE_SZ, size);
+    return 0;
+}
+
+ssize_t cws_splice(int from, int to, size_t count) {
+    return splice(from, NULL, to, NULL, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+}
+
+#else
+
+int cws_can_splice(void) { return 0; }
+
+int cws_pipe(int ends[2], int size) {
+    (void)ends;
+    (void)size;
+    errno = ENOTSUP;
+    return -1;
+}
+
+ssize_t cws_splice(int from, int to, size_t count) {
+    (void)from;
+    (void)to;
+    (void)count;
+    errno = ENOTSUP;
+    return -1;
+}
+
+#endif

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The few system calls of the relay path that Swift cannot reach by itself, or that differ between Linux (epoll) and
+// Darwin (kqueue). Every call returns -1 and sets errno when it fails, as the system's own do.
+
+#ifndef CWARREN_SYSTEM_H
+#define CWARREN_SYSTEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/// What has become possible on a descriptor.
+enum {
+    CWS_READABLE = 1,
+    CWS_WRITABLE = 2,
+    /// The peer has sent its end: a short read does not mean that all has been read.
+    CWS_ENDED = 4,
+    /// Reset, or a connect that failed.
+    CWS_FAILED = 8,
+};
+
+/// `token` is what was given with the descriptor; null for a ring of `cws_poller_ring`.
+struct cws_event {
+    void *token;
+    uint32_t ready;
+};
+
+/// A set of watched descriptors with a bell. The bell may be rung from any thread; all else belongs to one.
+struct cws_poller {
+    int descriptor;
+    int bell;
+};
+
+int cws_poller_open(struct cws_poller *poller);
+void cws_poller_close(struct cws_poller *poller);
+/// Tells of each change once (edge-triggered), of reading and writing both. A closed descriptor leaves by itself.
+int cws_poller_add(struct cws_poller poller, int descriptor, void *token);
+/// Tells again while there are connections to accept, and only one of the pollers that share the descriptor.
+int cws_poller_add_listener(struct cws_poller poller, int descriptor, void *token);
+int cws_poller_remove(struct cws_poller poller, int descriptor);
+/// Waits at most `milliseconds`, without end below 0. Returns how many events there are, 0 also after a signal.
+int cws_poller_wait(struct cws_poller poller, struct cws_event *events, int capacity, int milliseconds);
+void cws_poller_ring(struct cws_poller poller);
+
+/// An IP address and a port in the machine's own byte order; IPv4 in the low 32 bits of `low`.
+struct cws_address {
+    uint64_t high;
+    uint64_t low;
+    uint16_t port;
+    /// 4 or 6.
+    uint8_t version;
+};
+
+/// A TCP socket for addresses of this version; it does not block and is not inherited by child processes.
+int cws_socket(uint8_t version);
+/// Accepts a connection as such a socket.
+int cws_accept(int listener, struct cws_address *peer);
+int cws_bind(int descriptor, struct cws_address address);
+/// Starts to connect; 0 also when it is under way.
+int cws_connect(int descriptor, struct cws_address address);
+/// Where a socket is bound.
+int cws_local_address(int descriptor, struct cws_address *address);
+int cws_set_option(int descriptor, int level, int name, int value);
+/// What failed, as an error number; 0 for nothing.
+int cws_take_error(int descriptor);
+/// Writes without raising SIGPIPE.
+ssize_t cws_send(int descriptor, const void *bytes, size_t count);
+/// The same for several pieces.
+ssize_t cws_send_several(int descriptor, const struct iovec *pieces, size_t count);
+/// So that closing resets.
+int cws_set_reset_on_close(int descriptor);
+
+/// Names the calling thread and gives it the priority of the process. A thread inherits both from its maker, which may
+/// be a worker of a thread pool that has others.
+void cws_become_thread(const char *name);
+
+/// True where bytes can go from socket to socket through a pipe without passing through this process.
+int cws_can_splice(void);
+/// A pipe of about `size` bytes.
+int cws_pipe(int ends[2], int size);
+/// Moves up to `count` bytes between a socket and a pipe without blocking.
+ssize_t cws_splice(int from, int to, size_t count);
+
+#endif

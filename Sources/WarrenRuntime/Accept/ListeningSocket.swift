@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CWarrenSystem
+import NIOCore
+import NIOPosix
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// A listening port as one loop sees it.
+final class ListeningSocket: Watched {
+    /// Connections that one loop takes at once: few, so that the others get some of a burst.
+    private static let perTurn = 16
+    /// Out of descriptors: wait for some instead of spinning.
+    private static let breath = TimeAmount.milliseconds(100)
+
+    let descriptor: CInt
+    private let loop: SocketLoop
+    private let onConnection: (CInt, PeerAddress) -> Void
+    private var isWatched = false
+    private var isClosed = false
+    private var pausing: LoopTimer?
+
+    /// - Parameter onConnection: takes over an accepted descriptor and its peer's address, on the loop.
+    init(_ descriptor: CInt, on loop: SocketLoop, onConnection: @escaping (CInt, PeerAddress) -> Void) {
+        self.descriptor = descriptor
+        self.loop = loop
+        self.onConnection = onConnection
+    }
+
+    func start() { self.isWatched = self.loop.watch(self, listening: self.descriptor) }
+
+    /// Closes the port, as far as it is this loop's.
+    func stop() {
+        guard !self.isClosed else { return }
+        self.isClosed = true
+        self.pause()
+        _ = systemClose(self.descriptor)
+    }
+
+    private func pause() {
+        self.pausing?.cancel()
+        self.pausing = nil
+        guard self.isWatched else { return }
+        self.isWatched = false
+        self.loop.unwatch(self, listening: self.descriptor)
+    }
+
+    override func became(_ ready: UInt32) {
+        guard self.isWatched else { return }
+        for _ in 0..<Self.perTurn where self.isWatched {
+            var address = cws_address()
+            let descriptor = cws_accept(self.descriptor, &address)
+            if descriptor >= 0 {
+                self.onConnection(descriptor, PeerAddress(address))
+                continue
+            }
+            switch errno {
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM: return self.takeBreath()
+            case EAGAIN, EWOULDBLOCK: return
+            default: continue  // a connection that was gone before it could be accepted
+            }
+        }
+    }
+
+    private func takeBreath() {
+        self.pause()
+        self.pausing = self.loop.timer(in: Self.breath) { self.start() }
+    }
+}
+
+extension ListeningSocket {
+    /// Binds and listens with so many sockets, among which the system spreads the connections.
+    ///
+    /// - Parameter options: set on the listener, from which accepted sockets inherit them.
+    /// - Returns: as many descriptors; where the system cannot spread, they are one socket.
+    /// - Throws: `IOError`.
+    static func bind(to address: PeerAddress, times: Int, options: SocketOptions) throws -> [CInt] {
+        #if os(Linux)
+        guard times > 1 else { return [try Self.bind(to: address, options: options)] }
+        // Shared ports are found taken only by those who do not share: so ask as one of them first.
+        _ = systemClose(try Self.bind(to: address, options: options))
+        var bound = [try Self.bind(to: address, options: options, shared: true)]
+        do {
+            var address = address
+            address.port = Self.localAddress(of: bound[0])?.port ?? address.port
+            while bound.count < times {
+                bound.append(try Self.bind(to: address, options: options, shared: true))
+            }
+        } catch {
+            for descriptor in bound { _ = systemClose(descriptor) }
+            throw error
+        }
+        return bound
+        #else
+        let first = try Self.bind(to: address, options: options)
+        return [first] + (1..<max(1, times)).map { _ in dup(first) }
+        #endif
+    }
+
+    private static func bind(
+        to address: PeerAddress, options: SocketOptions, shared: Bool = false
+    ) throws -> CInt {
+        let descriptor = cws_socket(address.system.version)
+        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
+        _ = cws_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
+        if shared { _ = cws_set_option(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) }
+        options.apply(to: descriptor)
+        for (name, call) in [("bind", { cws_bind($0, address.system) }), ("listen", { listen($0, 4096) })] {
+            guard call(descriptor) == 0 else {
+                let code = errno
+                _ = systemClose(descriptor)
+                throw IOError(errnoCode: code, reason: name)
+            }
+        }
+        return descriptor
+    }
+
+    /// Where a bound descriptor listens.
+    static func localAddress(of descriptor: CInt) -> PeerAddress? {
+        var address = cws_address()
+        return cws_local_address(descriptor, &address) == 0 ? PeerAddress(address) : nil
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CWarrenSystem
+import NIOCore
+import WarrenCore
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// One connect that is under way.
+final class Connection: SocketWatcher {
+    private let socket: Socket
+    private let address: PeerAddress
+    private let options: SocketOptions
+    private var answer: ((Connection, Result<SocketLeg, StreamFault>) -> Void)?
+    private var timer: LoopTimer?
+
+    /// Starts to connect. `answer` comes on the loop, later, exactly once unless the attempt is cancelled.
+    ///
+    /// - Throws: what the system says at once.
+    init(
+        to address: PeerAddress, from local: IPAddress?, options: SocketOptions, timeout: TimeAmount,
+        on loop: SocketLoop, answer: @escaping (Connection, Result<SocketLeg, StreamFault>) -> Void
+    ) throws(StreamFault) {
+        let descriptor = cws_socket(address.system.version)
+        guard descriptor >= 0 else { throw StreamFault(connecting: errno) }
+        if let code = Self.begin(descriptor, address, local, options) {
+            _ = systemClose(descriptor)
+            throw StreamFault(connecting: code)
+        }
+        guard let socket = Socket(descriptor, on: loop) else { throw .limit }
+        self.socket = socket
+        self.address = address
+        self.options = options
+        self.answer = answer
+        socket.watcher = self
+        self.timer = loop.timer(in: timeout) { self.finish(.failure(.timedOut)) }
+    }
+
+    /// Nil if it is under way, else an error number.
+    private static func begin(
+        _ descriptor: CInt, _ address: PeerAddress, _ local: IPAddress?, _ options: SocketOptions
+    ) -> CInt? {
+        options.apply(to: descriptor)
+        if let local {
+            guard cws_bind(descriptor, PeerAddress(local, port: 0).system) == 0 else { return errno }
+        }
+        return cws_connect(descriptor, address.system) == 0 ? nil : errno
+    }
+
+    func socketIsReady(_ socket: Socket) {
+        if socket.hasFailed {
+            self.finish(.failure(StreamFault(connecting: socket.takeError())))
+        } else if socket.isWritable {
+            self.finish(.success(SocketLeg(socket, peer: self.address, options: self.options)))
+        }
+    }
+
+    func cancel() {
+        self.answer = nil
+        self.timer?.cancel()
+        self.socket.close()
+    }
+
+    private func finish(_ result: Result<SocketLeg, StreamFault>) {
+        guard let answer else { return }
+        self.answer = nil
+        self.timer?.cancel()
+        if case .failure = result { self.socket.close() }
+        answer(self, result)
+    }
+}

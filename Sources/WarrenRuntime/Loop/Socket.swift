@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CWarrenSystem
+import NIOCore
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Who serves a socket when it has become ready.
+protocol SocketWatcher: AnyObject {
+    /// Something may be possible that was not: see ``Socket/isReadable``, ``Socket/isWritable``, ``Socket/hasFailed``.
+    func socketIsReady(_ socket: Socket)
+}
+
+/// A TCP connection's descriptor on its loop. Says what is possible; whoever watches decides what is done.
+///
+/// The system tells of each change once. So `isReadable` and `isWritable` stay true until a call has found that there
+/// is nothing more, and a watcher that stops early must come back by itself (``again()``).
+package final class Socket: Watched {
+    let descriptor: CInt
+    let loop: SocketLoop
+    /// Kept until the socket is closed.
+    var watcher: (any SocketWatcher)?
+    private(set) var isReadable = false
+    private(set) var isWritable = false
+    private(set) var hasFailed = false
+    private var peerHasEnded = false
+    private(set) var isClosed = false
+    private var isBusy = false
+
+    /// - Returns: nil if the loop cannot watch it; the descriptor is closed then.
+    init?(_ descriptor: CInt, on loop: SocketLoop) {
+        self.descriptor = descriptor
+        self.loop = loop
+        super.init()
+        guard loop.watch(self) else {
+            _ = systemClose(descriptor)
+            return nil
+        }
+    }
+
+    /// The system's word on what has become possible.
+    override func became(_ ready: UInt32) {
+        guard !self.isClosed else { return }
+        if ready & Ready.readable != 0 { self.isReadable = true }
+        if ready & Ready.writable != 0 { self.isWritable = true }
+        if ready & Ready.ended != 0 { self.peerHasEnded = true }
+        if ready & Ready.failed != 0 { self.hasFailed = true }
+        self.watcher?.socketIsReady(self)
+    }
+
+    /// Serves the socket once more when everybody else has had a turn.
+    func again() {
+        guard !self.isBusy, !self.isClosed else { return }
+        self.isBusy = true
+        self.loop.again(self)
+    }
+
+    func serve() {
+        self.isBusy = false
+        guard !self.isClosed else { return }
+        self.watcher?.socketIsReady(self)
+    }
+
+    /// Closes at once. With `reset`, the peer sees an error instead of an end, and what is on its way is dropped.
+    func close(reset: Bool = false) {
+        guard !self.isClosed else { return }
+        self.isClosed = true
+        if reset { _ = cws_set_reset_on_close(self.descriptor) }
+        _ = systemClose(self.descriptor)
+        self.watcher = nil
+        self.loop.forget(self)
+    }
+}
+
+// MARK: - Bytes
+
+extension Socket {
+    /// What came of a call that does not wait.
+    enum Outcome {
+        case moved(Int)
+        /// Nothing for now; the watcher is called when that changes.
+        case notNow
+        case ended
+        case failed(CInt)
+    }
+
+    /// Reads what is there, up to the size of `space`.
+    func read(into space: UnsafeMutableRawBufferPointer) -> Outcome {
+        while true {
+            let count = recv(self.descriptor, space.baseAddress, space.count, 0)
+            if count > 0 {
+                // After the peer's end a short read does not mean that all has been read: the end is still to come.
+                if count < space.count && !self.peerHasEnded && !self.hasFailed { self.isReadable = false }
+                return .moved(count)
+            }
+            if count == 0 { return .ended }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN, EWOULDBLOCK:
+                self.isReadable = false
+                return .notNow
+            default: return .failed(errno)
+            }
+        }
+    }
+
+    /// Writes what the system takes.
+    func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
+        self.writing(bytes.count) { cws_send(self.descriptor, bytes.baseAddress, bytes.count) }
+    }
+
+    /// Writes what the system takes of several pieces, `total` bytes in all.
+    func write(_ pieces: UnsafeBufferPointer<iovec>, _ total: Int) -> Outcome {
+        self.writing(total) { cws_send_several(self.descriptor, pieces.baseAddress, pieces.count) }
+    }
+
+    /// Moves bytes from the socket into a pipe.
+    func splice(into pipe: Pipe, most: Int) -> Outcome {
+        while true {
+            let count = cws_splice(self.descriptor, pipe.writeEnd, most)
+            if count > 0 { return .moved(count) }
+            if count == 0 { return .ended }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN, EWOULDBLOCK:
+                // Empty socket or full pipe; the pipe was empty before, or the caller would not ask.
+                self.isReadable = false
+                return .notNow
+            default: return .failed(errno)
+            }
+        }
+    }
+
+    /// Moves bytes out of a pipe into the socket.
+    func splice(from pipe: Pipe, most: Int) -> Outcome {
+        self.writing(most) { cws_splice(pipe.readEnd, self.descriptor, most) }
+    }
+
+    private func writing(_ wanted: Int, _ call: () -> Int) -> Outcome {
+        while true {
+            let count = call()
+            if count >= 0 {
+                if count < wanted { self.isWritable = false }
+                return .moved(count)
+            }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN, EWOULDBLOCK:
+                self.isWritable = false
+                return .notNow
+            default: return .failed(errno)
+            }
+        }
+    }
+
+    func shutOutput() { _ = shutdown(self.descriptor, CInt(SHUT_WR)) }
+
+    /// Why it has failed, as an error number; 0 if it has not.
+    func takeError() -> CInt { cws_take_error(self.descriptor) }
+}
+
+/// The bits of an event, as numbers of one type on every system.
+private enum Ready {
+    static let readable = UInt32(CWS_READABLE)
+    static let writable = UInt32(CWS_WRITABLE)
+    static let ended = UInt32(CWS_ENDED)
+    static let failed = UInt32(CWS_FAILED)
+}
+
+func systemClose(_ descriptor: CInt) -> CInt { close(descriptor) }

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CWarrenSystem
+import Foundation
+import NIOConcurrencyHelpers
+package import NIOCore
+
+/// One thread that waits for sockets, timers and tasks, and serves them in turn.
+///
+/// It is a NIO event loop (futures, promises and handlers live on it), but its sockets are Warren's own: a relayed
+/// connection is two ``Socket``s without pipelines, and costs what its system calls cost.
+///
+/// ```
+/// wait ──> sockets that are ready ──> timers that are due ──> deferred work ──> tasks of other threads ──> wait
+/// ```
+package final class SocketLoop: @unchecked Sendable {
+    // Sendable: everything but `inbox` and `poller`'s bell is touched on the loop's own thread only.
+    private let poller: cws_poller
+    private let inbox = NIOLockedValueBox<[() -> Void]>([])
+    /// Set before anybody else knows the loop; nil for a manual one.
+    private var thread: pthread_t?
+    private let isManual: Bool
+
+    /// The time at which the present round began.
+    private var roundTime = NIODeadline.now()
+    private var isStopping = false
+    private var deferred: [() -> Void] = []
+    /// Sockets that had more to do than one turn allows.
+    private var busy: [Socket] = []
+    /// Sockets that were closed in this round: an event of theirs may still be in hand.
+    private var closed: [Unmanaged<Watched>] = []
+    var timers = TimerHeap()
+    /// What is read goes here first, in large steps or small ones. Whoever keeps it makes the next read use new storage.
+    var readBuffer = ByteBuffer()
+    var stepBuffer = ByteBuffer()
+    private(set) lazy var pipes = PipePool()
+
+    /// Splicing to a peer that has gone raises SIGPIPE, and unlike sending it cannot be told not to.
+    private static let ignoresBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
+
+    private init(isManual: Bool) {
+        Self.ignoresBrokenPipes
+        var poller = cws_poller()
+        precondition(cws_poller_open(&poller) == 0, "the system has no event queue left")
+        self.poller = poller
+        self.isManual = isManual
+    }
+
+    deinit {
+        var poller = self.poller
+        cws_poller_close(&poller)
+    }
+
+    /// A loop on a thread of its own; runs until ``stop()``.
+    package static func start(name: String) -> SocketLoop {
+        let loop = SocketLoop(isManual: false)
+        let isUp = ConditionLock(value: false)
+        let thread = Thread {
+            cws_become_thread(name)
+            loop.thread = pthread_self()
+            isUp.lock()
+            isUp.unlock(withValue: true)
+            loop.run()
+        }
+        thread.start()
+        isUp.lock(whenValue: true)
+        isUp.unlock()
+        return loop
+    }
+
+    /// A loop without a thread, for tests: it moves when it is told to, and so does its clock.
+    package static func manual() -> SocketLoop { SocketLoop(isManual: true) }
+
+    package var inEventLoop: Bool {
+        guard let thread else { return self.isManual }
+        return pthread_equal(thread, pthread_self()) != 0
+    }
+
+    /// The time at which the present round of events began: good enough for deadlines, and free.
+    package var now: NIODeadline { self.roundTime }
+
+    /// Ends the thread after what is under way. Sockets that are still open stay so until they are let go.
+    package func stop() { self.execute { self.isStopping = true } }
+}
+
+// MARK: - Work
+
+extension SocketLoop {
+    package func execute(_ task: @escaping @Sendable () -> Void) {
+        let wasEmpty = self.inbox.withLockedValue { inbox in
+            inbox.append(task)
+            return inbox.count == 1
+        }
+        if wasEmpty { cws_poller_ring(self.poller) }
+    }
+
+    /// Does something when the events that are in hand have been served. On this loop only.
+    package func `defer`(_ work: @escaping () -> Void) { self.deferred.append(work) }
+
+    /// Does something at a time. On this loop only.
+    package func timer(at deadline: NIODeadline, _ action: @escaping () -> Void) -> LoopTimer {
+        let timer = LoopTimer(deadline, on: self, action)
+        self.timers.insert(timer)
+        return timer
+    }
+
+    package func timer(in time: TimeAmount, _ action: @escaping () -> Void) -> LoopTimer {
+        self.timer(at: self.now + time, action)
+    }
+}
+
+// MARK: - Sockets
+
+extension SocketLoop {
+    /// Watches a socket until it is closed.
+    func watch(_ socket: Socket) -> Bool {
+        let token = Unmanaged.passRetained(socket as Watched)
+        guard cws_poller_add(self.poller, socket.descriptor, token.toOpaque()) == 0 else {
+            token.release()
+            return false
+        }
+        return true
+    }
+
+    /// Watches a listening descriptor until ``unwatch(_:listening:)``.
+    func watch(_ watched: Watched, listening descriptor: CInt) -> Bool {
+        let token = Unmanaged.passRetained(watched)
+        guard cws_poller_add_listener(self.poller, descriptor, token.toOpaque()) == 0 else {
+            token.release()
+            return false
+        }
+        return true
+    }
+
+    func unwatch(_ watched: Watched, listening descriptor: CInt) {
+        _ = cws_poller_remove(self.poller, descriptor)
+        self.forget(watched)
+    }
+
+    /// To be called once, after something watched has been closed.
+    func forget(_ watched: Watched) { self.closed.append(Unmanaged.passUnretained(watched)) }
+
+    /// Serves the socket again in the next round, as if it had become ready.
+    func again(_ socket: Socket) { self.busy.append(socket) }
+}
+
+// MARK: - The round
+
+extension SocketLoop {
+    private static let eventsPerRound = 256
+
+    private func run() {
+        withUnsafeTemporaryAllocation(of: cws_event.self, capacity: Self.eventsPerRound) { events in
+            while !self.isStopping { self.round(events) }
+        }
+    }
+
+    private func round(_ events: UnsafeMutableBufferPointer<cws_event>) {
+        let count = cws_poller_wait(self.poller, events.baseAddress, CInt(events.count), self.patience)
+        self.roundTime = .now()
+        for index in 0..<max(0, Int(count)) { self.serve(events[index]) }
+        self.finishRound()
+    }
+
+    private func serve(_ event: cws_event) {
+        guard let token = event.token else { return }
+        Unmanaged<Watched>.fromOpaque(token).takeUnretainedValue().became(event.ready)
+    }
+
+    private func finishRound() {
+        self.serveBusy()
+        self.fireTimers()
+        self.runDeferred()
+        self.runInbox()
+        self.runDeferred()
+        for token in self.closed { token.release() }
+        self.closed.removeAll(keepingCapacity: true)
+    }
+
+    /// Milliseconds until something is due; -1 for no end.
+    private var patience: CInt {
+        guard self.busy.isEmpty, self.deferred.isEmpty else { return 0 }
+        guard let first = self.timers.first else { return -1 }
+        let left = first.deadline - .now()
+        guard left > .zero else { return 0 }
+        return CInt(clamping: (left.nanoseconds + 999_999) / 1_000_000)
+    }
+
+    private func serveBusy() {
+        guard !self.busy.isEmpty else { return }
+        let busy = self.busy
+        self.busy = []
+        for socket in busy { socket.serve() }
+    }
+
+    private func fireTimers() {
+        while let timer = self.timers.first, timer.deadline <= self.roundTime {
+            self.timers.remove(timer)
+            timer.fire()
+        }
+    }
+
+    private func runDeferred() {
+        while !self.deferred.isEmpty {
+            let work = self.deferred
+            self.deferred = []
+            for item in work { item() }
+        }
+    }
+
+    private func runInbox() {
+        let tasks = self.inbox.withLockedValue { inbox in
+            guard !inbox.isEmpty else { return [() -> Void]() }
+            let tasks = inbox
+            inbox.removeAll(keepingCapacity: tasks.count <= 64)
+            return tasks
+        }
+        for task in tasks { task() }
+    }
+}
+
+// MARK: - For tests
+
+extension SocketLoop {
+    /// Does what is due, without waiting for anything.
+    package func runOnce() {
+        precondition(self.isManual, "this loop has a thread of its own")
+        repeat { self.finishRound() } while !self.inbox.withLockedValue { $0.isEmpty }
+    }
+
+    /// Moves the clock and does what has become due.
+    package func advance(by time: TimeAmount) {
+        precondition(self.isManual, "this loop has a thread of its own")
+        self.roundTime = self.roundTime + time
+        self.runOnce()
+    }
+}

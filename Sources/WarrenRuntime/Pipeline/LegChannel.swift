@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DequeModule
+import NIOCore
+import WarrenCore
+
+/// A NIO channel whose transport is a leg: for carriers with handlers on the way (TLS, WebSocket).
+///
+/// ```
+/// leg ⇄ LegChannel ⇄ handlers ⇄ ChannelLeg
+/// ```
+///
+/// Reads are asked for one burst at a time. A write's promise is kept when its bytes have left the process.
+final class LegChannel: Channel, @unchecked Sendable {
+    // Sendable: `eventLoop`, addresses and the close future are constants; all else is touched on the loop only.
+    let eventLoop: any EventLoop
+    let allocator = ByteBufferAllocator()
+    let localAddress: SocketAddress? = nil
+    let remoteAddress: SocketAddress?
+    let parent: (any Channel)? = nil
+    private let leg: any Leg
+    private let closing: EventLoopPromise<Void>
+    // Made right after the channel, which it refers to.
+    private var line: ChannelPipeline?
+
+    private(set) var isActive = false
+    private var isOpen = true
+    private var wantsRead = false
+    private var inputEnded = false
+    private var outputEnded = false
+    private var written = 0
+    private var left = 0
+    private var promises = Deque<(mark: Int, promise: EventLoopPromise<Void>)>()
+
+    init(_ leg: any Leg, on loop: SocketLoop) {
+        self.leg = leg
+        self.eventLoop = loop
+        self.remoteAddress = leg.peer
+        self.closing = loop.makePromise()
+        self.line = ChannelPipeline(channel: self)
+    }
+
+    var pipeline: ChannelPipeline {
+        guard let line else { preconditionFailure("used before it was made") }
+        return line
+    }
+    var closeFuture: EventLoopFuture<Void> { self.closing.futureResult }
+    var _channelCore: any ChannelCore { self }
+    var isWritable: Bool { self.isOpen && self.leg.isWritable }
+
+    /// Puts the handlers on the channel and starts it.
+    func start(_ handlers: [any ChannelHandler]) throws {
+        self.leg.events = self
+        let pipeline = self.pipeline.syncOperations
+        try pipeline.addHandlers(handlers)
+        self.leg.setReading(false)
+        self.leg.begin()
+        guard self.isOpen else { throw ChannelError.ioOnClosedChannel }
+        pipeline.fireChannelRegistered()
+        self.isActive = true
+        pipeline.fireChannelActive()
+    }
+
+    /// Drops what is queued and resets the leg.
+    func reset() { self.leg.end(.aborted) }
+
+    /// Ends the leg when what was written has left, whatever the handlers wait for.
+    func endLeg() { self.leg.end(nil) }
+}
+
+// MARK: - What handlers ask for
+
+extension LegChannel: ChannelCore {
+    func localAddress0() throws -> SocketAddress { throw ChannelError.operationUnsupported }
+
+    func remoteAddress0() throws -> SocketAddress {
+        guard let remoteAddress else { throw ChannelError.operationUnsupported }
+        return remoteAddress
+    }
+
+    func register0(promise: EventLoopPromise<Void>?) { promise?.fail(ChannelError.operationUnsupported) }
+
+    func bind0(to: SocketAddress, promise: EventLoopPromise<Void>?) {
+        promise?.fail(ChannelError.operationUnsupported)
+    }
+
+    func connect0(to: SocketAddress, promise: EventLoopPromise<Void>?) {
+        promise?.fail(ChannelError.operationUnsupported)
+    }
+
+    func triggerUserOutboundEvent0(_ event: Any, promise: EventLoopPromise<Void>?) {
+        promise?.fail(ChannelError.operationUnsupported)
+    }
+
+    func write0(_ data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard self.isOpen else { return promise.fail(with: ChannelError.ioOnClosedChannel) }
+        guard !self.outputEnded else { return promise.fail(with: ChannelError.outputClosed) }
+        let bytes = self.unwrapData(data, as: ByteBuffer.self)
+        self.written += bytes.readableBytes
+        self.leg.write(bytes)
+        guard let promise else { return }
+        if self.left == self.written { promise.succeed() } else { self.promises.append((self.written, promise)) }
+    }
+
+    func flush0() { self.leg.flush() }
+
+    func read0() {
+        guard !self.inputEnded else { return }
+        self.wantsRead = true
+        self.leg.setReading(true)
+    }
+
+    func close0(error: any Error, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        guard self.isOpen else { return promise.fail(with: ChannelError.alreadyClosed) }
+        switch mode {
+        case .output where !self.inputEnded:
+            self.outputEnded = true
+            self.leg.finish()
+            promise?.succeed()
+        case .input:
+            promise?.fail(ChannelError.operationUnsupported)
+        case .output, .all:
+            self.outputEnded = true
+            if let promise { self.closing.futureResult.cascade(to: promise) }
+            self.leg.end(nil)
+        }
+    }
+
+    func channelRead0(_ data: NIOAny) {}
+
+    func errorCaught0(error: any Error) {}
+}
+
+extension EventLoopPromise<Void>? {
+    fileprivate func fail(with error: ChannelError) { self?.fail(error) }
+}
+
+// MARK: - What the leg tells
+
+extension LegChannel: LegEvents {
+    var needs: LegNeeds { [.ownBytes, .counts] }
+
+    func received(_ bytes: ByteBuffer, by leg: any Leg) {
+        self.pipeline.syncOperations.fireChannelRead(NIOAny(bytes))
+    }
+
+    func receivedBurst(by leg: any Leg) {
+        self.wantsRead = false
+        self.pipeline.syncOperations.fireChannelReadComplete()
+        if !self.wantsRead { self.leg.setReading(false) }
+    }
+
+    func finished(by leg: any Leg) {
+        self.inputEnded = true
+        self.pipeline.syncOperations.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        if self.isOpen && self.outputEnded { self.leg.end(nil) }
+    }
+
+    func sent(_ count: Int, by leg: any Leg) {
+        self.left += count
+        while let (mark, promise) = self.promises.first, mark <= self.left {
+            self.promises.removeFirst()
+            promise.succeed()
+        }
+    }
+
+    func writabilityChanged(of leg: any Leg) {
+        self.pipeline.syncOperations.fireChannelWritabilityChanged()
+    }
+
+    func ended(_ leg: any Leg, _ fault: StreamFault?) {
+        guard self.isOpen else { return }
+        self.isOpen = false
+        self.leg.events = nil
+        let wasActive = self.isActive
+        self.isActive = false
+        let waiting = self.promises
+        self.promises = []
+        for entry in waiting { entry.promise.fail(ChannelError.ioOnClosedChannel) }
+        let pipeline = self.pipeline.syncOperations
+        if let fault, wasActive { pipeline.fireErrorCaught(fault) }
+        if wasActive { pipeline.fireChannelInactive() }
+        pipeline.fireChannelUnregistered()
+        self.closing.succeed()
+        // After the events of this turn, which may still be on their way through the handlers.
+        self.eventLoop.assumeIsolated().execute { self.removeHandlers(pipeline: self.pipeline) }
+    }
+}
+
+// MARK: - Options
+
+extension LegChannel {
+    func setOption<Option: ChannelOption>(_ option: Option, value: Option.Value) -> EventLoopFuture<Void> {
+        self.eventLoop.makeFailedFuture(ChannelError.operationUnsupported)
+    }
+
+    func getOption<Option: ChannelOption>(_ option: Option) -> EventLoopFuture<Option.Value> {
+        self.eventLoop.makeCompletedFuture { try self.option(option) }
+    }
+
+    /// What handlers that come with NIO ask for.
+    private func option<Option: ChannelOption>(_ option: Option) throws -> Option.Value {
+        let value: Any? =
+            switch option {
+            case is ChannelOptions.Types.AutoReadOption: false
+            case is ChannelOptions.Types.AllowRemoteHalfClosureOption: true
+            case is ChannelOptions.Types.BufferedWritableBytesOption: self.written - self.left
+            default: nil
+            }
+        guard let value = value as? Option.Value else { throw ChannelError.operationUnsupported }
+        return value
+    }
+
+    var syncOptions: (any NIOSynchronousChannelOptions)? { SynchronousOptions(channel: self) }
+
+    private struct SynchronousOptions: NIOSynchronousChannelOptions {
+        let channel: LegChannel
+
+        func setOption<Option: ChannelOption>(_ option: Option, value: Option.Value) throws {
+            throw ChannelError.operationUnsupported
+        }
+
+        func getOption<Option: ChannelOption>(_ option: Option) throws -> Option.Value {
+            try self.channel.option(option)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+package import WarrenCore
+
+// How a plain connection ends: in one direction, in order, or with a reset.
+extension SocketLeg {
+    package func finish() {
+        guard self.ending == .open else { return }
+        self.ending = .finished
+        if self.hasUnsent { self.flush() } else { self.queueLeft() }
+    }
+
+    package func end(_ fault: StreamFault?) {
+        guard self.ending != .gone, self.ending != .closing || fault != nil else { return }
+        guard fault == nil else { return self.close(fault) }
+        self.ending = .closing
+        if self.hasUnsent { self.flush() } else { self.queueLeft() }
+        if self.ending == .closing && self.hasUnsent { self.waitForReader() }
+    }
+
+    /// Everything that was written is with the system.
+    func queueLeft() {
+        switch self.ending {
+        case .open, .gone: return
+        case .finished:
+            if self.inputEnded { self.close() } else { self.socket.shutOutput() }
+        case .closing:
+            guard !self.isLingering else { return }
+            if self.inputEnded { self.close() } else { self.linger() }
+        }
+    }
+
+    /// After the last byte a peer may still be sending: its bytes are read and dropped for a while, because closing
+    /// over unread bytes would reset the connection and destroy what the peer has not read yet.
+    private func linger() {
+        self.isLingering = true
+        self.socket.shutOutput()
+        self.hasBegun = true
+        self.isReading = true
+        if self.socket.isReadable { self.socket.again() }
+        self.timer?.cancel()
+        self.timer = self.loop.timer(in: SocketOptions.lingerTime) { self.close() }
+    }
+
+    /// A peer may take its time with what is queued for it, but not for ever without taking anything.
+    private func waitForReader() {
+        let waiting = self.queue.count + self.piped
+        self.timer?.cancel()
+        self.timer = self.loop.timer(in: SocketOptions.writingTime) {
+            if self.queue.count + self.piped < waiting { self.waitForReader() } else { self.close(.timedOut) }
+        }
+    }
+
+    func failed(_ code: CInt) {
+        // While it only lingers, everything has left and the peer may do as it likes.
+        self.finishClosing(self.isLingering ? nil : StreamFault(reading: code), reset: false)
+    }
+
+    func close(_ fault: StreamFault? = nil) { self.finishClosing(fault, reset: fault != nil) }
+
+    private func finishClosing(_ fault: StreamFault?, reset: Bool) {
+        guard self.ending != .gone else { return }
+        self.ending = .gone
+        self.fault = fault
+        self.timer?.cancel()
+        self.timer = nil
+        self.queue.removeAll()
+        self.dropPipe()
+        self.socket.close(reset: reset)
+        self.onClose?()
+        self.onClose = nil
+        if self.hasBegun { self.events?.ended(self, fault) }
+    }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import NIOSSL
+import Testing
+import WarrenCore
+import WarrenTesting
+
+@testable import WarrenRuntime
+
+/// Both ends of a TLS connection over legs in memory.
+private final class Rig {
+    let loop = SocketLoop.manual()
+    let client: ChannelLeg
+    let clientProbe: LegProbe
+    let serverProbe: LegProbe
+    var server: ChannelLeg? { self.box.leg }
+    private let box = Box()
+
+    private final class Box { var leg: ChannelLeg? }
+
+    /// - Parameter step: how many bytes arrive at a time.
+    init(step: Int = .max, patience: TimeAmount = .seconds(10)) throws {
+        let (near, far) = MemoryLeg.pair(on: self.loop, step: step)
+        let probe = LegProbe(self.loop, needs: .counts)
+        let box = self.box
+        let gate = TLSGate(patience: patience) { channel in
+            let leg = try ChannelLeg.last(of: channel)
+            leg.events = probe
+            box.leg = leg
+            leg.begin()
+        } onFailure: {
+            Issue.record("\($0)")
+        }
+        try LegChannel(far, on: self.loop).start([NIOSSLServerHandler(context: Self.serverContext()), gate])
+        let channel = LegChannel(near, on: self.loop)
+        try channel.start([NIOSSLClientHandler(context: Self.clientContext(), serverHostname: nil)])
+        self.client = try ChannelLeg.last(of: channel)
+        self.serverProbe = probe
+        self.clientProbe = LegProbe(self.loop, needs: .counts)
+        self.client.events = self.clientProbe
+        self.client.begin()
+    }
+
+    deinit {
+        for probe in [self.clientProbe, self.serverProbe] {
+            probe.finished.succeed()
+            probe.ended.succeed(nil)
+        }
+    }
+
+    private static func serverContext() throws -> NIOSSLContext {
+        let chain = try NIOSSLCertificate.fromPEMBytes(Array(certificate.utf8))
+        let secret = try NIOSSLPrivateKey(bytes: Array(key.utf8), format: .pem)
+        let configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(secret)
+        )
+        return try NIOSSLContext(configuration: configuration)
+    }
+
+    private static func clientContext() throws -> NIOSSLContext {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.certificateVerification = .none
+        return try NIOSSLContext(configuration: configuration)
+    }
+}
+
+@Suite struct TLSOverLegsTests {
+    private static let megabyte: ByteBuffer = {
+        var random = SeededRandom(11)
+        return random.bytes(1 << 20)
+    }()
+
+    @Test(
+        "bytes go both ways through TLS, however they arrive, and every one is counted", arguments: [7, 1000, Int.max]
+    )
+    func carriesBytes(step: Int) throws {
+        let bytes = step < 100 ? try #require(Self.megabyte.getSlice(at: 0, length: 5000)) : Self.megabyte
+        let rig = try Rig(step: step)
+        rig.loop.runOnce()
+        let server = try #require(rig.server)
+        rig.client.write(bytes)
+        rig.client.flush()
+        rig.loop.runOnce()
+        #expect(rig.serverProbe.bytes == bytes)
+        #expect(rig.clientProbe.sent == bytes.readableBytes)
+        for chunk in Chunks.of(3000, bytes) { server.write(chunk) }
+        server.flush()
+        rig.loop.runOnce()
+        #expect(rig.clientProbe.bytes == bytes)
+        #expect(rig.serverProbe.sent == bytes.readableBytes)
+    }
+
+    @Test func whatIsWrittenBeforeTheHandshakeIsNotLost() throws {
+        let rig = try Rig()
+        rig.client.write(ByteBuffer(string: "early"))
+        rig.client.flush()
+        rig.loop.runOnce()
+        #expect(String(buffer: rig.serverProbe.bytes) == "early")
+    }
+
+    @Test func aLegThatIsNotReadingGetsNothing() throws {
+        let rig = try Rig()
+        rig.loop.runOnce()
+        let server = try #require(rig.server)
+        server.setReading(false)
+        rig.client.write(ByteBuffer(string: "first"))
+        rig.client.flush()
+        rig.loop.runOnce()
+        rig.client.write(ByteBuffer(string: "second"))
+        rig.client.flush()
+        rig.loop.runOnce()
+        // One read may have been under way.
+        #expect(!String(buffer: rig.serverProbe.bytes).contains("second"))
+        server.setReading(true)
+        rig.loop.runOnce()
+        #expect(String(buffer: rig.serverProbe.bytes) == "firstsecond")
+    }
+
+    @Test("an orderly end lets everything arrive and says so") func endsInOrder() throws {
+        let rig = try Rig()
+        rig.loop.runOnce()
+        let server = try #require(rig.server)
+        rig.client.write(Self.megabyte)
+        rig.client.end(nil)
+        rig.loop.runOnce()
+        #expect(rig.serverProbe.bytes == Self.megabyte)
+        #expect(rig.serverProbe.ends.allSatisfy { $0 == nil })
+        server.end(nil)
+        rig.loop.runOnce()
+        #expect(rig.clientProbe.ends == [nil])
+        #expect(rig.serverProbe.ends == [nil])
+    }
+
+    @Test func aFaultOfOneEndIsOneOfTheOther() throws {
+        let rig = try Rig()
+        rig.loop.runOnce()
+        rig.client.end(.timedOut)
+        rig.loop.runOnce()
+        #expect(rig.clientProbe.ends == [.timedOut])
+        #expect(rig.serverProbe.ends == [.aborted])
+    }
+}
+
+private let certificate = """
+    -----BEGIN CERTIFICATE-----
+    MIIBozCCAUmgAwIBAgICA+kwCgYIKoZIzj0EAwIwGzEZMBcGA1UEAwwQV2FycmVu
+    IFRlc3QgQ0EgYTAgFw0yNjExMjExMDAxMjhaGA8yMTI2MTAyODEwMDEyOFowFDES
+    MBAGA1UEAwwJbG9jYWxob3N0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEUEo4
+    dz5pP23p1At6GTf/2Ydw3eHAdt8zKJZxRySpWgs7SBJG6vCLC2mvENFutTUYbHZp
+    lxqWvyeq+raun0jRCaOBgTB/MBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAM
+    BgNVHRMBAf8EAjAAMBMGA1UdJQQMMAoGCCsGAQUFBwMBMB0GA1UdDgQWBBR7N5cC
+    toAR0SfvoOvimuu+ybcgEDAfBgNVHSMEGDAWgBSCvXypw1uXy45l2LuxgsJ5h+1L
+    xDAKBggqhkjOPQQDAgNIADBFAiAXdX9CFA/ydRqPd6IsaKn9gAdsRvlaKJD4icTt
+    vIlOKAIhAI5/FsoIgCwSAy1sP6U1EnGUTXxteZbM69rOe/JJbmob
+    -----END CERTIFICATE-----
+    """
+
+private let key = """
+    -----BEGIN PRIVATE KEY-----
+    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg9Ic/NoTFCsSMN8k6
+    k5iMoCcL8dkrCFJnEqPI896NtWuhRANCAARQSjh3Pmk/benUC3oZN//Zh3Dd4cB2
+    3zMolnFHJKlaCztIEkbq8IsLaa8Q0W61NRhsdmmXGpa/J6r6tq6fSNEJ
+    -----END PRIVATE KEY-----
+    """

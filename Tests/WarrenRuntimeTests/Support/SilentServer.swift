@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import NIOPosix
+
+/// A listening socket whose queue is full: connections to it get no answer.
+struct SilentServer: Sendable {
+    static let host = "127.0.0.4"
+    var address: SocketAddress { self.server.address }
+    private let server: TestServer
+    private let fillers: [any Channel]
+
+    /// - Parameter port: 0 for any that is free.
+    static func start(port: UInt16 = 0) async throws -> SilentServer {
+        let server = try await TestServer.start(host: Self.host, port: port, accepts: false, backlog: 1)
+        var fillers: [any Channel] = []
+        // As soon as one gets no answer in this time, the queue is full.
+        while fillers.count < 16 {
+            do {
+                let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                    .connectTimeout(.milliseconds(100))
+                    .connect(to: server.address).get()
+                fillers.append(channel)
+            } catch {
+                return SilentServer(server: server, fillers: fillers)
+            }
+        }
+        throw ChannelError.operationUnsupported
+    }
+
+    func stop() async throws {
+        for filler in self.fillers { try await filler.close() }
+        try await self.server.stop()
+    }
+}
