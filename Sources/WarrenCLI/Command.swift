@@ -4,14 +4,17 @@ import ArgumentParser
 import Foundation
 import Warren
 
-/// Exit codes are part of the program's contract: 0 fine, 1 configuration or usage, 2 could not start, 3 demo failed.
+/// Exit codes are part of the program's contract: 0 fine, 1 configuration or usage, 2 could not start, 3 demo or bench failed.
 @main
 struct Command: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "warren",
         abstract: "Reaches machines that can only dial out, and the outside through a relay.",
         version: Version.text,
-        subcommands: [RunCommand.self, CheckCommand.self, DemoCommand.self, KeygenCommand.self, VersionCommand.self]
+        subcommands: [
+            RunCommand.self, CheckCommand.self, DemoCommand.self, BenchCommand.self, KeygenCommand.self,
+            VersionCommand.self,
+        ]
     )
 
     static func main() async {

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Why the load generator could not do something, in one sentence.
+struct LoadFailure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+
+    /// What the system's last call in this thread said.
+    static func system(_ what: String) -> LoadFailure {
+        let code = errno
+        guard code != EAGAIN, code != EWOULDBLOCK else { return LoadFailure("\(what): no answer in time") }
+        return LoadFailure("\(what): \(String(cString: strerror(code)))")
+    }
+}
+
+/// A TCP socket on 127.0.0.1, as the system has it. Whoever opened it closes it.
+struct LoadSocket: Sendable {
+    /// How long anything may take before it counts as failed, in seconds.
+    static let patience = 10
+
+    #if canImport(Glibc)
+    private static let stream = CInt(SOCK_STREAM.rawValue)
+    #else
+    private static let stream = SOCK_STREAM
+    #endif
+    #if canImport(Darwin)
+    /// Flags of calls that wait.
+    static let patiently: CInt = 0  // the socket has SO_NOSIGPIPE
+    #else
+    /// Flags of calls that wait.
+    static let patiently = CInt(MSG_NOSIGNAL)
+    #endif
+    /// Flags of calls that do not wait.
+    static let now = patiently | CInt(MSG_DONTWAIT)
+
+    let descriptor: CInt
+
+    init(descriptor: CInt) {
+        self.descriptor = descriptor
+        self.set(CInt(IPPROTO_TCP), TCP_NODELAY, CInt(1))
+        #if canImport(Darwin)
+        self.set(SOL_SOCKET, SO_NOSIGPIPE, CInt(1))
+        #endif
+    }
+
+    init() throws {
+        let descriptor = openSocket(AF_INET, Self.stream, 0)
+        guard descriptor >= 0 else { throw LoadFailure.system("no socket") }
+        self.init(descriptor: descriptor)
+    }
+
+    private func set<Value: BitwiseCopyable>(_ level: CInt, _ option: CInt, _ value: Value) {
+        var value = value
+        setsockopt(self.descriptor, level, option, &value, socklen_t(MemoryLayout<Value>.size))
+    }
+
+    /// Calls that wait give up after ``patience``.
+    func limitWaiting() {
+        let limit = timeval(tv_sec: Self.patience, tv_usec: 0)
+        self.set(SOL_SOCKET, SO_RCVTIMEO, limit)
+        self.set(SOL_SOCKET, SO_SNDTIMEO, limit)
+    }
+
+    func neverWait() {
+        let flags = fcntl(self.descriptor, F_GETFL, 0)
+        _ = fcntl(self.descriptor, F_SETFL, flags | O_NONBLOCK)
+    }
+
+    /// Binds to a free port of 127.0.0.1 and listens.
+    ///
+    /// - Returns: the port.
+    func listen() throws -> UInt16 {
+        var address = Self.address(port: 0)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = Self.withRaw(&address) { raw in
+            bind(self.descriptor, raw, length) == 0 && getsockname(self.descriptor, raw, &length) == 0
+        }
+        guard isBound, startListening(self.descriptor, 4096) == 0 else { throw LoadFailure.system("cannot listen") }
+        return UInt16(bigEndian: address.sin_port)
+    }
+
+    /// - Returns: false if the socket never waits and the connection is still under way.
+    func connect(to port: UInt16) throws -> Bool {
+        var address = Self.address(port: port)
+        let length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        guard Self.withRaw(&address, { startConnecting(self.descriptor, $0, length) }) != 0 else { return true }
+        guard errno == EINPROGRESS else { throw LoadFailure.system("cannot connect") }
+        return false
+    }
+
+    /// What became of a connection that was under way.
+    func finishConnecting() throws {
+        var code: CInt = 0
+        var length = socklen_t(MemoryLayout<CInt>.size)
+        getsockopt(self.descriptor, SOL_SOCKET, SO_ERROR, &code, &length)
+        guard code == 0 else { throw LoadFailure("cannot connect: \(String(cString: strerror(code)))") }
+    }
+
+    /// - Returns: nil if nobody is waiting.
+    func accept() -> LoadSocket? {
+        let descriptor = acceptOne(self.descriptor, nil, nil)
+        return descriptor < 0 ? nil : LoadSocket(descriptor: descriptor)
+    }
+
+    /// - Returns: nil if nothing can be sent now.
+    func send(_ bytes: UnsafeRawBufferPointer, flags: CInt = Self.now) throws -> Int? {
+        let count = sendSome(self.descriptor, bytes.baseAddress, bytes.count, flags)
+        if count >= 0 { return count }
+        guard flags == Self.now, errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR else {
+            throw LoadFailure.system("cannot send")
+        }
+        return nil
+    }
+
+    /// - Returns: 0 at the end, nil if there is nothing now.
+    func receive(_ buffer: UnsafeMutableRawBufferPointer, flags: CInt = Self.now) throws -> Int? {
+        let count = receiveSome(self.descriptor, buffer.baseAddress, buffer.count, flags)
+        if count >= 0 { return count }
+        guard flags == Self.now, errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR else {
+            throw LoadFailure.system("cannot receive")
+        }
+        return nil
+    }
+
+    /// Few enough bytes that they always fit into the socket's buffer.
+    func sendAll(_ bytes: UnsafeRawBufferPointer) throws {
+        let count = try self.send(bytes, flags: Self.patiently)
+        guard count == bytes.count else { throw LoadFailure("only \(count ?? 0) of \(bytes.count) bytes were taken") }
+    }
+
+    /// Waits until the buffer is full.
+    func receiveAll(_ buffer: UnsafeMutableRawBufferPointer) throws {
+        var got = 0
+        while got < buffer.count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[got...])
+            guard let count = try self.receive(rest, flags: Self.patiently), count > 0 else {
+                throw LoadFailure("the connection ended early")
+            }
+            got += count
+        }
+    }
+
+    func close() { _ = closeDescriptor(self.descriptor) }
+
+    private static func address(port: UInt16) -> sockaddr_in {
+        var address = sockaddr_in()
+        #if canImport(Darwin)
+        address.sin_len = UInt8(MemoryLayout<sockaddr_in>.size)
+        #endif
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        return address
+    }
+
+    private static func withRaw<Result>(
+        _ address: inout sockaddr_in, _ body: (UnsafeMutablePointer<sockaddr>) -> Result
+    ) -> Result {
+        withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1, body)
+        }
+    }
+}
+
+// The system's own calls, where a method above has their name.
+private func openSocket(_ family: CInt, _ type: CInt, _ number: CInt) -> CInt { socket(family, type, number) }
+private func startListening(_ socket: CInt, _ backlog: CInt) -> CInt { listen(socket, backlog) }
+private func startConnecting(_ socket: CInt, _ to: UnsafeMutablePointer<sockaddr>, _ length: socklen_t) -> CInt {
+    connect(socket, to, length)
+}
+private func acceptOne(
+    _ socket: CInt, _ from: UnsafeMutablePointer<sockaddr>?, _ length: UnsafeMutablePointer<socklen_t>?
+) -> CInt { accept(socket, from, length) }
+private func sendSome(_ socket: CInt, _ bytes: UnsafeRawPointer?, _ count: Int, _ flags: CInt) -> Int {
+    send(socket, bytes, count, flags)
+}
+private func receiveSome(_ socket: CInt, _ bytes: UnsafeMutableRawPointer?, _ count: Int, _ flags: CInt) -> Int {
+    recv(socket, bytes, count, flags)
+}
+private func closeDescriptor(_ descriptor: CInt) -> CInt { close(descriptor) }
