@@ -22,9 +22,15 @@ void cws_poller_close(struct cws_poller *poller) {
     close(poller->descriptor);
 }
 
-int cws_poller_add(struct cws_poller poller, int descriptor, void *token) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = token};
+int cws_poller_add(struct cws_poller poller, int descriptor, void *token, int writing) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = token};
+    if (writing) event.events |= EPOLLOUT;
     return epoll_ctl(poller.descriptor, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+int cws_poller_add_writing(struct cws_poller poller, int descriptor, void *token) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = token};
+    return epoll_ctl(poller.descriptor, EPOLL_CTL_MOD, descriptor, &event);
 }
 
 int cws_poller_add_listener(struct cws_poller poller, int descriptor, void *token) {

@@ -20,11 +20,17 @@ int cws_poller_open(struct cws_poller *poller) {
 
 void cws_poller_close(struct cws_poller *poller) { close(poller->descriptor); }
 
-int cws_poller_add(struct cws_poller poller, int descriptor, void *token) {
+int cws_poller_add(struct cws_poller poller, int descriptor, void *token, int writing) {
     struct kevent both[2];
     EV_SET(&both[0], descriptor, EVFILT_READ, EV_ADD | EV_CLEAR, 0, 0, token);
     EV_SET(&both[1], descriptor, EVFILT_WRITE, EV_ADD | EV_CLEAR, 0, 0, token);
-    return kevent(poller.descriptor, both, 2, NULL, 0, NULL);
+    return kevent(poller.descriptor, both, writing ? 2 : 1, NULL, 0, NULL);
+}
+
+int cws_poller_add_writing(struct cws_poller poller, int descriptor, void *token) {
+    struct kevent event;
+    EV_SET(&event, descriptor, EVFILT_WRITE, EV_ADD | EV_CLEAR, 0, 0, token);
+    return kevent(poller.descriptor, &event, 1, NULL, 0, NULL);
 }
 
 int cws_poller_add_listener(struct cws_poller poller, int descriptor, void *token) {

@@ -35,8 +35,11 @@ struct cws_poller {
 
 int cws_poller_open(struct cws_poller *poller);
 void cws_poller_close(struct cws_poller *poller);
-/// Tells of each change once (edge-triggered), of reading and writing both. A closed descriptor leaves by itself.
-int cws_poller_add(struct cws_poller poller, int descriptor, void *token);
+/// Tells of each change once (edge-triggered): that there is something to read, and, if `writing` is not 0, that there
+/// is room to write. A closed descriptor leaves by itself.
+int cws_poller_add(struct cws_poller poller, int descriptor, void *token, int writing);
+/// From now on tells of room too, at once if there is some.
+int cws_poller_add_writing(struct cws_poller poller, int descriptor, void *token);
 /// Tells again while there are connections to accept, and only one of the pollers that share the descriptor.
 int cws_poller_add_listener(struct cws_poller poller, int descriptor, void *token);
 int cws_poller_remove(struct cws_poller poller, int descriptor);

@@ -33,7 +33,7 @@ final class Connection: SocketWatcher {
             _ = systemClose(descriptor)
             throw StreamFault(connecting: code)
         }
-        guard let socket = Socket(descriptor, on: loop) else { throw .limit }
+        guard let socket = Socket(descriptor, on: loop, isConnecting: true) else { throw .limit }
         self.socket = socket
         self.address = address
         self.options = options

@@ -27,18 +27,24 @@ package final class Socket: Watched {
     /// Kept until the socket is closed.
     var watcher: (any SocketWatcher)?
     private(set) var isReadable = false
-    private(set) var isWritable = false
+    /// Assumed until the system has taken less than was offered.
+    private(set) var isWritable: Bool
+    /// The system tells of room: most sockets never need to be told.
+    private var watchesWriting: Bool
     private(set) var hasFailed = false
     private var peerHasEnded = false
     private(set) var isClosed = false
     private var isBusy = false
 
+    /// - Parameter isConnecting: it is not writable before the system says so.
     /// - Returns: nil if the loop cannot watch it; the descriptor is closed then.
-    init?(_ descriptor: CInt, on loop: SocketLoop) {
+    init?(_ descriptor: CInt, on loop: SocketLoop, isConnecting: Bool = false) {
         self.descriptor = descriptor
         self.loop = loop
+        self.isWritable = !isConnecting
+        self.watchesWriting = isConnecting
         super.init()
-        guard loop.watch(self) else {
+        guard loop.watch(self, writing: isConnecting) else {
             _ = systemClose(descriptor)
             return nil
         }
@@ -146,17 +152,24 @@ extension Socket {
         while true {
             let count = call()
             if count >= 0 {
-                if count < wanted { self.isWritable = false }
+                if count < wanted { self.isFull() }
                 return .moved(count)
             }
             switch errno {
             case EINTR: continue
             case EAGAIN, EWOULDBLOCK:
-                self.isWritable = false
+                self.isFull()
                 return .notNow
             default: return .failed(errno)
             }
         }
+    }
+
+    private func isFull() {
+        self.isWritable = false
+        guard !self.watchesWriting else { return }
+        self.watchesWriting = true
+        self.loop.watchWriting(self)
     }
 
     func shutOutput() { _ = shutdown(self.descriptor, CInt(SHUT_WR)) }

@@ -113,13 +113,19 @@ extension SocketLoop {
 
 extension SocketLoop {
     /// Watches a socket until it is closed.
-    func watch(_ socket: Socket) -> Bool {
+    func watch(_ socket: Socket, writing: Bool) -> Bool {
         let token = Unmanaged.passRetained(socket as Watched)
-        guard cws_poller_add(self.poller, socket.descriptor, token.toOpaque()) == 0 else {
+        guard cws_poller_add(self.poller, socket.descriptor, token.toOpaque(), writing ? 1 : 0) == 0 else {
             token.release()
             return false
         }
         return true
+    }
+
+    /// Tells a socket of room from now on.
+    func watchWriting(_ socket: Socket) {
+        let token = Unmanaged.passUnretained(socket as Watched)
+        _ = cws_poller_add_writing(self.poller, socket.descriptor, token.toOpaque())
     }
 
     /// Watches a listening descriptor until ``unwatch(_:listening:)``.

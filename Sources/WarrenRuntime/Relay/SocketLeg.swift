@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import NIOCore
-package import WarrenCore
+import WarrenCore
 
 /// A plain TCP connection as a leg.
 ///
