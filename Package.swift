@@ -56,7 +56,8 @@ let package = Package(
         .target(
             name: "Warren",
             dependencies: [
-                "WarrenRuntime", "WarrenCore", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                "WarrenRuntime", "WarrenCore", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
+                nio("NIOHTTP1"),
                 nio("NIOFoundationCompat"), nioSSL, crypto, logging, lifecycle, unixSignals, yams,
             ] + protocolTargets
         ),
@@ -84,7 +85,10 @@ let package = Package(
         ),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["WarrenCLI", "Warren", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), crypto]
+            dependencies: [
+                "WarrenCLI", "Warren", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
+                crypto,
+            ]
         ),
     ]
         + protocols.map {

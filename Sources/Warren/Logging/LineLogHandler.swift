@@ -2,8 +2,8 @@
 
 import Foundation
 public import Logging
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 package import WarrenCore
 package import WarrenRuntime
 
@@ -92,12 +92,12 @@ extension LineLogHandler: StreamLog {
 /// The time as `2026-11-21T08:30:00.123Z`. Formatting the date part costs more than the rest of a line, so it is kept
 /// for a second.
 private enum Timestamp {
-    private static let cache = Mutex<(second: Int, text: String)>((0, ""))
+    private static let cache = NIOLockedValueBox<(second: Int, text: String)>((0, ""))
 
     static func now() -> String {
         let now = Date().timeIntervalSince1970
         let second = Int(now)
-        let text = self.cache.withLock { cache in
+        let text = self.cache.withLockedValue { cache in
             if cache.second != second {
                 let date = Date(timeIntervalSince1970: TimeInterval(second))
                 cache = (second, String(date.formatted(.iso8601).dropLast()))

@@ -33,9 +33,9 @@ package struct SocketOptions: Sendable {
     /// For carriers of sessions: they carry many streams, and nothing else tells that their peer has gone.
     package static var carrier: SocketOptions {
         var options = SocketOptions()
-        options.largestRead = 512 << 10
-        options.highWaterMark = 512 << 10
-        options.lowWaterMark = 256 << 10
+        options.largestRead = 256 << 10
+        options.highWaterMark = 128 << 10
+        options.lowWaterMark = 64 << 10
         options.keepAlive = KeepAlive()
         return options
     }

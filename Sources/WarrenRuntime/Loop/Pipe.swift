@@ -26,15 +26,26 @@ final class Pipe {
     }
 }
 
-/// Empty pipes of one loop: making one costs more than using one.
+/// The pipes of one loop: making one costs more than using one, so some are kept.
 final class PipePool {
-    private static let most = 16
+    private static let mostKept = 16
+    /// Flows beyond those are copied: what readers leave in pipes is the kernel's memory.
+    private static let mostInUse = 128
     private var pipes: [Pipe] = []
+    private var inUse = 0
 
-    func take() -> Pipe? { self.pipes.popLast() ?? Pipe() }
+    func take() -> Pipe? {
+        guard self.inUse < Self.mostInUse, let pipe = self.pipes.popLast() ?? Pipe() else { return nil }
+        self.inUse += 1
+        return pipe
+    }
 
     /// Takes back a pipe that is empty.
     func give(_ pipe: Pipe) {
-        if self.pipes.count < Self.most { self.pipes.append(pipe) }
+        self.inUse -= 1
+        if self.pipes.count < Self.mostKept { self.pipes.append(pipe) }
     }
+
+    /// A pipe is closed with what is in it.
+    func lose() { self.inUse -= 1 }
 }

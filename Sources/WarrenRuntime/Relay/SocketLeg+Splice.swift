@@ -53,8 +53,10 @@ extension SocketLeg {
     /// Closes the pipe with what is in it.
     func dropPipe() {
         self.returnPipe()
+        guard self.pipe != nil else { return }
         self.pipe = nil
         self.piped = 0
+        self.loop.pipes.lose()
     }
 
     /// Moves what is in the pipe into the socket, as far as it takes it.

@@ -57,14 +57,22 @@ package final class SessionHandler<Machine: SessionMachine> {
 // MARK: - The turn
 
 extension SessionHandler {
+    /// A carrier that takes all it is offered must not keep the loop from everybody else.
+    private static var flushesPerTurn: Int { 4 }
+
     /// Pulls the machine dry. Never entered twice: what happens meanwhile is seen by the pull that is under way.
     func turn() {
         self.turnIsDue = false
         guard !self.isTurning, !self.isOver else { return }
         self.isTurning = true
         let now = self.loop.now
+        var flushes = 0
         while !self.isOver, let action = self.machine.next(now: now, writable: self.carrier.isWritable) {
             self.perform(action)
+            // What has left at once is still in the processor's cache, and its buffer can be used again.
+            guard case .write = action, flushes < Self.flushesPerTurn, !self.carrier.isWritable else { continue }
+            flushes += 1
+            self.carrier.flush()
         }
         self.isTurning = false
         if !self.isOver { self.carrier.flush() }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// A failure of the harness itself, in one sentence.
 struct HarnessError: Error, CustomStringConvertible {
@@ -22,7 +22,7 @@ final class Program: Sendable {
     let errors: Collector
 
     /// One at a time, so that no child inherits a pipe of another.
-    private static let starting = Mutex(())
+    private static let starting = NIOLockedValueBox(())
 
     private init(
         _ executable: URL, _ arguments: [String], in folder: String?, environment: [String: String]
@@ -32,7 +32,7 @@ final class Program: Sendable {
         var words = [executable.path] + arguments
         // A shell goes to the folder and becomes the program: there is no portable way to spawn somewhere else.
         if let folder { words = ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\"", folder] + words }
-        let (process, output, errors) = try Self.starting.withLock { [words, inherited] _ in
+        let (process, output, errors) = try Self.starting.withLockedValue { [words, inherited] _ in
             let (output, errors) = (try Pipe(), try Pipe())
             return (try Self.spawn(words, inherited, output, errors), output, errors)
         }
@@ -118,10 +118,10 @@ private final class Exit: Sendable {
         var waiting: [CheckedContinuation<Int32, Never>] = []
     }
 
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     func happened(_ code: Int32) {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             state.code = code
             for continuation in state.waiting { continuation.resume(returning: code) }
             state.waiting = []
@@ -130,7 +130,7 @@ private final class Exit: Sendable {
 
     func code() async -> Int32 {
         await withCheckedContinuation { continuation in
-            self.state.withLock { state in
+            self.state.withLockedValue { state in
                 if let code = state.code {
                     continuation.resume(returning: code)
                 } else {
@@ -141,7 +141,7 @@ private final class Exit: Sendable {
     }
 
     /// The identifier may belong to another process afterwards.
-    func ifRunning(_ body: () -> Void) { self.state.withLock { if $0.code == nil { body() } } }
+    func ifRunning(_ body: () -> Void) { self.state.withLockedValue { if $0.code == nil { body() } } }
 }
 
 /// What comes out of a pipe, as text, with waiting for a line.
@@ -152,7 +152,7 @@ final class Collector: Sendable {
         var waiting: [(part: String?, continuation: CheckedContinuation<String?, Never>)] = []
     }
 
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     fileprivate init(_ pipe: Pipe) {
         Thread.detachNewThread { [self] in
@@ -166,7 +166,7 @@ final class Collector: Sendable {
         }
     }
 
-    var text: String { self.state.withLock { String(decoding: $0.bytes, as: UTF8.self) } }
+    var text: String { self.state.withLockedValue { String(decoding: $0.bytes, as: UTF8.self) } }
 
     /// The first line with this in it; nil if the output ends without one.
     func line(with part: String) async -> String? { await self.wait(for: part) }
@@ -175,7 +175,7 @@ final class Collector: Sendable {
 
     private func wait(for part: String?) async -> String? {
         await withCheckedContinuation { continuation in
-            self.state.withLock { state in
+            self.state.withLockedValue { state in
                 if let line = part.flatMap({ Self.line(with: $0, in: state.bytes) }) {
                     continuation.resume(returning: line)
                 } else if state.hasEnded {
@@ -189,7 +189,7 @@ final class Collector: Sendable {
 
     /// - Parameter bytes: nothing at the end.
     private func take(_ bytes: ArraySlice<UInt8>) {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             state.bytes += bytes
             state.hasEnded = state.hasEnded || bytes.isEmpty
             let all = state.bytes

@@ -172,7 +172,10 @@ private struct Rig: Sendable {
             }
             let script = handler.value.machine.script
             script.says(.open(StreamID(1), .named("far")), .deliver(StreamID(1), Self.megabytes))
-            // In the next round of the loop the reader takes something, and the alarm is due.
+            handler.value.turn()
+            // The system is full. In the next round of the loop the reader takes something, and the alarm is due.
+            _ = script.take()
+            #expect(reader.drain(1 << 20).readableBytes > 0)
             script.deadline = loop.now + .nanoseconds(1)
             handler.value.turn()
             #expect(!script.calls.contains { if case .consumed = $0 { true } else { false } })
