@@ -11,7 +11,7 @@ import Testing
         #expect(version.errors.isEmpty)
         let help = try await WarrenProcess.run("help")
         #expect(help.code == 0)
-        for command in ["run", "check", "demo", "keygen", "version"] { #expect(help.output.contains(command)) }
+        for command in ["run", "check", "demo", "bench", "keygen", "version"] { #expect(help.output.contains(command)) }
         let more = try await WarrenProcess.run("help", "run")
         #expect(more.code == 0)
         #expect(more.output.contains("--listen"))

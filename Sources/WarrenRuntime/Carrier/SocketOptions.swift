@@ -79,7 +79,7 @@ package struct SocketOptions: Sendable {
     /// holds back has left: for pressure to be felt and told early, that must be little.
     static func holdBackLittle(_ socket: Socket) {
         #if os(Linux)
-        Self.set(socket.descriptor, CInt(IPPROTO_TCP), CInt(TCP_NOTSENT_LOWAT), CInt(4 * Self.smallRead))
+        Self.set(socket.descriptor, CInt(IPPROTO_TCP), CInt(TCP_NOTSENT_LOWAT), CInt(Self.smallRead))
         #endif
     }
 
