@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Logging
 import NIOCore
-import ServiceLifecycle
-import WarrenRuntime
 
 /// Both ends of every measured path in this process, on loopback and free ports, for as long as somebody uses them.
 @_spi(Bench) public enum BenchNodes {
@@ -65,29 +62,8 @@ import WarrenRuntime
         let yaml =
             "log: { level: error }\ndrain: 0s\negress: { allow: [loopback] }\n"
             + "limits: { sessions: 100000, streamsPerSession: 20000 }\n" + lists.joined()
-        let findings = Findings()
-        let configuration = Configuration(
-            yaml: yaml, name: "bench", types: Registry.types, environment: { _ in nil }, findings: findings
-        )
-        let assembly = try Assembly(configuration, findings: findings)
-        let (ready, signal) = AsyncStream<[BoundListener]>.makeStream()
-        let logger = Logger(label: "bench") { _ in LineLogHandler(level: .error, format: .text) }
-        let services = assembly.services(logger: logger, loops: Loops()) {
-            signal.yield($0)
-            signal.finish()
-        }
-        let group = ServiceGroup(configuration: .init(services: services.map { .init(service: $0) }, logger: logger))
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask {
-                defer { signal.finish() }
-                try await group.run()
-            }
-            for await listeners in ready {
-                let ports = listeners.map { ($0.name, UInt16($0.address.port ?? 0)) }
-                try await body(Dictionary(ports) { first, _ in first })
-            }
-            await group.triggerGracefulShutdown()
-            try await tasks.waitForAll()
+        try await ShortLivedNode.run(yaml) { listeners in
+            try await body(listeners.mapValues { UInt16($0.port ?? 0) })
         }
     }
 }

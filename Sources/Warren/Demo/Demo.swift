@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Logging
 import NIOCore
 import NIOPosix
-import ServiceLifecycle
-import WarrenRuntime
 
 /// The main job on an embedded configuration: in one process, on loopback and free ports, an origin, both ends of each
 /// protocol and the fronts; real requests through each, every byte checked.
@@ -45,8 +42,8 @@ public struct Demo: Sendable {
         let client = DemoClient(group: group)
         var rows: [Row] = []
         let port = UInt16(origin.localAddress?.port ?? 0)
-        try await Self.withNode(Self.server(folder.path)) { server in
-            try await Self.withNode(Self.front(folder.path, tunnel: server["tunnel"], target: port)) { fronts in
+        try await ShortLivedNode.run(Self.server(folder.path)) { server in
+            try await ShortLivedNode.run(Self.front(folder.path, tunnel: server["tunnel"], target: port)) { fronts in
                 let paths = try Self.paths(fronts, origin: origin.localAddress, port: port)
                 for path in paths where self.only.isEmpty || self.only.contains(path.kind) {
                     progress(path.name)
@@ -113,34 +110,5 @@ extension Demo {
             DemoPath("forward", "forward → direct", front: forward),
             .socks5("jproxy", "SOCKS5 → jProxy → direct", front: tunnelled, port: port),
         ]
-    }
-
-    /// Runs a configuration while `body` uses its listeners, by name.
-    private static func withNode(
-        _ yaml: String, _ body: ([String: SocketAddress]) async throws -> Void
-    ) async throws {
-        let findings = Findings()
-        let configuration = Configuration(
-            yaml: yaml, name: "demo", types: Registry.types, environment: { _ in nil }, findings: findings
-        )
-        let assembly = try Assembly(configuration, findings: findings)
-        let (ready, signal) = AsyncStream<[BoundListener]>.makeStream()
-        let logger = Logger(label: "demo") { _ in LineLogHandler(level: .error, format: .text) }
-        let services = assembly.services(logger: logger, loops: Loops()) {
-            signal.yield($0)
-            signal.finish()
-        }
-        let group = ServiceGroup(configuration: .init(services: services.map { .init(service: $0) }, logger: logger))
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask {
-                defer { signal.finish() }
-                try await group.run()
-            }
-            for await listeners in ready {
-                try await body(Dictionary(listeners.map { ($0.name, $0.address) }) { first, _ in first })
-            }
-            await group.triggerGracefulShutdown()
-            try await tasks.waitForAll()
-        }
     }
 }

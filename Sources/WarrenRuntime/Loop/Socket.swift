@@ -98,13 +98,23 @@ extension Socket {
 
     /// Reads what is there, up to the size of `space`.
     func read(into space: UnsafeMutableRawBufferPointer) -> Outcome {
+        let outcome = self.reading { recv(self.descriptor, space.baseAddress, space.count, 0) }
+        // After the peer's end a short read does not mean that all has been read: the end is still to come.
+        if case .moved(let count) = outcome, count < space.count, !self.peerHasEnded, !self.hasFailed {
+            self.isReadable = false
+        }
+        return outcome
+    }
+
+    /// Moves bytes from the socket into a pipe that is empty.
+    func splice(into pipe: Pipe, most: Int) -> Outcome {
+        self.reading { cws_splice(self.descriptor, pipe.writeEnd, most) }
+    }
+
+    private func reading(_ call: () -> Int) -> Outcome {
         while true {
-            let count = recv(self.descriptor, space.baseAddress, space.count, 0)
-            if count > 0 {
-                // After the peer's end a short read does not mean that all has been read: the end is still to come.
-                if count < space.count && !self.peerHasEnded && !self.hasFailed { self.isReadable = false }
-                return .moved(count)
-            }
+            let count = call()
+            if count > 0 { return .moved(count) }
             if count == 0 { return .ended }
             switch errno {
             case EINTR: continue
@@ -124,23 +134,6 @@ extension Socket {
     /// Writes what the system takes of several pieces, `total` bytes in all.
     func write(_ pieces: UnsafeBufferPointer<iovec>, _ total: Int) -> Outcome {
         self.writing(total) { cws_send_several(self.descriptor, pieces.baseAddress, pieces.count) }
-    }
-
-    /// Moves bytes from the socket into a pipe.
-    func splice(into pipe: Pipe, most: Int) -> Outcome {
-        while true {
-            let count = cws_splice(self.descriptor, pipe.writeEnd, most)
-            if count > 0 { return .moved(count) }
-            if count == 0 { return .ended }
-            switch errno {
-            case EINTR: continue
-            case EAGAIN, EWOULDBLOCK:
-                // Empty socket or full pipe; the pipe was empty before, or the caller would not ask.
-                self.isReadable = false
-                return .notNow
-            default: return .failed(errno)
-            }
-        }
     }
 
     /// Moves bytes out of a pipe into the socket.
