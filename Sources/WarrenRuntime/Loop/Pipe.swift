@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CWarrenSystem
+import NIOCore
 
 /// A pipe of the system through which bytes go from socket to socket without passing through this process.
 final class Pipe {
@@ -26,13 +27,24 @@ final class Pipe {
     }
 }
 
-/// The pipes of one loop: making one costs more than using one, so some are kept.
+/// The pipes of one loop: making one costs more than using one, so some are kept for a while.
 final class PipePool {
     private static let mostKept = 16
     /// Flows beyond those are copied: what readers leave in pipes is the kernel's memory.
     private static let mostInUse = 128
+    /// A loop that splices nothing for so long keeps no descriptors for it.
+    static let keeping = TimeAmount.seconds(2)
+
+    private unowned let loop: SocketLoop
     private var pipes: [Pipe] = []
     private var inUse = 0
+    private var lastUse = NIODeadline.uptimeNanoseconds(0)
+    private var timer: LoopTimer?
+
+    init(on loop: SocketLoop) { self.loop = loop }
+
+    /// Empty pipes that are kept.
+    var count: Int { self.pipes.count }
 
     func take() -> Pipe? {
         guard self.inUse < Self.mostInUse, let pipe = self.pipes.popLast() ?? Pipe() else { return nil }
@@ -43,9 +55,19 @@ final class PipePool {
     /// Takes back a pipe that is empty.
     func give(_ pipe: Pipe) {
         self.inUse -= 1
-        if self.pipes.count < Self.mostKept { self.pipes.append(pipe) }
+        guard self.pipes.count < Self.mostKept else { return }
+        self.pipes.append(pipe)
+        self.lastUse = self.loop.now
+        if self.timer == nil { self.wait() }
     }
 
     /// A pipe is closed with what is in it.
     func lose() { self.inUse -= 1 }
+
+    private func wait() {
+        self.timer = self.loop.timer(at: self.lastUse + Self.keeping) {
+            self.timer = nil
+            if self.loop.now >= self.lastUse + Self.keeping { self.pipes = [] } else { self.wait() }
+        }
+    }
 }

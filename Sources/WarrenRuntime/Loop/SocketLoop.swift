@@ -33,7 +33,7 @@ package final class SocketLoop: @unchecked Sendable {
     /// What is read goes here first, in large steps or small ones. Whoever keeps it makes the next read use new storage.
     var readBuffer = ByteBuffer()
     var stepBuffer = ByteBuffer()
-    private(set) lazy var pipes = PipePool()
+    private(set) lazy var pipes = PipePool(on: self)
 
     /// Splicing to a peer that has gone raises SIGPIPE, and unlike sending it cannot be told not to.
     private static let ignoresBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()

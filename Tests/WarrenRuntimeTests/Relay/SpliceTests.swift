@@ -124,3 +124,31 @@ extension Rig {
         }
     }
 }
+
+@Suite(.enabled(if: canSplice)) struct PipePoolTests {
+    @Test("keeps empty pipes while they are used, and none a while later")
+    func letsGoOfPipes() throws {
+        let loop = SocketLoop.manual()
+        let pool = loop.pipes
+        let pipe = try #require(pool.take())
+        pool.give(pipe)
+        #expect(pool.count == 1)
+        loop.advance(by: .seconds(1))
+        pool.give(try #require(pool.take()))
+        loop.advance(by: .seconds(1))
+        #expect(pool.count == 1)
+        loop.advance(by: PipePool.keeping)
+        #expect(pool.count == 0)
+        #expect(loop.timers.count == 0)
+    }
+
+    @Test("flows beyond the most that may be spliced at once get none")
+    func hasABound() {
+        let pool = SocketLoop.manual().pipes
+        var taken: [Pipe] = []
+        while taken.count < 1000, let pipe = pool.take() { taken.append(pipe) }
+        #expect(taken.count == 128)
+        pool.lose()
+        #expect(pool.take() != nil)
+    }
+}
