@@ -16,6 +16,7 @@ final class LogWriter: @unchecked Sendable {
     }()
 
     private static let most = 1 << 20
+    /// Microseconds. Waking a thread for each line would cost more than the line; this thread has nothing else to do.
     private static let gathering: useconds_t = 2000
 
     private let descriptor: CInt

@@ -34,8 +34,9 @@ extension SocketLoop: EventLoop {
     }
 }
 
-/// A timer that is started and cancelled by way of a loop; used on that loop only.
+/// A timer that other threads may ask for and cancel.
 private final class ScheduledTimer: @unchecked Sendable {
+    // Sendable: `loop` is a constant, and both methods are called on it only (`onLoop`).
     private let loop: SocketLoop
     private var timer: LoopTimer?
     private var isCancelled = false
