@@ -2,7 +2,7 @@
 import PackageDescription
 
 /// One word here and one entry in Registry.swift: that is all a new protocol needs.
-let protocols = ["JProxy"]
+let protocols = ["JProxy", "JET"]
 
 let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
@@ -50,7 +50,7 @@ let package = Package(
             name: "WarrenRuntime",
             dependencies: [
                 "WarrenCore", "CWarrenSystem", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
-                nio("NIOTLS"), nioSSL, collections, logging, metrics, lifecycle,
+                nio("NIOTLS"), nio("NIOHTTP1"), nio("NIOWebSocket"), nioSSL, collections, logging, metrics, lifecycle,
             ]
         ),
         .target(
@@ -74,8 +74,8 @@ let package = Package(
         .testTarget(
             name: "WarrenRuntimeTests",
             dependencies: [
-                "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), logging,
-                nioSSL,
+                "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
+                nio("NIOHTTP1"), nio("NIOWebSocket"), logging, nioSSL,
             ]
         ),
         .testTarget(

@@ -102,6 +102,17 @@ int cws_accept(int listener, struct cws_address *peer) {
     return accepted;
 }
 
+int cws_socket_pair(int ends[2]) {
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0) return -1;
+    for (int i = 0; i < 2; i++) (void)fcntl(ends[i], F_SETFD, FD_CLOEXEC);
+    if (fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0) return 0;
+    int code = errno;
+    close(ends[0]);
+    close(ends[1]);
+    errno = code;
+    return -1;
+}
+
 int cws_bind(int descriptor, struct cws_address address) {
     union any_address system;
     socklen_t length = to_system(address, &system);

@@ -2,9 +2,11 @@
 
 import Foundation
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import ServiceLifecycle
 import UnixSignals
+import WarrenCore
 import WarrenRuntime
 
 /// A whole Warren made from a configuration: what `warren run` runs.
@@ -60,16 +62,46 @@ public struct Daemon {
         self.assembly = try Assembly(configuration, findings: findings)
     }
 
+    /// Puts one inbound and the outbound it leads to together from the arguments of a command. Opens nothing.
+    ///
+    /// - Parameter outbound: empty for `direct`.
+    /// - Throws: ``ConfigurationFailure`` with every problem.
+    public init(
+        inbound: [EntryKey], outbound: [EntryKey], logLevel: String? = nil
+    ) throws(ConfigurationFailure) {
+        let findings = Findings()
+        var configuration = Configuration(inbound: inbound, outbound: outbound, types: Registry.types, findings)
+        configuration.override(logLevel: logLevel, findings)
+        self.name = "arguments"
+        self.assembly = try Assembly(configuration, findings: findings)
+    }
+
     /// Runs until SIGINT or SIGTERM: the first one drains, the second one ends the process at once.
     ///
-    /// - Parameter onReady: called once, when every listener is bound and every carrier was tried.
-    /// - Throws: ``DaemonFailure`` if something could not be started; nothing is left half-started then.
-    public func run(onReady: @escaping @Sendable ([Listening]) -> Void) async throws {
+    /// Or until there is nothing more to do: where all there is are streams that come once.
+    ///
+    /// - Parameters:
+    ///   - onGrant: called with the association, and the relay that holds it if it says so, whenever a relay has given
+    ///     one.
+    ///   - onReady: called once, when every listener is bound and every carrier was tried.
+    /// - Throws: ``DaemonFailure`` if something could not be started (nothing is left half-started then), or the one
+    ///   stream could not be had.
+    public func run(
+        onGrant: @escaping @Sendable (_ association: String, _ instance: String?) -> Void = { _, _ in },
+        onReady: @escaping @Sendable ([Listening]) -> Void
+    ) async throws {
         let handler = self.makeLogHandler()
         let logger = Logger(label: "warren") { _ in handler }
         for warning in self.assembly.warnings { logger.warning("\(warning)") }
         let loops = Loops()
-        let services = self.assembly.services(logger: logger, streams: handler, loops: loops) { bound in
+        let (done, tellDone) = AsyncStream<String?>.makeStream()
+        var hooks = Hooks()
+        hooks.onDone = { tellDone.yield($0) }
+        hooks.onGrant = { grant in
+            guard case .meeting(let association) = grant.destination else { return }
+            onGrant(association, grant.instance)
+        }
+        let services = self.assembly.services(logger: logger, streams: handler, loops: loops, hooks: hooks) { bound in
             onReady(bound.map { Listening(name: $0.name, address: $0.address.text) })
         }
         // The services' own log lines are about services, not about Warren: only what is wrong is of interest.
@@ -78,6 +110,7 @@ public struct Daemon {
         let group = ServiceGroup(
             configuration: .init(services: services.map { .init(service: $0) }, logger: quiet)
         )
+        let failure = NIOLockedValueBox<String?>(nil)
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await Self.run(group) }
@@ -94,9 +127,16 @@ public struct Daemon {
                     await group.triggerGracefulShutdown()
                 }
             }
+            tasks.addTask {
+                for await outcome in done {
+                    failure.withLockedValue { $0 = $0 ?? outcome }
+                    await group.triggerGracefulShutdown()
+                }
+            }
             try await tasks.next()
             tasks.cancelAll()
         }
+        if let sentence = failure.withLockedValue({ $0 }) { throw DaemonFailure(description: sentence) }
     }
 
     private static func run(_ group: ServiceGroup) async throws {

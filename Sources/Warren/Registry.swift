@@ -3,16 +3,21 @@
 /// Everything that a configuration may name. A new protocol is one more entry in each list it belongs to.
 enum Registry {
     static let inbounds: [InboundType] = [
-        .mixed, .socks5, .http, .forward,
-        .jproxy,
+        .mixed, .socks5, .http, .forward, .stdio,
+        .jproxy, .jet,
     ]
 
     static let outbounds: [OutboundType] = [
-        .direct,
-        .jproxy,
+        .direct, .stdio,
+        .jproxy, .jet,
     ]
 
+    static let relays: [RelayType] = [.jet]
+
     static var types: EntryTypes {
-        EntryTypes(inbounds: self.inbounds.map(\.entry), outbounds: self.outbounds.map(\.entry), relays: [])
+        EntryTypes(
+            inbounds: self.inbounds.map(\.entry), outbounds: self.outbounds.map(\.entry),
+            relays: self.relays.map(\.entry)
+        )
     }
 }

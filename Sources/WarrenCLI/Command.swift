@@ -13,7 +13,7 @@ struct Command: AsyncParsableCommand {
         version: Version.text,
         subcommands: [
             RunCommand.self, CheckCommand.self, DemoCommand.self, BenchCommand.self, KeygenCommand.self,
-            VersionCommand.self,
+            JETCommand.self, VersionCommand.self,
         ]
     )
 

@@ -8,6 +8,8 @@ public enum CloseReason: Hashable, Sendable, Error {
     case denied
     /// The peer refused us; the text says what it answered.
     case rejected(String)
+    /// The peer does not serve this, and says who may: a host, with or without a port.
+    case redirected(String)
     /// The peer was silent in this phase for too long.
     case timedOut(phase: String)
     /// The peer broke the protocol.
@@ -24,6 +26,7 @@ extension CloseReason: CustomStringConvertible {
         case .finished: "finished"
         case .denied: "denied"
         case .rejected(let answer): "rejected by the peer: \(answer)"
+        case .redirected(let host): "not found there, and sent on to \(host)"
         case .timedOut(let phase): "timed out in \(phase)"
         case .violation(let error): "protocol violation: \(error)"
         case .carrierLost(let text): "carrier lost: \(text)"

@@ -10,6 +10,8 @@ public enum SessionAction: Hashable, Sendable {
     case authenticate(Claim)
     /// The handshake is over: streams may be opened.
     case ready
+    /// The peer, a relay, lets others reach us in this way.
+    case granted(Grant)
     /// The peer wants a stream; answer with ``SessionMachine/accept(_:)`` or ``SessionMachine/reset(_:_:)``.
     case open(StreamID, StreamRequest)
     /// The peer has accepted a stream that we opened.

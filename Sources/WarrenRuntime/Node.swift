@@ -9,7 +9,7 @@ import WarrenCore
 package final class Node: Service {
     package struct Plan: Sendable {
         package var listeners: [Listener.Plan] = []
-        package var outbounds: [SessionOutbound] = []
+        package var parts: [any NodePart] = []
         package var limits = Limits()
         package init() {}
     }
@@ -29,7 +29,7 @@ package final class Node: Service {
     private let reporter: Reporter
     private let onReady: @Sendable ([BoundListener]) -> Void
 
-    /// - Parameter onReady: called once, when every listener is bound and every outbound was tried.
+    /// - Parameter onReady: called once, when every listener is bound and every part has tried what it needs.
     package init(
         _ plan: Plan, loops: Loops, reporter: Reporter,
         onReady: @escaping @Sendable ([BoundListener]) -> Void
@@ -45,7 +45,7 @@ package final class Node: Service {
     /// - Throws: ``StartFailure`` if a listener cannot be bound; nothing is left half-started then.
     package func run() async throws {
         let listeners = try await self.bindAll()
-        for outbound in self.plan.outbounds { try? await outbound.start().get() }
+        for part in self.plan.parts { try? await part.start().get() }
         let sweep = self.startSweeping()
         for listener in listeners {
             let address = listener.bound.address
@@ -55,9 +55,9 @@ package final class Node: Service {
         try? await gracefulShutdown()
         for task in sweep { task.cancel() }
         for listener in listeners { await listener.close() }
-        for outbound in self.plan.outbounds { outbound.retire() }
+        for part in self.plan.parts { part.retire() }
         await self.drain()
-        for outbound in self.plan.outbounds { outbound.stop() }
+        for part in self.plan.parts { part.stop() }
         try? await self.loops.onEach { $0.evict() }.get()
     }
 

@@ -58,6 +58,8 @@ struct cws_address {
 
 /// A TCP socket for addresses of this version; it does not block and is not inherited by child processes.
 int cws_socket(uint8_t version);
+/// Two joined sockets: the first does not block, the second does.
+int cws_socket_pair(int ends[2]);
 /// Accepts a connection as such a socket.
 int cws_accept(int listener, struct cws_address *peer);
 int cws_bind(int descriptor, struct cws_address address);

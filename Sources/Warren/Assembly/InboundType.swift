@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NIOCore
-import WarrenCore
+package import WarrenCore
 import WarrenRuntime
 
 /// A kind of inbound: how its keys are read, and how it is put together once all keys of the file are known to be good.
@@ -13,17 +13,25 @@ struct InboundType: Sendable {
     let read: @Sendable (Entry, Configuration.Limits) -> InboundDraft?
 
     init(
-        _ name: String, path: String? = nil, exposure: String,
+        _ name: String, authority: String? = "listen", path: String? = nil, exposure: String,
         read: @escaping @Sendable (Entry, Configuration.Limits) -> InboundDraft?
     ) {
-        self.entry = EntryType(name, authority: "listen", path: path)
+        self.entry = EntryType(name, authority: authority, path: path)
         self.exposure = exposure
         self.read = read
     }
 }
 
 /// An inbound whose keys are good.
-struct InboundDraft {
+enum InboundDraft {
+    /// Waits for connections.
+    case listening(ListeningDraft)
+    /// Finds its streams in another way.
+    case part(PartDraft)
+}
+
+/// An inbound that listens.
+struct ListeningDraft {
     let listen: ListenAddress
     let tls: TLSMaterial?
     /// Files that are read again when they change.
@@ -33,6 +41,8 @@ struct InboundDraft {
     var isTrusted = false
     /// Whoever reaches it may have it connect to wherever the egress policy allows.
     var isOpenToAll = false
+    /// It has no target of its own, so its outbound must know where to go.
+    var needsTarget = false
     /// Its sessions carry many streams and are worth a log line of their own.
     var isTunnel = false
     var judge: any Authenticator = NoAuthenticator()
@@ -53,4 +63,36 @@ struct InboundDraft {
         self.judge = judge
         self.install = install
     }
+}
+
+/// An inbound that does not listen: it dials, or has its one stream from elsewhere.
+struct PartDraft {
+    /// What it dials.
+    var carriers: [CarrierDraft] = []
+    /// As ``ListeningDraft/isTrusted``.
+    var isTrusted = false
+    /// As ``ListeningDraft/needsTarget``.
+    var needsTarget = false
+    let build: @Sendable (Surroundings, InboundSessions) -> any NodePart
+}
+
+/// What entries that are put together find around them.
+struct Surroundings: Sendable {
+    let name: String
+    let dialer: Dialer
+    let loops: Loops
+    let reporter: Reporter
+    let limits: Configuration.Limits
+    /// How others reach what is here, and when there is nothing more to do.
+    let hooks: Hooks
+}
+
+/// What whoever runs a node may want to be told.
+package struct Hooks: Sendable {
+    /// Called with a sentence for the user if something went wrong, when the node has done all it was for; most never
+    /// have.
+    package var onDone: @Sendable (String?) -> Void = { _ in }
+    /// Called with what a relay says of how an inbound is reached.
+    package var onGrant: @Sendable (Grant) -> Void = { _ in }
+    package init() {}
 }

@@ -9,15 +9,19 @@ struct OutboundType: Sendable {
     let entry: EntryType
     /// What a stranger on the path could read where the carrier has no TLS; nil if there is no carrier.
     let exposure: String?
+    /// Streams need not say where they go.
+    let knowsTarget: Bool
     /// Reads the keys of the type; nil after a report. Opens nothing.
     let read: @Sendable (Entry, Configuration.Limits) -> OutboundDraft?
 
     init(
-        _ name: String, authority: String?, exposure: String?,
+        _ name: String, authority: String?, path: String? = nil, exposure: String?,
+        knowsTarget: Bool = false,
         read: @escaping @Sendable (Entry, Configuration.Limits) -> OutboundDraft?
     ) {
-        self.entry = EntryType(name, authority: authority)
+        self.entry = EntryType(name, authority: authority, path: path)
         self.exposure = exposure
+        self.knowsTarget = knowsTarget
         self.read = read
     }
 }
@@ -28,6 +32,15 @@ enum OutboundDraft {
     case direct(DirectDraft)
     /// Keeps a session with a server up.
     case session(SessionDraft)
+    /// Put together by its type.
+    case made(MadeDraft)
+}
+
+/// An outbound of a kind of its own.
+struct MadeDraft {
+    /// What it dials.
+    var carriers: [CarrierDraft] = []
+    let build: @Sendable (Surroundings) -> any WarrenRuntime.Outbound
 }
 
 /// What the dialling of `direct` can be told.
@@ -38,8 +51,7 @@ struct DirectDraft {
 
 /// A session outbound whose keys are good.
 struct SessionDraft {
-    let server: Target
-    let tls: TLSMaterial?
+    let carrier: CarrierDraft
     /// Puts the protocol's handler on a connected carrier.
     let install: @Sendable (any Leg, any SessionOwner, Site) throws -> Void
 
@@ -52,8 +64,7 @@ struct SessionDraft {
         let settings = section.tls(for: .client)
         let tls = settings.flatMap { TLSMaterial($0, section.findings) }
         guard let server, (settings == nil) == (tls == nil) else { return nil }
-        self.server = server
-        self.tls = tls
+        self.carrier = CarrierDraft(scheme: tls == nil ? .tcp : .tls, target: server, tls: tls)
         self.install = install
     }
 }

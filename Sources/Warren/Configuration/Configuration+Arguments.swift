@@ -13,7 +13,7 @@ extension Configuration {
         self.init()
         var outbounds: [Section] = []
         if let forward {
-            let argument = Argument(option: "-F", position: listen.count, text: forward)
+            let argument = URLArgument(option: "-F", position: listen.count, text: forward)
             if let url = argument.url(options: ["tls"], findings: findings) {
                 let keys = [EntryURL.Item(key: "name", value: Self.forwardName)]
                 outbounds.append(argument.section(url, types.outbounds, keys: keys, findings: findings))
@@ -23,7 +23,7 @@ extension Configuration {
         var inbounds: [Section] = []
         var relays: [Section] = []
         for (index, text) in listen.enumerated() {
-            let argument = Argument(option: "-L \(index + 1)", position: index, text: text)
+            let argument = URLArgument(option: "-L \(index + 1)", position: index, text: text)
             guard let url = argument.url(options: ["tls", "relay"], findings: findings) else { continue }
             let isInbound = types.inbounds.contains { $0.name == url.type }
             let isRelay = types.relays.contains { $0.name == url.type }
@@ -42,7 +42,7 @@ extension Configuration {
 }
 
 /// One URL of the command line.
-private struct Argument {
+private struct URLArgument {
     let option: String
     let position: Int
     let text: String

@@ -40,14 +40,23 @@ extension ValueKind where Value == ListenAddress {
     /// `127.0.0.1:1080`, `[::1]:1080`, `localhost:1080`, or `:1080` for every interface.
     package static var listenAddress: Self {
         .scalar("an address to listen on such as 127.0.0.1:1080") { text throws(Refusal) in
-            let parts = try HostAndPort(text)
-            guard let port = parts.port else {
-                throw Refusal("has no port", hint: "write host:port, or :port for every interface")
-            }
-            guard let host = parts.host else { return ListenAddress(host: nil, port: port) }
-            guard host != "*" else { throw Refusal("is not an address to listen on", hint: "write :\(port)") }
-            return ListenAddress(host: try HostAndPort.host(host), port: port)
+            try ListenAddress(parsing: text)
         }
+    }
+}
+
+extension ListenAddress {
+    init(parsing text: String) throws(Refusal) {
+        let parts = try HostAndPort(text)
+        guard let port = parts.port else {
+            throw Refusal("has no port", hint: "write host:port, or :port for every interface")
+        }
+        guard let host = parts.host else {
+            self.init(host: nil, port: port)
+            return
+        }
+        guard host != "*" else { throw Refusal("is not an address to listen on", hint: "write :\(port)") }
+        self.init(host: try HostAndPort.host(host), port: port)
     }
 }
 
@@ -55,15 +64,21 @@ extension ValueKind where Value == Target {
     /// `example.net:443`, `192.0.2.1:443`, `[2001:db8::1]:443`; the port may be left out if there is a default.
     package static func target(defaultPort: UInt16? = nil) -> Self {
         .scalar("a host and port such as example.net:443") { text throws(Refusal) in
-            let parts = try HostAndPort(text)
-            guard let host = parts.host else { throw Refusal("has no host", hint: "write host:port") }
-            guard let port = parts.port ?? defaultPort else { throw Refusal("has no port", hint: "write host:port") }
-            guard port > 0 else { throw Refusal("has port 0", hint: "write a port from 1 to 65535") }
-            return Target(host: try HostAndPort.host(host), port: port)
+            try Target(parsing: text, defaultPort: defaultPort)
         }
     }
 
     package static var target: Self { self.target() }
+}
+
+extension Target {
+    init(parsing text: String, defaultPort: UInt16?) throws(Refusal) {
+        let parts = try HostAndPort(text)
+        guard let host = parts.host else { throw Refusal("has no host", hint: "write host:port") }
+        guard let port = parts.port ?? defaultPort else { throw Refusal("has no port", hint: "write host:port") }
+        guard port > 0 else { throw Refusal("has port 0", hint: "write a port from 1 to 65535") }
+        self.init(host: try HostAndPort.host(host), port: port)
+    }
 }
 
 /// `host:port` taken apart.

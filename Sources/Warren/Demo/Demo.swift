@@ -19,7 +19,7 @@ public struct Demo: Sendable {
     }
 
     /// The protocols that can be shown.
-    public static let protocols = ["direct", "socks", "http", "forward", "jproxy"]
+    public static let protocols = ["direct", "socks", "http", "forward", "jproxy", "jet"]
     /// Only paths of these protocols; all if empty.
     public var only: [String] = []
     /// Bytes fetched over each path in one request.
@@ -43,7 +43,7 @@ public struct Demo: Sendable {
         var rows: [Row] = []
         let port = UInt16(origin.localAddress?.port ?? 0)
         try await ShortLivedNode.run(Self.server(folder.path)) { server in
-            try await ShortLivedNode.run(Self.front(folder.path, tunnel: server["tunnel"], target: port)) { fronts in
+            try await ShortLivedNode.run(Self.front(folder.path, server, target: port)) { fronts in
                 let paths = try Self.paths(fronts, origin: origin.localAddress, port: port)
                 for path in paths where self.only.isEmpty || self.only.contains(path.kind) {
                     progress(path.name)
@@ -78,19 +78,32 @@ extension Demo {
         log: { level: error }
         inbounds:
           - { name: tunnel, type: jproxy, listen: "127.0.0.1:0", users: users }
+        relays:
+          - { name: meet, type: jet, listen: "127.0.0.1:0", instance: 127.0.0.1 }
         egress: { allow: [loopback] }
         """.replacing("users: users", with: "users: \(folder)/users")
     }
 
-    private static func front(_ folder: String, tunnel: SocketAddress?, target: UInt16) -> String {
+    private static func front(_ folder: String, _ server: [String: SocketAddress], target: UInt16) -> String {
         """
         log: { level: error }
         inbounds:
           - { name: mixed, type: mixed, listen: "127.0.0.1:0" }
           - { name: forward, type: forward, listen: "127.0.0.1:0", target: "127.0.0.1:\(target)" }
           - { name: tunnelled, type: socks5, listen: "127.0.0.1:0", to: far }
+          - name: device
+            type: jet
+            relay: "127.0.0.1:\(server["meet"]?.port ?? 0)"
+            target: "127.0.0.1:\(target)"
+            repeat: true
+            announce: \(folder)/association
+          - { name: met, type: forward, listen: "127.0.0.1:0", to: meet }
         outbounds:
-          - { name: far, type: jproxy, server: "127.0.0.1:\(tunnel?.port ?? 0)", key: \(folder)/key.dat }
+          - { name: far, type: jproxy, server: "127.0.0.1:\(server["tunnel"]?.port ?? 0)", key: \(folder)/key.dat }
+          - name: meet
+            type: jet
+            relay: "127.0.0.1:\(server["meet"]?.port ?? 0)"
+            associationFile: \(folder)/association
         egress: { allow: [loopback] }
         """
     }
@@ -99,7 +112,7 @@ extension Demo {
         _ fronts: [String: SocketAddress], origin: SocketAddress?, port: UInt16
     ) throws -> [DemoPath] {
         guard let origin, let mixed = fronts["mixed"], let forward = fronts["forward"],
-            let tunnelled = fronts["tunnelled"]
+            let tunnelled = fronts["tunnelled"], let met = fronts["met"]
         else { throw DemoClient.Failure(description: "a listener has no address") }
         return [
             DemoPath("direct", "no proxy", front: origin),
@@ -109,6 +122,7 @@ extension Demo {
             .httpAbsolute("http", "HTTP absolute → direct", front: mixed, port: port),
             DemoPath("forward", "forward → direct", front: forward),
             .socks5("jproxy", "SOCKS5 → jProxy → direct", front: tunnelled, port: port),
+            DemoPath("jet", "forward → JET relay ← JET", front: met),
         ]
     }
 }

@@ -31,15 +31,15 @@ extension InboundType {
     static let forward = InboundType(
         "forward", path: "target", exposure: "everything that is not encrypted itself"
     ) { entry, _ in
-        let target = entry.section.required("target", .target)
+        let target = entry.section.optional("target", .target)
         _ = entry.section.value("network", .oneOf(["tcp"]), default: "tcp")
-        let destination = target.map { Destination.tcp($0.host, port: $0.port) }
-        var draft = InboundDraft(entry.section) { leg, sessions, site in
-            guard let destination else { return }
+        let destination = target.map { Destination.tcp($0.host, port: $0.port) } ?? .fixed
+        var draft = ListeningDraft(entry.section) { leg, sessions, site in
             site.start(ForwardFront(target: destination), on: leg, owner: sessions)
         }
         draft?.isTrusted = true
-        return target == nil ? nil : draft
+        draft?.needsTarget = !entry.section.contains("target")
+        return draft.map { .listening($0) }
     }
 
     /// A front with `users:` and the choice of its machines.
@@ -55,9 +55,9 @@ extension InboundType {
             let front = FrontConfiguration(requiresLogin: users != nil, limits: session)
             let judge: any Authenticator =
                 users.map { Passwords($0.map { ($0.name, $0.password.text) }) } ?? NoAuthenticator()
-            var draft = InboundDraft(entry.section, judge: judge, install: install(front))
+            var draft = ListeningDraft(entry.section, judge: judge, install: install(front))
             draft?.isOpenToAll = users == nil
-            return draft
+            return draft.map { .listening($0) }
         }
     }
 }

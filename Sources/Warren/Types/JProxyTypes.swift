@@ -24,13 +24,13 @@ extension InboundType {
             JProxyUsers(folder: $0.value, dialect: server.dialect, at: $0.place, section.findings)
         }
         let configuration = server
-        var draft = InboundDraft(section, judge: users ?? JProxyUsers.nobody) { leg, sessions, site in
+        var draft = ListeningDraft(section, judge: users ?? JProxyUsers.nobody) { leg, sessions, site in
             site.start(JProxy.ServerMachine(configuration), on: leg, owner: sessions)
         }
         draft?.isTunnel = true
         draft?.sockets = .carrier
         if let users { draft?.watched = [FileWatcher.Watched(paths: [users.folder], reload: users.reload)] }
-        return users == nil ? nil : draft
+        return users == nil ? nil : draft.map { .listening($0) }
     }
 }
 

@@ -37,6 +37,8 @@ package struct Listener: Sendable {
         package var sockets: SocketOptions
         /// Where connections live: nil spreads them over all loops.
         package var home: SocketLoop?
+        /// Told the address, whose port is never 0, before any connection is accepted.
+        package var onBound: @Sendable (SocketAddress) -> Void = { _ in }
         /// Takes over an accepted connection, on its loop.
         package var install: @Sendable (any Leg, SocketLoop) throws -> Void
 
@@ -65,6 +67,7 @@ package struct Listener: Sendable {
             for descriptor in descriptors { _ = systemClose(descriptor) }
             throw ChannelError.unknownLocalAddress
         }
+        plan.onBound(address)
         var sockets: [(loop: SocketLoop, socket: NIOLoopBound<ListeningSocket>)] = []
         for (loop, descriptor) in zip(loops, descriptors) {
             let started = loop.submit {

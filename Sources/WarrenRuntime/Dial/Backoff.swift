@@ -2,22 +2,25 @@
 
 package import NIOCore
 
-/// The pauses between tries: full jitter, doubling from 250 ms to 30 s.
+/// The pauses between tries: full jitter, doubling from 250 ms to 30 s, or to 2 s where nobody can ask for a try.
 package struct Backoff: Sendable {
     package static let shortest = TimeAmount.milliseconds(250)
     package static let longest = TimeAmount.seconds(30)
+    /// For the end of a tunnel that others wait for: it does not know that they do, so it must be back soon by itself.
+    package static let longestUnasked = TimeAmount.seconds(2)
 
     private var failures = 0
+    private let longest: TimeAmount
 
-    package init() {}
+    package init(longest: TimeAmount = Self.longest) { self.longest = longest }
 
     package mutating func succeeded() { self.failures = 0 }
 
-    /// How long to wait after one more failure: at least ``shortest``, at most ``longest``, random in between.
+    /// How long to wait after one more failure: at least ``shortest``, at most the longest, random in between.
     package mutating func failed(random: inout some RandomNumberGenerator) -> TimeAmount {
         let doubled = Self.shortest.nanoseconds << Int64(min(self.failures, 7))
         self.failures += 1
-        let most = min(doubled, Self.longest.nanoseconds)
+        let most = min(doubled, self.longest.nanoseconds)
         return .nanoseconds(.random(in: Self.shortest.nanoseconds...most, using: &random))
     }
 }

@@ -4,21 +4,27 @@ import NIOCore
 import NIOSSL
 package import WarrenCore
 
-/// Dials the carrier of a session: a TCP connection to a server named in our configuration, with TLS around it if asked.
+/// Dials the carrier of a session: a TCP connection to a server, with TLS around it and a WebSocket inside if asked.
 package struct CarrierDialer: Sendable, CustomStringConvertible {
     private let dialer: Dialer
     private let host: Host
     private let port: UInt16
     private let tls: TLSClient?
+    private let webSocket: WebSocketClient?
 
-    package init(dialer: Dialer, host: Host, port: UInt16, tls: TLSClient?) {
+    /// - Parameter isTrusted: the host stands in our own configuration, so the egress policy has no say.
+    package init(
+        dialer: Dialer, host: Host, port: UInt16, tls: TLSClient?, webSocket: WebSocketClient? = nil,
+        isTrusted: Bool = true
+    ) {
         var dialer = dialer
-        dialer.policy = .everything
+        if isTrusted { dialer.policy = .everything }
         dialer.sockets = .carrier
         self.dialer = dialer
         self.host = host
         self.port = port
         self.tls = tls
+        self.webSocket = webSocket
     }
 
     package var description: String { Destination.tcp(self.host, port: self.port).description }
@@ -27,29 +33,45 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
     package func dial(
         on loop: SocketLoop, answer: @escaping (Result<any Leg, CarrierFailure>) -> Void
     ) -> any OpenAttempt {
-        self.dialer.dial(self.host, port: self.port, on: loop) { result in
+        let attempt = DressedAttempt()
+        attempt.step = self.dialer.dial(self.host, port: self.port, on: loop) { result in
             switch result {
-            case .success(let leg): answer(self.secure(leg))
-            case .failure(let fault): answer(.failure(CarrierFailure("cannot connect: \(fault.rawValue)")))
+            case .success(let leg): self.dress(leg, attempt, answer)
+            case .failure(let fault): answer(.failure(CarrierFailure("cannot connect: \(fault.rawValue)", fault)))
             }
         }
+        return attempt
     }
 
-    private func secure(_ leg: SocketLeg) -> Result<any Leg, CarrierFailure> {
-        guard let tls else { return .success(leg) }
+    /// Puts TLS and a WebSocket on the connection.
+    private func dress(
+        _ leg: SocketLeg, _ attempt: DressedAttempt, _ answer: @escaping (Result<any Leg, CarrierFailure>) -> Void
+    ) {
         do {
-            let channel = LegChannel(leg, on: leg.loop)
-            try channel.start([tls.makeHandler(for: self.host)])
-            return .success(try ChannelLeg.last(of: channel))
+            let handlers = try self.tls.map { [try $0.makeHandler(for: self.host)] } ?? []
+            if let webSocket {
+                attempt.next = webSocket.upgrade(leg, behind: handlers, on: leg.loop, answer: answer)
+            } else if handlers.isEmpty {
+                answer(.success(leg))
+            } else {
+                let channel = LegChannel(leg, on: leg.loop)
+                try channel.start(handlers)
+                answer(.success(try ChannelLeg.last(of: channel)))
+            }
         } catch {
             leg.discard()
-            return .failure(CarrierFailure("TLS: \(error)"))
+            answer(.failure(CarrierFailure("TLS: \(error)")))
         }
     }
 }
 
-/// Why a carrier could not be had, in one sentence.
-package struct CarrierFailure: Error, CustomStringConvertible {
-    package let description: String
-    package init(_ description: String) { self.description = description }
+/// The connection first, then what is put on it.
+private final class DressedAttempt: OpenAttempt {
+    var step: (any OpenAttempt)?
+    var next: (any OpenAttempt)?
+
+    func cancel() {
+        self.step?.cancel()
+        self.next?.cancel()
+    }
 }

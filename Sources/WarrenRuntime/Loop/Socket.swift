@@ -32,7 +32,8 @@ package final class Socket: Watched {
     /// The system tells of room: most sockets never need to be told.
     private var watchesWriting: Bool
     private(set) var hasFailed = false
-    private var peerHasEnded = false
+    /// The peer will send no more than what is already there.
+    private(set) var peerHasEnded = false
     private(set) var isClosed = false
     private var isBusy = false
 
@@ -71,6 +72,14 @@ package final class Socket: Watched {
         self.isBusy = false
         guard !self.isClosed else { return }
         self.watcher?.socketIsReady(self)
+    }
+
+    /// Takes the socket off its loop and leaves it open, for another loop.
+    func release() -> CInt {
+        self.isClosed = true
+        self.watcher = nil
+        self.loop.unwatch(self, self.descriptor)
+        return self.descriptor
     }
 
     /// Closes at once. With `reset`, the peer sees an error instead of an end, and what is on its way is dropped.

@@ -128,7 +128,7 @@ extension SocketLoop {
         _ = cws_poller_add_writing(self.poller, socket.descriptor, token.toOpaque())
     }
 
-    /// Watches a listening descriptor until ``unwatch(_:listening:)``.
+    /// Watches a listening descriptor until ``unwatch(_:_:)``.
     func watch(_ watched: Watched, listening descriptor: CInt) -> Bool {
         let token = Unmanaged.passRetained(watched)
         guard cws_poller_add_listener(self.poller, descriptor, token.toOpaque()) == 0 else {
@@ -138,7 +138,8 @@ extension SocketLoop {
         return true
     }
 
-    func unwatch(_ watched: Watched, listening descriptor: CInt) {
+    /// For a descriptor that stays open.
+    func unwatch(_ watched: Watched, _ descriptor: CInt) {
         _ = cws_poller_remove(self.poller, descriptor)
         self.forget(watched)
     }

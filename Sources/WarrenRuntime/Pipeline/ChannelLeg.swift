@@ -10,6 +10,8 @@ package final class ChannelLeg: Leg {
     private let channel: LegChannel
     private var context: ChannelHandlerContext?
     private var isReading = true
+    /// Put back by somebody who read too far.
+    private var early: ByteBuffer?
     private var hasBegun = false
     private var inputEnded = false
     private var outputEnded = false
@@ -37,6 +39,11 @@ extension ChannelLeg {
 
     package func begin() {
         self.hasBegun = true
+        if let early {
+            self.early = nil
+            self.events?.received(early, by: self)
+            self.events?.receivedBurst(by: self)
+        }
         if self.isGone {
             self.events?.ended(self, self.fault)
         } else if self.inputEnded {
@@ -45,6 +52,8 @@ extension ChannelLeg {
             self.context?.read()
         }
     }
+
+    package func unread(_ bytes: ByteBuffer) { if bytes.readableBytes > 0 { self.early = bytes } }
 
     package func write(_ bytes: ByteBuffer) {
         guard !self.outputEnded, let context else { return }

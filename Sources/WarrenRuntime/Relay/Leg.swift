@@ -13,8 +13,11 @@ package protocol Leg: AnyObject {
     /// Whether a write finds room. A write that does not is still taken: the other end stops soon.
     var isWritable: Bool { get }
 
-    /// Starts the flow of events to ``events``, with the end of the input first if that has come already.
+    /// Starts the flow of events to ``events``: first what was put back, then the end of the input if that has come
+    /// already. Called again when a carrier becomes a stream.
     func begin()
+    /// Puts bytes back that were read too far: they come first at the next ``begin()``.
+    func unread(_ bytes: ByteBuffer)
     func write(_ bytes: ByteBuffer)
     /// Sends what was written: once per burst of writes.
     func flush()
@@ -44,6 +47,8 @@ package struct LegNeeds: OptionSet, Sendable {
     static let counts = LegNeeds(rawValue: 2)
     /// Reads and unsent bytes in small steps: the other end is one of many streams, and pressure must be told early.
     static let smallSteps = LegNeeds(rawValue: 4)
+    /// ``LegEvents/finished(by:)`` is told even while reading is off and bytes before the end are unread.
+    static let earlyEnd = LegNeeds(rawValue: 8)
 }
 
 /// What a leg tells its relay, or its session.

@@ -71,6 +71,7 @@ package final class Relay: LegEvents {
         leg.setReading(self.back.leg.isWritable)  // the machine may have stopped it
         if early.readableBytes > 0 { self.received(early, by: leg) }
         self.receivedBurst(by: leg)  // also for what the machine delivered just before it left
+        if self.back.hasFinished { leg.finish() }  // the machine was told, and may have kept it for its peer
         if self.hasBegun { leg.begin() } else { self.begin() }
     }
 

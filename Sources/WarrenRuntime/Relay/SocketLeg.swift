@@ -26,6 +26,8 @@ package final class SocketLeg: Leg {
     var needs = LegNeeds()
     var queue = SendQueue()
     var ending = Ending.open
+    /// Put back by somebody who read too far.
+    private var early: ByteBuffer?
     var hasBegun = false
     var inputEnded = false
     var fault: StreamFault?
@@ -41,10 +43,10 @@ package final class SocketLeg: Leg {
     var isReading = true
     private var isFull = false
     private var takesSmallSteps = false
-    var onClose: (() -> Void)?
+    var onClose: (@Sendable () -> Void)?
 
     /// - Parameter onClose: called once, when the descriptor is closed.
-    init(_ socket: Socket, peer: PeerAddress, options: SocketOptions, onClose: (() -> Void)? = nil) {
+    init(_ socket: Socket, peer: PeerAddress, options: SocketOptions, onClose: (@Sendable () -> Void)? = nil) {
         self.socket = socket
         self.peerAddress = peer
         self.options = options
@@ -98,6 +100,7 @@ extension SocketLeg {
 extension SocketLeg {
     package func begin() {
         self.hasBegun = true
+        self.deliverEarly()
         if self.ending == .gone {
             self.events?.ended(self, self.fault)
         } else if self.inputEnded {
@@ -106,6 +109,14 @@ extension SocketLeg {
             self.stepSmall()
             if self.socket.isReadable { self.socket.again() }
         }
+    }
+
+    package func unread(_ bytes: ByteBuffer) { if bytes.readableBytes > 0 { self.early = bytes } }
+
+    private func deliverEarly() {
+        guard let early else { return }
+        self.early = nil
+        self.received(early)
     }
 
     private func stepSmall() {
@@ -118,6 +129,12 @@ extension SocketLeg {
         guard reading != self.isReading else { return }
         self.isReading = reading
         if reading && self.hasBegun && self.socket.isReadable { self.socket.again() }
+        if self.mustTellEnd { self.socket.again() }
+    }
+
+    /// The end has come behind bytes that nobody reads, and is of interest all the same.
+    private var mustTellEnd: Bool {
+        !self.isReading && self.needs.contains(.earlyEnd) && self.socket.peerHasEnded && self.ending != .gone
     }
 
     var mayRead: Bool {
@@ -181,6 +198,7 @@ extension SocketLeg: SocketWatcher {
         // A write would find the reset first.
         if socket.isWritable && !socket.hasFailed { self.flush() }
         self.readSome()
+        if self.mustTellEnd { self.events?.finished(by: self) }
     }
 }
 

@@ -12,6 +12,8 @@ package final class StreamLeg: Leg {
     private var isPaused = false
     /// Has been given bytes in the session's current turn.
     var isDirty = false
+    /// Put back by somebody who read too far.
+    private var early: ByteBuffer?
     /// Bytes handed to the session while it was paused: they count as sent when it goes on.
     private var parked = 0
 
@@ -22,7 +24,14 @@ package final class StreamLeg: Leg {
 
     package var isWritable: Bool { !self.isPaused && (self.session?.hasRoom(on: self.id) ?? true) }
 
-    package func begin() {}
+    package func begin() {
+        guard let early else { return }
+        self.early = nil
+        self.events?.received(early, by: self)
+        self.events?.receivedBurst(by: self)
+    }
+
+    package func unread(_ bytes: ByteBuffer) { if bytes.readableBytes > 0 { self.early = bytes } }
 
     package func write(_ bytes: ByteBuffer) {
         let count = bytes.readableBytes

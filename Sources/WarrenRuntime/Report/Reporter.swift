@@ -33,6 +33,8 @@ package struct Reporter: Sendable {
         static let reason = "reason"
         static let address = "address"
         static let retry = "retryMs"
+        static let instance = "instance"
+        static let lifetime = "lifetimeS"
     }
 }
 
@@ -59,6 +61,34 @@ extension Reporter {
     /// Says why a destination was not allowed: the stream's own line has room for one word only.
     package func egressRefused(_ refusal: EgressRefusal) {
         self.logger.info("not allowed", metadata: [Key.reason: "\(refusal)"])
+    }
+}
+
+/// Whose carrier it is that we dial.
+package enum TunnelEnd: Sendable {
+    case inbound(String)
+    case outbound(String)
+
+    var name: String {
+        switch self {
+        case .inbound(let name), .outbound(let name): name
+        }
+    }
+
+    /// Streams are asked of it, so that it knows when it is missed.
+    var isAsked: Bool {
+        switch self {
+        case .inbound: false
+        case .outbound: true
+        }
+    }
+
+    /// The key of log metadata.
+    fileprivate var role: String {
+        switch self {
+        case .inbound: "inbound"
+        case .outbound: "outbound"
+        }
     }
 }
 
@@ -147,20 +177,41 @@ extension Reporter {
         )
     }
 
-    package func sessionUp(outbound: String, peer: String) {
-        self.count("warren_tunnels", outbound, "up")
-        self.logger.info("tunnel up", metadata: [Key.outbound: "\(outbound)", Key.peer: "\(peer)"])
+    package func tunnelUp(_ end: TunnelEnd, peer: String) {
+        self.count("warren_tunnels", end.name, "up")
+        self.logger.info("tunnel up", metadata: [end.role: "\(end.name)", Key.peer: "\(peer)"])
     }
 
-    package func sessionLost(outbound: String, peer: String, reason: String, pause: TimeAmount, wasUp: Bool) {
-        self.count("warren_tunnels", outbound, wasUp ? "down" : "failed")
+    package func tunnelLost(_ end: TunnelEnd, peer: String, reason: String, pause: TimeAmount, wasUp: Bool) {
+        self.count("warren_tunnels", end.name, wasUp ? "down" : "failed")
         self.logger.warning(
             wasUp ? "tunnel down; trying again" : "tunnel not up; trying again",
             metadata: [
-                Key.outbound: "\(outbound)", Key.peer: "\(peer)", Key.reason: "\(reason)",
+                end.role: "\(end.name)", Key.peer: "\(peer)", Key.reason: "\(reason)",
                 Key.retry: .stringConvertible(Int(pause.nanoseconds / 1_000_000)),
             ]
         )
+    }
+
+    /// One of several carriers could not be had; the next one is tried, or what comes of it is said elsewhere.
+    package func carrierFailed(_ end: TunnelEnd, peer: String, reason: String) {
+        self.count("warren_tunnels", end.name, "failed")
+        self.logger.notice(
+            "carrier not to be had",
+            metadata: [end.role: "\(end.name)", Key.peer: "\(peer)", Key.reason: "\(reason)"]
+        )
+    }
+
+    /// A relay gave us a name under which others reach us.
+    package func granted(inbound: String, peer: SocketAddress?, _ grant: Grant) {
+        var metadata: Logger.Metadata = [
+            Key.inbound: "\(inbound)", Key.peer: "\(peer?.text ?? "-")", Key.destination: "\(grant.destination)",
+        ]
+        if let instance = grant.instance { metadata[Key.instance] = "\(instance)" }
+        if let lifetime = grant.lifetime {
+            metadata[Key.lifetime] = .stringConvertible(Int(lifetime.nanoseconds / 1_000_000_000))
+        }
+        self.logger.info("reachable", metadata: metadata)
     }
 
     package func listening(inbound: String, protocol: String, address: SocketAddress) {

@@ -7,7 +7,7 @@ package import WarrenCore
 package final class InboundSessions: SessionOwner {
     package let label: StreamLabel
     package let judge: any Authenticator
-    private let outbound: any Outbound
+    package let outbound: any Outbound
     /// The streams' destinations stand in our own configuration.
     private let isTrusted: Bool
     /// Fronts end with their one stream, whose line says it all; tunnels are reported on their own.

@@ -102,12 +102,24 @@ extension SessionHandler {
 
     /// The machine is done: its carrier is the stream from here on, without any cost of the protocol.
     func handOver(_ id: StreamID, _ leftover: ByteBuffer) {
+        if let answer = self.asked.removeValue(forKey: id) { return self.handOver(leftover, to: answer) }
         guard let relay = self.relays.removeValue(forKey: id) else { return self.shutDown(.finished) }
         self.legs[id] = nil
         self.carrier.flush()
         guard !self.isOver else { return }
         self.over(.finished)
         relay.replaceFront(by: self.carrier, early: leftover)
+    }
+
+    /// The stream that we asked for is the carrier itself.
+    private func handOver(_ leftover: ByteBuffer, to answer: (Result<any Leg, StreamFault>) -> Void) {
+        self.carrier.flush()
+        guard !self.isOver else { return answer(.failure(.sessionLost)) }
+        self.over(.finished)
+        self.carrier.events = nil
+        self.carrier.unread(leftover)
+        self.carrier.setReading(true)  // the machine may have stopped it
+        answer(.success(self.carrier))
     }
 }
 

@@ -125,6 +125,7 @@ extension SessionHandler {
         case .ready:
             self.isReady = true
             self.owner.sessionReady(self)
+        case .granted(let grant): self.owner.sessionGranted(self, grant)
         case .handOver(let id, let leftover): self.handOver(id, leftover)
         case .close(let reason): self.close(reason)
         }

@@ -18,7 +18,13 @@ package protocol SessionOwner: Sendable {
     /// The handler is on its carrier.
     func sessionBegan(_ session: any Session)
     func sessionReady(_ session: any Session)
+    /// The relay at the far end lets others reach us in this way.
+    func sessionGranted(_ session: any Session, _ grant: Grant)
     func sessionEnded(_ session: any Session, _ reason: CloseReason)
+}
+
+extension SessionOwner {
+    package func sessionGranted(_ session: any Session, _ grant: Grant) {}
 }
 
 /// A running session, whatever its machine.

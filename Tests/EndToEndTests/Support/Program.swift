@@ -93,6 +93,9 @@ final class Program: Sendable {
         return Outcome(code: await self.exit.code(), output: self.output.text, errors: self.errors.text)
     }
 
+    /// The first line of its output with this in it; nil if the output ends without one.
+    func output(with part: String) async -> String? { await self.output.line(with: part) }
+
     func signal(_ signal: Int32) { self.exit.ifRunning { kill(self.process, signal) } }
 
     deinit { self.signal(SIGKILL) }

@@ -10,7 +10,7 @@ struct Server: Sendable {
     let channel: any Channel
     let port: Int
 
-    fileprivate static func start(
+    static func start(
         _ initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws -> Server {
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)

@@ -3,6 +3,14 @@
 import NIOCore
 import NIOPosix
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// One end of a TCP connection of the test.
 struct Wire: Sendable {
     let channel: any Channel
@@ -50,6 +58,13 @@ struct Wire: Sendable {
     func send(_ bytes: ByteBuffer) async throws { try await self.channel.writeAndFlush(bytes) }
     func finish() async throws { try await self.channel.close(mode: .output) }
     func close() { self.channel.close(promise: nil) }
+
+    /// Ends so that the other side sees an error.
+    func reset() async throws {
+        let socket = self.channel as? any SocketOptionProvider
+        try await socket?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+        try await self.channel.close()
+    }
 
     /// Takes exactly so many bytes.
     func read(_ count: Int) async throws -> ByteBuffer {

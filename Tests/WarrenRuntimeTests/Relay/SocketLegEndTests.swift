@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NIOCore
+import Synchronization
 import Testing
 import WarrenCore
 
@@ -16,12 +17,15 @@ private final class Rig {
     var closes: Int { self.box.closes }
     private let box = Box()
 
-    private final class Box { var closes = 0 }
+    private final class Box: Sendable {
+        let count = Atomic(0)
+        var closes: Int { self.count.load(ordering: .relaxed) }
+    }
 
     init(isTCP: Bool = false, room: CInt? = nil, needs: LegNeeds = []) throws {
         let box = self.box
         self.far = try LocalPair(isTCP: isTCP, room: room)
-        self.leg = self.far.makeLeg { box.closes += 1 }
+        self.leg = self.far.makeLeg { box.count.add(1, ordering: .relaxed) }
         self.probe = LegProbe(self.far.loop, needs: needs)
         self.leg.events = self.probe
         self.leg.begin()

@@ -19,11 +19,8 @@ private struct Rig: Sendable {
     init(port: UInt16) {
         let loop = Pair.loops.next()
         let dialer = Dialer(resolver: ScriptedResolver(v4: [], v6: []), policy: .everything)
-        let carrier = CarrierDialer(dialer: dialer, host: Host("127.0.0.1"), port: port, tls: nil)
-        self.loop = loop
-        self.outbound = SessionOutbound(
-            name: "far", home: loop, carrier: carrier, reporter: self.log.reporter
-        ) { leg, owner, loop in
+        let dial = CarrierDialer(dialer: dialer, host: Host("127.0.0.1"), port: port, tls: nil)
+        let carrier = SessionCarrier(dial) { leg, owner, loop in
             let script = Script()
             script.onCall = { script, call in
                 switch call {
@@ -39,6 +36,8 @@ private struct Rig: Sendable {
             let site = Site(loop: loop, residents: Residents())
             site.start(ScriptedMachine(script: script), on: leg, owner: owner)
         }
+        self.loop = loop
+        self.outbound = SessionOutbound(name: "far", home: loop, carrier: carrier, reporter: self.log.reporter)
     }
 
     /// Asks for a stream; the answer is nil if there is one. The future fails only if the test is over first.

@@ -43,7 +43,7 @@ final class LocalPair {
 
     deinit { self.close() }
 
-    func makeLeg(_ options: SocketOptions = SocketOptions(), onClose: (() -> Void)? = nil) -> SocketLeg {
+    func makeLeg(_ options: SocketOptions = SocketOptions(), onClose: (@Sendable () -> Void)? = nil) -> SocketLeg {
         let peer = PeerAddress(IPAddress(v4: 0x7F00_0001), port: 1)
         return SocketLeg(self.socket, peer: peer, options: options, onClose: onClose)
     }

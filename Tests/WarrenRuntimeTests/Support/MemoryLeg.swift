@@ -35,6 +35,12 @@ final class MemoryLeg: Leg {
         return (one, two)
     }
 
+    func unread(_ bytes: ByteBuffer) {
+        var bytes = bytes
+        bytes.writeImmutableBuffer(self.arrived)
+        self.arrived = bytes
+    }
+
     func begin() {
         self.hasBegun = true
         self.pump()

@@ -9,6 +9,7 @@ import WarrenCore
 final class ScriptedLeg: Leg {
     enum Call: Hashable {
         case begin
+        case unread(String)
         case write(String)
         case flush
         case reading(Bool)
@@ -27,6 +28,7 @@ final class ScriptedLeg: Leg {
     init(peer: SocketAddress? = nil) { self.peer = peer }
 
     func begin() { self.calls.append(.begin) }
+    func unread(_ bytes: ByteBuffer) { self.calls.append(.unread(String(buffer: bytes))) }
     func write(_ bytes: ByteBuffer) { self.calls.append(.write(String(buffer: bytes))) }
     func flush() { self.calls.append(.flush) }
     func setReading(_ reading: Bool) {

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenCore
+import WarrenRuntime
+
+extension Assembly.Outbound {
+    func build(_ around: Surroundings) -> any WarrenRuntime.Outbound {
+        switch self.draft {
+        case .direct(let draft):
+            var dialer = around.dialer
+            dialer.bind = draft.bind
+            if draft.prefersIPv4 { dialer.prefer = .v4 }
+            return DirectOutbound(name: around.name, dialer: dialer)
+        case .session(let draft):
+            let loops = around.loops
+            let install = draft.install
+            let carrier = SessionCarrier(draft.carrier.dialer(around.dialer)) { leg, owner, loop in
+                try install(leg, owner, loops.site(on: loop))
+            }
+            return SessionOutbound(
+                name: around.name, home: loops.next(), carrier: carrier, reporter: around.reporter
+            )
+        case .made(let draft):
+            return draft.build(around)
+        }
+    }
+}
+
+extension Assembly.Inbound {
+    func build(
+        _ around: Surroundings, to target: any WarrenRuntime.Outbound, into plan: inout Node.Plan,
+        _ watched: inout [FileWatcher.Watched]
+    ) {
+        switch self.draft {
+        case .listening(let draft):
+            plan.listeners.append(self.listener(draft, around, to: target, &watched))
+        case .part(let draft):
+            let sessions = InboundSessions(
+                name: around.name, protocol: self.entry.type, outbound: target, isTrusted: draft.isTrusted,
+                isTunnel: true, reporter: around.reporter
+            )
+            plan.parts.append(draft.build(around, sessions))
+        }
+    }
+
+    private func listener(
+        _ draft: ListeningDraft, _ around: Surroundings, to target: any WarrenRuntime.Outbound,
+        _ watched: inout [FileWatcher.Watched]
+    ) -> Listener.Plan {
+        let reporter = around.reporter
+        let sessions = InboundSessions(
+            name: around.name, protocol: self.entry.type, outbound: target, judge: draft.judge,
+            isTrusted: draft.isTrusted, isTunnel: draft.isTunnel, reporter: reporter
+        )
+        watched += draft.watched.map { $0.reporting(to: reporter, about: around.name) }
+        let loops = around.loops
+        let install = draft.install
+        return Listener.Plan(
+            name: around.name, protocol: self.entry.type, host: draft.listen.host?.description,
+            port: draft.listen.port, tls: draft.tls?.server(around, &watched), handshake: around.limits.handshake,
+            sockets: draft.sockets, home: target.home
+        ) { leg, loop in
+            try install(leg, sessions, loops.site(on: loop))
+        }
+    }
+}
+
+extension Assembly.Relay {
+    func build(_ around: Surroundings, into plan: inout Node.Plan, _ watched: inout [FileWatcher.Watched]) {
+        let built = self.draft.build(around)
+        plan.parts.append(built.part)
+        for (port, calls) in zip(self.draft.ports, built.ports) {
+            var listener = Listener.Plan(
+                name: around.name + port.suffix, protocol: self.entry.type, host: port.listen.host?.description,
+                port: port.listen.port, tls: port.tls?.server(around, &watched), handshake: around.limits.handshake,
+                sockets: .carrier, home: built.home, install: calls.install
+            )
+            listener.onBound = calls.onBound
+            plan.listeners.append(listener)
+        }
+    }
+}
+
+extension TLSMaterial {
+    /// For a listener: its certificate is exchanged when the files change.
+    fileprivate func server(_ around: Surroundings, _ watched: inout [FileWatcher.Watched]) -> TLSServer {
+        let server = TLSServer(context: self.context)
+        let changed = FileWatcher.Watched(paths: self.files) { server.replace(by: try self.reread()) }
+        watched.append(changed.reporting(to: around.reporter, about: around.name))
+        return server
+    }
+}

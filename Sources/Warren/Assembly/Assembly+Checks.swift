@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import WarrenCore
+import WarrenRuntime
+
+// What is found when all entries are looked at together.
+extension Assembly {
+    /// Somewhere to listen, as the file has it.
+    struct ListeningPlace {
+        let entry: Entry
+        let key: String
+        let listen: ListenAddress
+        let hasTLS: Bool
+        let exposure: String
+        /// Whoever reaches it may have it connect to wherever the egress policy allows.
+        let isOpenToAll: Bool
+
+        /// From elsewhere than this machine.
+        var isReachable: Bool { self.listen.host?.isLoopback != true }
+    }
+
+    static func places(_ inbounds: [Inbound], _ relays: [Relay]) -> [ListeningPlace] {
+        inbounds.compactMap { inbound in
+            guard case .listening(let draft) = inbound.draft else { return nil }
+            return ListeningPlace(
+                entry: inbound.entry, key: "listen", listen: draft.listen, hasTLS: draft.tls != nil,
+                exposure: inbound.type.exposure, isOpenToAll: draft.isOpenToAll
+            )
+        }
+            + relays.flatMap { relay in
+                relay.draft.ports.map {
+                    ListeningPlace(
+                        entry: relay.entry, key: $0.key, listen: $0.listen, hasTLS: $0.tls != nil,
+                        exposure: relay.type.exposure, isOpenToAll: false
+                    )
+                }
+            }
+    }
+
+    /// Two listeners on one address would only be found when the second one is bound.
+    static func checkPorts(_ places: [ListeningPlace], _ findings: Findings) {
+        var taken: [ListenAddress: String] = [:]
+        for place in places where place.listen.port > 0 {
+            if let other = taken.updateValue(place.entry.name, forKey: place.listen) {
+                let what = "\(quoted(other)) listens on \(place.listen) already"
+                findings.report(what, at: place.entry.section.place(of: place.key), hint: "choose another port")
+            }
+        }
+    }
+
+    /// An inbound without a target needs an outbound that has one.
+    static func checkTargets(_ inbounds: [Inbound], _ outbounds: [Entry], _ findings: Findings) {
+        for inbound in inbounds where inbound.draft.needsTarget {
+            let outbound = outbounds.first { $0.name == inbound.entry.to?.value }
+            let type = Registry.outbounds.first { $0.entry.name == outbound?.type }
+            guard type?.knowsTarget != true else { continue }
+            inbound.entry.section.missing(
+                "target", expected: "a host and port, or an outbound under \"to\" that knows where to go"
+            )
+        }
+    }
+
+    static func exposures(_ places: [ListeningPlace]) -> [String] {
+        places.filter { $0.isReachable && !$0.hasTLS }.map { place in
+            let name = "\(place.entry.name) (\(place.entry.type)) listens on \(place.listen) without TLS"
+            return "\(name): a stranger on the path could read \(place.exposure)"
+        }
+    }
+
+    static func openPlaces(_ places: [ListeningPlace]) -> [String] {
+        places.filter { $0.isReachable && $0.isOpenToAll }.map { place in
+            let name = "\(place.entry.name) (\(place.entry.type)) listens on \(place.listen) without users"
+            return "\(name): everybody who reaches it may use it"
+        }
+    }
+
+    static func exposures(dialling inbounds: [Inbound], _ outbounds: [Outbound]) -> [String] {
+        let fromInbounds = inbounds.flatMap { inbound -> [String] in
+            guard case .part(let draft) = inbound.draft else { return [] }
+            return draft.carriers.compactMap { $0.warning(inbound.entry, inbound.type.exposure) }
+        }
+        let fromOutbounds = outbounds.flatMap { outbound -> [String] in
+            guard let exposure = outbound.type.exposure else { return [] }
+            return outbound.draft.carriers.compactMap { $0.warning(outbound.entry, exposure) }
+        }
+        return fromInbounds + fromOutbounds
+    }
+}
+
+extension InboundDraft {
+    fileprivate var needsTarget: Bool {
+        switch self {
+        case .listening(let draft): draft.needsTarget
+        case .part(let draft): draft.needsTarget
+        }
+    }
+}
+
+extension OutboundDraft {
+    fileprivate var carriers: [CarrierDraft] {
+        switch self {
+        case .direct: []
+        case .session(let draft): [draft.carrier]
+        case .made(let draft): draft.carriers
+        }
+    }
+}
+
+extension CarrierDraft {
+    /// Nil where nobody on the path could read.
+    fileprivate func warning(_ entry: Entry, _ exposure: String) -> String? {
+        guard self.tls == nil, !self.target.host.isLoopback else { return nil }
+        let place = "\(entry.name) (\(entry.type)) dials \(self.target) without TLS"
+        return "\(place): a stranger on the path could read \(exposure)"
+    }
+}
+
+extension Host {
+    fileprivate var isLoopback: Bool {
+        switch self {
+        case .address(let address): AddressClass(address) == .loopback
+        case .name(let name): name == "localhost"
+        }
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import WarrenCore
+import WarrenRuntime
+
+/// A carrier to dial whose keys are good.
+struct CarrierDraft: Sendable {
+    let scheme: CarrierScheme
+    let target: Target
+    /// Nil for a scheme without TLS.
+    let tls: TLSMaterial?
+
+    /// - Parameters:
+    ///   - path: what to ask for, over a WebSocket.
+    ///   - isTrusted: false where a peer named the target, so that the egress policy has its say.
+    func dialer(_ dialer: Dialer, webSocket path: String? = nil, isTrusted: Bool = true) -> CarrierDialer {
+        let tls = self.tls.map { TLSClient(context: $0.context, serverName: $0.serverName) }
+        let port: UInt16 = self.scheme.isSecure ? 443 : 80
+        let name = self.target.port == port ? "\(self.target.host)" : "\(self.target)"
+        return CarrierDialer(
+            dialer: dialer, host: self.target.host, port: self.target.port, tls: tls,
+            webSocket: path.map { WebSocketClient(host: name, path: $0) }, isTrusted: isTrusted
+        )
+    }
+
+    /// The same scheme and TLS, another host.
+    func moved(to target: Target) -> CarrierDraft {
+        CarrierDraft(scheme: self.scheme, target: target, tls: self.tls)
+    }
+}
+
+extension CarrierDraft: CustomStringConvertible {
+    var description: String { "\(self.scheme.rawValue)://\(self.target)" }
+}
+
+extension Section {
+    /// The carriers under a key that is dialled, one or several, with the `tls:` block beside it.
+    ///
+    /// - Returns: empty after a report.
+    func carriersToDial(_ key: String, defaultPort: UInt16) -> [CarrierDraft] {
+        let addresses = self.required(key, .list(.carrierToDial(defaultPort: defaultPort))) ?? []
+        let settings = self.tls(for: .client)
+        let needsTLS = addresses.contains { $0.scheme?.isSecure == true }
+        let tls = (settings ?? (needsTLS ? self.defaultTLS() : nil)).flatMap { TLSMaterial($0, self.findings) }
+        guard (settings != nil || needsTLS) == (tls != nil) else { return [] }
+        return addresses.map { address in
+            let scheme = address.scheme(hasTLS: settings != nil)
+            return CarrierDraft(scheme: scheme, target: address.address, tls: scheme.isSecure ? tls : nil)
+        }
+    }
+
+    private func defaultTLS() -> TLSSettings {
+        TLSSettings(
+            certificate: nil, key: nil, authority: nil, serverName: nil, verifies: true, role: .client,
+            place: self.place
+        )
+    }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import NIOHTTP1
+import WarrenCore
+import WarrenJET
+import WarrenRuntime
+
+/// The side entrance of a JET relay: calls, and carriers that come as WebSockets.
+final class JETCalls: HTTPService {
+    private let place: MeetingPlace<JET.RelayMachine>
+    private let takesCalls: Bool
+
+    /// - Parameter takesCalls: false where another port takes them; whether the relay is alive is told everywhere.
+    init(_ place: MeetingPlace<JET.RelayMachine>, takesCalls: Bool) {
+        self.place = place
+        self.takesCalls = takesCalls
+    }
+
+    func answer(_ request: HTTPServiceRequest) -> HTTPServiceAnswer {
+        let path = request.uri.lowercased()
+        if JET.Request.Kind.allCases.contains(where: { path.hasPrefix("/jet/\($0.rawValue)/") }) {
+            return .upgradeRequired
+        }
+        guard self.takesCalls || path.hasSuffix("/health") else { return HTTPServiceAnswer(.notFound) }
+        let call = JET.Call(
+            method: request.method.rawValue, path: request.uri, authorization: request.authorization,
+            isLocal: request.peer != nil && self.address(of: request) == nil
+        )
+        let answer = self.place.tell { machine, now in machine.call(call, now: now) }
+        return HTTPServiceAnswer(
+            HTTPResponseStatus(statusCode: answer.status), headers: ["Content-Type": answer.contentType],
+            body: ByteBuffer(string: answer.body)
+        )
+    }
+
+    func mayUpgrade(_ request: HTTPServiceRequest) -> UpgradeVerdict<CarrierID> {
+        let id = self.place.expect()
+        let address = self.address(of: request)
+        let refusal = self.place.tell { machine, now in
+            machine.upgrade(id, path: request.uri, from: address, now: now)
+        }
+        return refusal.map { .refused(HTTPResponseStatus(statusCode: $0)) } ?? .granted(id)
+    }
+
+    func upgraded(_ leg: any Leg, _ request: HTTPServiceRequest, token id: CarrierID, on loop: SocketLoop) {
+        self.place.arrive(leg, as: id) { machine in machine.upgraded(id) }
+    }
+
+    func abandoned(_ id: CarrierID) { self.place.tell { machine, _ in machine.leave(id) } }
+
+    /// Nil for this machine itself.
+    private func address(of request: HTTPServiceRequest) -> IPAddress? {
+        MeetingPlace<JET.RelayMachine>.address(of: request.peer)
+    }
+}

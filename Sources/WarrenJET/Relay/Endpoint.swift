@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension JET {
+    /// Where a relay listens, as a candidate says it to peers.
+    public struct Endpoint: Hashable, Sendable {
+        public enum Scheme: String, Hashable, Sendable, CaseIterable {
+            case tcp
+            case tls
+            case ws
+            case wss
+
+            /// Whether a packet opens the session there, and not an upgrade.
+            var takesPackets: Bool { self == .tcp || self == .tls }
+
+            /// The word of the listing.
+            var listed: String {
+                switch self {
+                case .tcp: "Tcp"
+                case .tls: "Tls"
+                case .ws: "Ws"
+                case .wss: "Wss"
+                }
+            }
+        }
+
+        public var scheme: Scheme
+        /// Used where the relay has no name of its own.
+        public var host: String
+        public var port: UInt16
+
+        public init(scheme: Scheme, host: String, port: UInt16) {
+            self.scheme = scheme
+            self.host = host
+            self.port = port
+        }
+
+        /// `tcp://host:8080`, `wss://[2001:db8::1]:443/`.
+        ///
+        /// - Parameter isOnly: whether the port of the relay's name stands for this one.
+        func url(of instance: String, isOnly: Bool) -> String {
+            let name = InstanceName(instance.isEmpty ? self.host : instance)
+            let port = isOnly && !instance.isEmpty ? name.port ?? self.port : self.port
+            return "\(self.scheme.rawValue)://\(name.hostInURL):\(port)\(self.scheme.takesPackets ? "" : "/")"
+        }
+    }
+}

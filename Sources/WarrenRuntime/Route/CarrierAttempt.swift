@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenCore
+
+/// One stream on its way to a carrier of its own.
+///
+/// ```
+/// trying ──carrier──> asking ──yes──> answered
+///   │ ^ the next carrier  │ no
+///   │ └───────────────────┘        a fresh ticket: all over again
+///   └──none left──> waiting for a fresh ticket, if there are any ──> answered
+/// ```
+final class CarrierAttempt: OpenAttempt {
+    /// How long a stream that was refused looks for a fresh ticket, and how often.
+    private static let patience = TimeAmount.seconds(2)
+    private static let pause = TimeAmount.milliseconds(10)
+
+    private let request: StreamRequest
+    private let loop: SocketLoop
+    private let outbound: CarrierOutbound
+    private let reporter: Reporter
+    private let deadline: NIODeadline
+    private var route: CarrierOutbound.Route
+    private var carriers: ArraySlice<SessionCarrier>
+    private var wasRedirected = false
+    /// The carrier in hand is one that a peer named.
+    private var isElsewhere = false
+    private var answer: ((Result<any Leg, StreamFault>) -> Void)?
+    /// The dial, or the stream that is asked for.
+    private var attempt: (any OpenAttempt)?
+    private var session: (any Session)?
+    /// Sessions of earlier rounds have nothing more to say.
+    private var round = 0
+    /// What the relays of our own choice made of it: a no of one that answered, or why the last one could not.
+    private var why = StreamFault.failed
+    private var looking: LoopTimer?
+
+    init(
+        _ request: StreamRequest, _ route: CarrierOutbound.Route, of outbound: CarrierOutbound, on loop: SocketLoop,
+        reporter: Reporter, answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) {
+        self.request = request
+        self.route = route
+        self.carriers = route.carriers[...]
+        self.loop = loop
+        self.outbound = outbound
+        self.deadline = loop.now + Self.patience
+        self.reporter = reporter
+        self.answer = answer
+    }
+
+    func start() {
+        guard let carrier = self.carriers.first else {
+            if self.looking == nil { self.finish(.failure(self.why)) }
+            return
+        }
+        var isAnswered = false
+        let attempt = carrier.dialer.dial(on: self.loop) { result in
+            isAnswered = true
+            self.dialled(carrier, result)
+        }
+        if !isAnswered { self.attempt = attempt }
+    }
+
+    private func dialled(_ carrier: SessionCarrier, _ result: Result<any Leg, CarrierFailure>) {
+        self.attempt = nil
+        switch result {
+        case .success(let leg):
+            guard self.answer != nil else { return leg.discard() }
+            do {
+                try carrier.makeSession(leg, OneStream(self, round: self.round, on: self.loop), self.loop)
+            } catch {
+                leg.discard()
+                self.failed("\(error)", .failed)
+            }
+        case .failure(let failure):
+            self.failed(failure.description, failure.fault)
+        }
+    }
+
+    private func failed(_ reason: String, _ fault: StreamFault, sentTo elsewhere: SessionCarrier? = nil) {
+        guard self.answer != nil, let carrier = self.carriers.popFirst() else { return }
+        self.reporter.carrierFailed(.outbound(self.outbound.name), peer: carrier.dialer.description, reason: reason)
+        if !self.isElsewhere && self.why != .refused { self.why = fault }
+        self.isElsewhere = elsewhere != nil
+        if let elsewhere { self.carriers.insert(elsewhere, at: self.carriers.startIndex) }
+        if self.why == .refused, self.route.ticket != nil, self.looking == nil { self.lookLater() }
+        self.start()
+    }
+
+    private func finish(_ result: Result<any Leg, StreamFault>) {
+        let answer = self.answer
+        self.answer = nil
+        self.letGo()
+        answer?(result)
+    }
+
+    func cancel() {
+        self.answer = nil
+        self.dropRound()
+        self.letGo()
+    }
+
+    private func letGo() {
+        self.looking?.cancel()
+        self.looking = nil
+        self.session = nil
+    }
+
+    private func dropRound() {
+        self.round += 1
+        self.attempt?.cancel()
+        self.attempt = nil
+        let session = self.session
+        self.session = nil
+        session?.shutDown(.finished)
+    }
+}
+
+// MARK: - Tickets
+
+extension CarrierAttempt {
+    private func lookLater() { self.looking = self.loop.timer(in: Self.pause) { self.look() } }
+
+    private func look() {
+        self.looking = nil
+        guard self.answer != nil else { return }
+        if let route = try? self.outbound.route(), route.ticket != self.route.ticket {
+            self.dropRound()
+            self.route = route
+            self.carriers = route.carriers[...]
+            self.wasRedirected = false
+            self.isElsewhere = false
+            self.why = .failed
+            self.start()
+        } else if self.loop.now < self.deadline {
+            self.lookLater()
+        } else if self.carriers.isEmpty {
+            self.finish(.failure(self.why))
+        }
+    }
+}
+
+// MARK: - What the session says
+
+extension CarrierAttempt {
+    fileprivate func began(_ session: any Session, round: Int) { if round == self.round { self.session = session } }
+
+    fileprivate func ready(_ session: any Session, round: Int) {
+        guard self.answer != nil, round == self.round else { return session.shutDown(.finished) }
+        self.attempt = session.open(self.request) { result in self.finish(result) }
+    }
+
+    fileprivate func ended(_ reason: CloseReason, wasReady: Bool, round: Int) {
+        guard round == self.round else { return }
+        self.session = nil
+        // Once asked for, the stream's own answer says what became of it.
+        guard !wasReady, self.answer != nil else { return }
+        var elsewhere: SessionCarrier?
+        if case .redirected(let host) = reason, !self.wasRedirected {
+            self.wasRedirected = true
+            elsewhere = self.route.redirected(host)
+        }
+        self.failed("\(reason)", StreamFault(reason), sentTo: elsewhere)
+    }
+}
+
+@available(*, unavailable)
+extension CarrierAttempt: Sendable {}
+
+extension StreamFault {
+    /// What the end of the carrier means to a stream that was to have it.
+    fileprivate init(_ reason: CloseReason) {
+        switch reason {
+        case .rejected, .denied, .redirected: self = .refused
+        case .timedOut: self = .timedOut
+        case .shutdown: self = .shutdown
+        case .finished, .violation, .carrierLost: self = .sessionLost
+        }
+    }
+}
+
+/// The session that is to become the one stream.
+private final class OneStream: SessionOwner {
+    // Used on the loop of its session only.
+    private let attempt: NIOLoopBound<CarrierAttempt>
+    private let round: Int
+    var judge: any Authenticator { NoAuthenticator() }
+
+    init(_ attempt: CarrierAttempt, round: Int, on loop: SocketLoop) {
+        self.round = round
+        self.attempt = NIOLoopBound(attempt, eventLoop: loop)
+    }
+
+    func open(
+        _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) -> any OpenAttempt {
+        answer(.failure(.notAllowed))
+        return NoAttempt()
+    }
+
+    func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {}
+    func sessionBegan(_ session: any Session) { self.attempt.value.began(session, round: self.round) }
+    func sessionReady(_ session: any Session) { self.attempt.value.ready(session, round: self.round) }
+    func sessionEnded(_ session: any Session, _ reason: CloseReason) {
+        self.attempt.value.ended(reason, wasReady: session.isReady, round: self.round)
+    }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NIOCore
+package import WarrenCore
+
+/// An inbound whose carrier we dial: the end of a tunnel that cannot be reached from outside. Keeps its session up, and
+/// opens what the peer asks for through an outbound.
+package final class DialledInbound: NodePart, @unchecked Sendable {
+    // Sendable: the constants are, and all state is touched on `loop` only.
+
+    /// What follows a session.
+    package enum Succession: Sendable {
+        /// It carries many streams, and is made again when it is lost.
+        case whenLost
+        /// It becomes its one stream, and the next one is made at once, for at most so many streams at a time.
+        case always(most: Int)
+        /// It becomes its one stream, and if that was of use to the peer, the inbound has done its work.
+        case never
+
+        var isForOneStream: Bool {
+            switch self {
+            case .whenLost: false
+            case .always, .never: true
+            }
+        }
+    }
+
+    package struct Plan: Sendable {
+        package var carriers: [SessionCarrier]
+        /// Where every stream goes, whatever the peer asks for; it stands in our own configuration.
+        package var target: Destination?
+        package var succession: Succession
+        /// Told how others reach us, whenever that changes. On the loop.
+        package var onGrant: @Sendable (Grant) -> Void = { _ in }
+        /// Told once, on the loop, when there is no more to come.
+        package var onDone: @Sendable () -> Void = {}
+
+        package init(carriers: [SessionCarrier], target: Destination? = nil, succession: Succession) {
+            self.carriers = carriers
+            self.target = target
+            self.succession = succession
+        }
+    }
+
+    private let plan: Plan
+    private let sessions: InboundSessions
+    private let loop: SocketLoop
+    private let reporter: Reporter
+    private lazy var keeper = self.makeKeeper()
+    /// Streams that have reached their destination and not ended.
+    private var running = 0
+    /// Those whose end is being reported although they never ran.
+    private var failing = 0
+    private var waitsForEnd = false
+
+    /// - Parameter loop: where the outbound of `sessions` lives, if it is bound to a loop.
+    package init(_ plan: Plan, sessions: InboundSessions, on loop: SocketLoop, reporter: Reporter) {
+        self.plan = plan
+        self.sessions = sessions
+        self.loop = loop
+        self.reporter = reporter
+    }
+
+    private func makeKeeper() -> SessionKeeper {
+        SessionKeeper(
+            .inbound(self.sessions.label.inbound), on: self.loop, carriers: self.plan.carriers,
+            reporter: self.reporter, owner: self
+        )
+    }
+
+    package func start() -> EventLoopFuture<Void> {
+        let tried = self.loop.makePromise(of: Void.self)
+        self.loop.execute {
+            self.keeper.whenTried = { tried.succeed() }
+            self.keeper.start()
+        }
+        return tried.futureResult
+    }
+
+    /// A session that waits for its one stream is of no use any more.
+    package func retire() {
+        self.loop.execute {
+            if self.plan.succession.isForOneStream { self.keeper.stop() } else { self.keeper.retire() }
+        }
+    }
+
+    package func stop() { self.loop.execute { self.keeper.stop() } }
+}
+
+// MARK: - What the session says
+
+extension DialledInbound: SessionOwner {
+    package var judge: any Authenticator { self.sessions.judge }
+
+    package func open(
+        _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) -> any OpenAttempt {
+        var request = request
+        if let target = self.plan.target { request.destination = target }
+        return self.sessions.open(request, on: loop) { result in
+            if case .success = result { self.running += 1 } else { self.failing += 1 }
+            answer(result)
+        }
+    }
+
+    package func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {
+        self.sessions.streamEnded(request, report, user: user)
+        guard self.failing == 0 else {
+            self.failing -= 1
+            return
+        }
+        self.running -= 1
+        guard self.waitsForEnd else { return }
+        self.waitsForEnd = false
+        if case .never = self.plan.succession, report.wasOfUse { return self.finish() }
+        self.keeper.next()
+    }
+
+    private func finish() {
+        self.keeper.stop()
+        self.plan.onDone()
+    }
+
+    package func sessionBegan(_ session: any Session) { self.keeper.began(session) }
+
+    /// A session for one stream says so when its peer has come.
+    package func sessionReady(_ session: any Session) {
+        if !self.plan.succession.isForOneStream { self.keeper.ready(session) }
+    }
+
+    package func sessionGranted(_ session: any Session, _ grant: Grant) {
+        self.keeper.isUp(session)
+        self.reporter.granted(inbound: self.sessions.label.inbound, peer: session.peer, grant)
+        self.plan.onGrant(grant)
+    }
+
+    package func sessionEnded(_ session: any Session, _ reason: CloseReason) {
+        guard self.plan.succession.isForOneStream, case .up = self.keeper.condition else {
+            return self.keeper.ended(reason)
+        }
+        switch reason {
+        // Nobody came in the time that the peer gives: nothing is wrong.
+        case .timedOut: self.keeper.next()
+        case .finished: self.handedOver(hasPeer: session.isReady)
+        case .denied, .rejected, .redirected, .violation, .carrierLost, .shutdown: self.keeper.ended(reason)
+        }
+    }
+
+    /// - Parameter hasPeer: false where nothing tells whether anybody has come; more of the same could go on for ever.
+    private func handedOver(hasPeer: Bool) {
+        if hasPeer, case .always(let most) = self.plan.succession, self.running < most {
+            self.keeper.next()
+        } else {
+            self.waitsForEnd = true
+        }
+    }
+}
+
+extension RelayReport {
+    /// A relay that goes away looks like a peer that came, said nothing and heard little of what was said to it.
+    fileprivate var wasOfUse: Bool { self.bytesIn > 0 || (self.fault == nil && self.bytesOut > 0) }
+}

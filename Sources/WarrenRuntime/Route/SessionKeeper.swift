@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenCore
+
+/// Keeps one session up whose carrier we dial.
+///
+/// ```
+/// idle ──start──> dialing ──carrier──> loggingIn ──ready──> up ──lost──> resting ──pause, or hurry──> dialing
+///                  │  ^ the next carrier of the list                      ^
+///                  └──┴───────────────────────────── all have failed ─────┘
+/// ```
+///
+/// Whoever owns it is the owner of its sessions too, and passes on what they say. Everything is on one loop.
+final class SessionKeeper {
+    private enum State {
+        case idle
+        case dialing(any OpenAttempt)
+        case loggingIn(any Session)
+        case up(any Session)
+        case resting(LoopTimer)
+        case stopped
+    }
+
+    /// What it is of use for at the moment.
+    enum Condition {
+        case up(any Session)
+        /// A session is being made.
+        case soon
+        case resting
+        case stopped
+    }
+
+    /// A session that ends in order is followed by the next one, but never more often than this.
+    private static let shortestTurn = TimeAmount.milliseconds(5)
+
+    private let end: TunnelEnd
+    private let loop: SocketLoop
+    private let carriers: [SessionCarrier]
+    private let reporter: Reporter
+    private unowned let owner: any SessionOwner & AnyObject
+
+    private var state = State.idle
+    private var isRetiring = false
+    /// The carrier of the list that is tried, or was used last.
+    private var current = 0
+    private var backoff: Backoff
+    private var lastTry = NIODeadline.uptimeNanoseconds(0)
+    private var random = SystemRandomNumberGenerator()
+
+    /// Called when the carriers have been tried once, whatever came of it.
+    var whenTried: (() -> Void)?
+    /// Called when a session could not be had, or was lost.
+    var whenLost: ((StreamFault) -> Void)?
+
+    /// - Parameters:
+    ///   - carriers: tried in order; not empty.
+    ///   - owner: of the sessions, and of this.
+    init(
+        _ end: TunnelEnd, on loop: SocketLoop, carriers: [SessionCarrier], reporter: Reporter,
+        owner: any SessionOwner & AnyObject
+    ) {
+        self.end = end
+        self.loop = loop
+        self.carriers = carriers
+        self.reporter = reporter
+        self.owner = owner
+        self.backoff = Backoff(longest: end.isAsked ? Backoff.longest : Backoff.longestUnasked)
+    }
+
+    var condition: Condition {
+        switch self.state {
+        case .up(let session): .up(session)
+        case .idle, .dialing, .loggingIn: .soon
+        case .resting: .resting
+        case .stopped: .stopped
+        }
+    }
+
+    private var peer: String { self.carriers[self.current].dialer.description }
+
+    func start() { self.dialFirst() }
+
+    /// A lost session is not made again.
+    func retire() { self.isRetiring = true }
+
+    /// Gives up the session, for good.
+    func stop() {
+        let state = self.state
+        self.state = .stopped
+        switch state {
+        case .dialing(let attempt): attempt.cancel()
+        case .loggingIn(let session), .up(let session): session.shutDown(.shutdown)
+        case .resting(let pause): pause.cancel()
+        case .idle, .stopped: break
+        }
+        self.whenLost?(.shutdown)
+        self.triedOnce()
+    }
+
+    /// Ends a pause early: somebody wants a stream.
+    func hurry() {
+        guard case .resting(let pause) = self.state else { return }
+        pause.cancel()
+        self.rest(for: Backoff.shortest - (.now() - self.lastTry))
+    }
+
+    /// The session did all it was for: makes the next one.
+    func next() {
+        switch self.state {
+        case .loggingIn, .up: self.rest(for: Self.shortestTurn - (.now() - self.lastTry))
+        case .idle, .dialing, .resting, .stopped: break
+        }
+    }
+}
+
+// MARK: - What the session says
+
+extension SessionKeeper {
+    func began(_ session: any Session) { self.state = .loggingIn(session) }
+
+    func ready(_ session: any Session) {
+        guard self.isUp(session) else { return }
+        self.reporter.tunnelUp(self.end, peer: self.peer)
+    }
+
+    /// The session is of use from now on, whether it is ready for streams or not.
+    ///
+    /// - Returns: false if it comes too late.
+    @discardableResult func isUp(_ session: any Session) -> Bool {
+        if case .stopped = self.state {
+            session.shutDown(.shutdown)
+            return false
+        }
+        self.state = .up(session)
+        self.backoff.succeeded()
+        self.triedOnce()
+        return true
+    }
+
+    func ended(_ reason: CloseReason) {
+        switch self.state {
+        case .stopped, .resting: return
+        case .up: self.failed("\(reason)", wasUp: true)
+        case .idle, .dialing, .loggingIn: self.tryNext("\(reason)")
+        }
+    }
+}
+
+// MARK: - Dialling
+
+extension SessionKeeper {
+    private func dialFirst() {
+        self.current = 0
+        self.dial()
+    }
+
+    private func dial() {
+        if case .stopped = self.state { return self.triedOnce() }
+        self.lastTry = .now()
+        self.state = .idle
+        var isAnswered = false
+        let attempt = self.carriers[self.current].dialer.dial(on: self.loop) { result in
+            isAnswered = true
+            self.dialled(result)
+        }
+        if !isAnswered { self.state = .dialing(attempt) }
+    }
+
+    private func dialled(_ result: Result<any Leg, CarrierFailure>) {
+        if case .stopped = self.state {
+            if case .success(let leg) = result { leg.discard() }
+            return
+        }
+        switch result {
+        case .success(let leg):
+            do {
+                try self.carriers[self.current].makeSession(leg, self.owner, self.loop)
+            } catch {
+                leg.discard()
+                self.tryNext("\(error)")
+            }
+        case .failure(let failure):
+            self.tryNext(failure.description)
+        }
+    }
+
+    private func tryNext(_ reason: String) {
+        guard self.current + 1 < self.carriers.count, !self.isRetiring else { return self.failed(reason) }
+        self.reporter.carrierFailed(self.end, peer: self.peer, reason: reason)
+        self.current += 1
+        self.dial()
+    }
+
+    private func failed(_ reason: String, wasUp: Bool = false) {
+        self.triedOnce()
+        guard !self.isRetiring else {
+            self.state = .stopped
+            self.whenLost?(.shutdown)
+            return
+        }
+        let pause = self.backoff.failed(random: &self.random)
+        self.reporter.tunnelLost(self.end, peer: self.peer, reason: reason, pause: pause, wasUp: wasUp)
+        self.rest(for: pause)
+        self.whenLost?(.sessionLost)
+    }
+
+    private func triedOnce() {
+        self.whenTried?()
+        self.whenTried = nil
+    }
+
+    private func rest(for pause: TimeAmount) {
+        self.state = .resting(self.loop.timer(in: max(pause, .zero)) { self.dialFirst() })
+    }
+}
+
+@available(*, unavailable)
+extension SessionKeeper: Sendable {}

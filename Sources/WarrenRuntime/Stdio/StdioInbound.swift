@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOConcurrencyHelpers
+package import NIOCore
+package import WarrenCore
+
+/// One stream whose front is the process's standard input and output.
+package final class StdioInbound: NodePart, SessionOwner {
+    private let destination: Destination
+    private let sessions: InboundSessions
+    private let site: @Sendable () -> Site
+    private let loop: SocketLoop
+    private let onDone: @Sendable (StreamFault?) -> Void
+    /// The stream is over, and everything is written: in either order.
+    private let outcome = NIOLockedValueBox(Outcome())
+
+    private struct Outcome {
+        var report: RelayReport?
+        var isWritten = false
+    }
+
+    /// - Parameter onDone: told once, on any thread, how the stream ended.
+    package init(
+        _ destination: Destination, sessions: InboundSessions, loops: Loops,
+        onDone: @escaping @Sendable (StreamFault?) -> Void
+    ) {
+        let loop = sessions.outbound.home ?? loops.next()
+        self.destination = destination
+        self.sessions = sessions
+        self.loop = loop
+        self.site = { loops.site(on: loop) }
+        self.onDone = onDone
+    }
+
+    package func start() -> EventLoopFuture<Void> {
+        self.loop.submit {
+            let leg = try StandardStreams.leg(on: self.loop) { self.note { $0.isWritten = true } }
+            self.site().start(ForwardFront(target: self.destination), on: leg, owner: self)
+        }
+    }
+
+    package func retire() {}
+    package func stop() {}
+
+    private func note(_ change: (inout Outcome) -> Void) {
+        let report = self.outcome.withLockedValue { outcome -> RelayReport? in
+            change(&outcome)
+            return outcome.isWritten ? outcome.report : nil
+        }
+        if let report { self.onDone(report.fault) }
+    }
+
+    package var judge: any Authenticator { self.sessions.judge }
+
+    package func open(
+        _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) -> any OpenAttempt {
+        self.sessions.open(request, on: loop, answer: answer)
+    }
+
+    package func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {
+        self.sessions.streamEnded(request, report, user: user)
+        self.note { $0.report = report }
+    }
+
+    package func sessionBegan(_ session: any Session) {}
+    package func sessionReady(_ session: any Session) {}
+    package func sessionEnded(_ session: any Session, _ reason: CloseReason) {}
+}

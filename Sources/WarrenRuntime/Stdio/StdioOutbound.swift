@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import Synchronization
+package import WarrenCore
+
+/// Takes one stream to the process's standard input and output, and refuses all others.
+package final class StdioOutbound: Outbound {
+    package let name: String
+    package var home: SocketLoop? { nil }
+    private let isTaken = Atomic(false)
+    private let whenWritten: @Sendable () -> Void
+
+    /// - Parameter whenWritten: called once, on any thread, when the output has had everything.
+    package init(name: String, whenWritten: @escaping @Sendable () -> Void) {
+        self.name = name
+        self.whenWritten = whenWritten
+    }
+
+    package func open(
+        _ request: StreamRequest, trusted: Bool, on loop: SocketLoop,
+        answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) -> any OpenAttempt {
+        if self.isTaken.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged {
+            do {
+                answer(.success(try StandardStreams.leg(on: loop, whenWritten: self.whenWritten)))
+            } catch {
+                answer(.failure(.failed))
+            }
+        } else {
+            answer(.failure(.limit))
+        }
+        return NoAttempt()
+    }
+}

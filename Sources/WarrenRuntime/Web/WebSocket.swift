@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import NIOHTTP1
+import NIOWebSocket
+
+/// WebSocket (RFC 6455) as a carrier of bytes: where messages begin and end means nothing to it.
+enum WebSocket {
+    enum Role { case client, server }
+
+    /// The largest frame that is taken. A frame is delivered whole, so this bounds what waits for its end; nothing is
+    /// allocated before it has arrived. Deployed peers send at most 64 KiB.
+    static let largestFrame = 1 << 20
+    /// The largest frame that is sent.
+    static let largestWrite = 64 << 10
+    /// How long a client waits for the server to close the connection after both have said Close.
+    static let closingTime = TimeAmount.seconds(2)
+
+    /// Puts frames behind the handlers that are on the channel, and makes the leg that speaks bytes over them.
+    ///
+    /// - Parameter keepAlive: a ping goes out when nothing was sent for so long.
+    static func install(
+        _ role: Role, on channel: any Channel, loop: SocketLoop, keepAlive: TimeAmount
+    ) throws -> ChannelLeg {
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(WebSocketFrameEncoder())
+        try pipeline.addHandler(ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: Self.largestFrame)))
+        try pipeline.addHandler(WebSocketBytes(role, on: loop, keepAlive: keepAlive))
+        return try ChannelLeg.last(of: channel)
+    }
+}
+
+/// Why a WebSocket connection was given up, in words for an operator.
+struct WebSocketFailure: Error, CustomStringConvertible {
+    let description: String
+    /// What the peer is told.
+    let code: WebSocketErrorCode
+
+    init(_ description: String, _ code: WebSocketErrorCode = .protocolError) {
+        self.description = "WebSocket: \(description)"
+        self.code = code
+    }
+
+    init(_ error: NIOWebSocketError) {
+        switch error {
+        case .invalidFrameLength: self.init("a frame is longer than \(WebSocket.largestFrame) bytes", .messageTooLarge)
+        case .fragmentedControlFrame: self.init("a control frame in pieces")
+        case .multiByteControlFrameLength: self.init("a control frame is longer than 125 bytes")
+        }
+    }
+}
+
+extension HTTPHeaders {
+    /// Whether both headers of a WebSocket upgrade are there: only then does the parser stop behind this message.
+    var upgradesToWebSocket: Bool {
+        self.names("upgrade", "websocket") && self.names("connection", "upgrade")
+    }
+
+    private func names(_ header: String, _ word: String) -> Bool {
+        self[canonicalForm: header].contains { $0.lowercased() == word }
+    }
+}

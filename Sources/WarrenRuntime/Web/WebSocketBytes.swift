@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import NIOSSL
+import NIOWebSocket
+import WarrenCore
+
+/// Makes a stream of bytes of WebSocket frames, with a half-close: a Close frame means "I send no more".
+///
+/// ```
+///        ┌── our Close ──> finishing ── peer's Close ──┐
+/// open ──┤                                             ├──> closed: the server ends the connection, the client waits
+///        └── peer's Close ──> draining ── our Close ───┘
+/// the connection ends without the peer's Close, bad frames, no answer to pings ──> error
+/// ```
+///
+/// What arrives before the first read is asked for is kept until then: nobody listens yet.
+final class WebSocketBytes: ChannelDuplexHandler {
+    typealias InboundIn = WebSocketFrame
+    typealias InboundOut = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = WebSocketFrame
+
+    let role: WebSocket.Role
+    let loop: SocketLoop
+    let keepAlive: TimeAmount
+
+    /// Frames that came before anybody asked: at most one burst.
+    private var held: [WebSocketFrame] = []
+    private var isHolding = true
+    private var isReleasing = false
+    /// The transport's end came while frames were held.
+    private var heldEnd = false
+    private var pong: ByteBuffer?
+
+    var hasClosed = false
+    var peerHasClosed = false
+    /// Nobody wants what still comes.
+    var isDropping = false
+    /// The transport has been told to close.
+    var isClosing = false
+    var isGone = false
+    var closingTimer: LoopTimer?
+    var pingTimer: LoopTimer?
+    var lastSent: NIODeadline
+    /// Since when a read has been asked for and nothing has come.
+    var waitingSince: NIODeadline?
+
+    init(_ role: WebSocket.Role, on loop: SocketLoop, keepAlive: TimeAmount) {
+        self.role = role
+        self.loop = loop
+        self.keepAlive = keepAlive
+        self.lastSent = loop.now
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.armPing(context) }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.stop() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.stop()
+        context.fireChannelInactive()
+    }
+
+    private func stop() {
+        self.isGone = true
+        self.held = []
+        self.pong = nil
+        self.pingTimer?.cancel()
+        self.closingTimer?.cancel()
+    }
+}
+
+// MARK: - Frames in
+
+extension WebSocketBytes {
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let frame = self.unwrapInboundIn(data)
+        if self.isHolding { self.held.append(frame) } else { self.take(frame, context) }
+    }
+
+    private func take(_ frame: WebSocketFrame, _ context: ChannelHandlerContext) {
+        guard !self.peerHasClosed, !self.isClosing, !self.isGone else { return }
+        if let failure = self.judge(frame) { return self.fail(failure, context) }
+        switch frame.opcode {
+        case .connectionClose: self.peerClosed(context)
+        case .ping: self.pong = frame.unmaskedData
+        case .pong: break
+        default:
+            guard !self.isDropping, frame.length > 0 else { return }
+            context.fireChannelRead(self.wrapInboundOut(frame.unmaskedData))
+        }
+    }
+
+    private func judge(_ frame: WebSocketFrame) -> WebSocketFailure? {
+        if !frame.reservedBits.isEmpty { return WebSocketFailure("a frame with reserved bits") }
+        switch (self.role, frame.maskKey) {
+        case (.server, nil): return WebSocketFailure("a frame of a client without a mask")
+        case (.client, .some): return WebSocketFailure("a frame of a server with a mask")
+        case (.server, .some), (.client, nil): break
+        }
+        switch frame.opcode {
+        case .binary, .text, .continuation, .connectionClose, .ping, .pong: return nil
+        default: return WebSocketFailure("a frame of an unknown kind")
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.waitingSince = nil
+        // Until the end, whoever listens: closing over unread bytes would reset the connection.
+        if self.isDropping || self.isClosing || self.closingTimer != nil { self.readOn(context) }
+        guard !self.isHolding else { return }
+        self.sendPong(context)
+        context.fireChannelReadComplete()
+    }
+
+    func read(context: ChannelHandlerContext) {
+        guard self.isHolding else { return self.readOn(context) }
+        guard !self.isReleasing else { return }
+        guard !self.held.isEmpty || self.heldEnd else {
+            self.isHolding = false
+            return self.readOn(context)
+        }
+        // A leg delivers nothing before the call that asks for it returns.
+        self.isReleasing = true
+        self.loop.defer { self.release(context) }
+    }
+
+    private func release(_ context: ChannelHandlerContext) {
+        guard !self.isGone else { return }
+        self.isHolding = false
+        let frames = self.held
+        self.held = []
+        for frame in frames { self.take(frame, context) }
+        if self.heldEnd { self.transportEnded(context) }
+        if !self.isGone { self.channelReadComplete(context: context) }
+    }
+
+    func readOn(_ context: ChannelHandlerContext) {
+        guard !self.isGone else { return }
+        if self.waitingSince == nil { self.waitingSince = self.loop.now }
+        context.read()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case ChannelEvent.inputClosed = event else { return context.fireUserInboundEventTriggered(event) }
+        if self.isHolding { self.heldEnd = true } else { self.transportEnded(context) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        switch error {
+        case let error as NIOWebSocketError: self.fail(WebSocketFailure(error), context)
+        // More bytes after bad ones.
+        case is ByteToMessageDecoderError: break
+        // The end of the transport follows, and it matters only whether a Close frame came before.
+        case NIOSSLError.uncleanShutdown: break
+        default:
+            // After both have said Close, nobody minds how the connection ends.
+            if !(self.hasClosed && self.peerHasClosed) { context.fireErrorCaught(error) }
+        }
+    }
+}
+
+// MARK: - Frames out
+
+extension WebSocketBytes {
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard !self.hasClosed, !self.isGone else {
+            promise?.fail(ChannelError.outputClosed)
+            return
+        }
+        var bytes = self.unwrapOutboundIn(data)
+        let most = WebSocket.largestWrite
+        while bytes.readableBytes > most, let piece = bytes.readSlice(length: most) {
+            self.send(.binary, piece, context, promise: nil)
+        }
+        guard bytes.readableBytes > 0 else {
+            promise?.succeed()
+            return
+        }
+        self.send(.binary, bytes, context, promise: promise)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        self.sendPong(context)
+        context.fireChannelWritabilityChanged()
+    }
+
+    func send(
+        _ opcode: WebSocketOpcode, _ bytes: ByteBuffer, _ context: ChannelHandlerContext,
+        promise: EventLoopPromise<Void>?
+    ) {
+        self.lastSent = self.loop.now
+        let key = self.role == .client ? WebSocketMaskingKey.random() : nil
+        let frame = WebSocketFrame(fin: true, opcode: opcode, maskKey: key, data: bytes)
+        context.write(self.wrapOutboundOut(frame), promise: promise)
+    }
+
+    /// Answers the last ping of a burst, and waits for room: a peer that pings and does not read fills no queue.
+    private func sendPong(_ context: ChannelHandlerContext) {
+        guard let pong, context.channel.isWritable, !self.isGone else { return }
+        self.pong = nil
+        guard !self.hasClosed else { return }
+        self.send(.pong, pong, context, promise: nil)
+        context.flush()
+    }
+}
+
+@available(*, unavailable)
+extension WebSocketBytes: Sendable {}
