@@ -2,6 +2,7 @@
 
 import NIOCore
 import NIOPosix
+import Synchronization
 import WarrenCore
 
 @testable import WarrenRuntime
@@ -20,16 +21,21 @@ struct Peer: Sendable {
     /// - Parameter reads: false leaves everything in the kernel until ``startReading()``.
     static func connect(to address: SocketAddress, reads: Bool = true) async throws -> Peer {
         let group = MultiThreadedEventLoopGroup.singleton
+        // Kept here: a connection that ends at once has no handlers any more.
+        let handler = Mutex<NIOLoopBound<PeerHandler>?>(nil)
         let channel = try await ClientBootstrap(group: group)
             .channelOption(.autoRead, value: reads)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(PeerHandler(channel.eventLoop))
+                    let made = PeerHandler(channel.eventLoop)
+                    handler.withLock { $0 = NIOLoopBound(made, eventLoop: channel.eventLoop) }
+                    try channel.pipeline.syncOperations.addHandler(made)
                 }
             }
             .connect(to: address).get()
-        return try await Self.on(channel)
+        guard let handler = handler.withLock({ $0 }) else { throw ChannelError.ioOnClosedChannel }
+        return Peer(channel: channel, handler: handler)
     }
 
     /// A connection whose initializer has put a ``PeerHandler`` on it.
