@@ -80,18 +80,21 @@ struct LoadSocket: Sendable {
     /// - Returns: the port.
     func listen() throws -> UInt16 {
         var address = Self.address(port: 0)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = Self.withRaw(&address) { raw in
-            bind(self.descriptor, raw, length) == 0 && getsockname(self.descriptor, raw, &length) == 0
+        var length = socklen_t(address.count)
+        let outcome = Self.withRaw(&address) { raw in
+            let bound = bind(self.descriptor, raw, length)
+            return bound == 0 ? getsockname(self.descriptor, raw, &length) : bound
         }
-        guard isBound, startListening(self.descriptor, 4096) == 0 else { throw LoadFailure.system("cannot listen") }
-        return UInt16(bigEndian: address.sin_port)
+        guard outcome == 0, startListening(self.descriptor, 4096) == 0 else {
+            throw LoadFailure.system("cannot listen")
+        }
+        return UInt16(address[2]) << 8 | UInt16(address[3])
     }
 
     /// - Returns: false if the socket never waits and the connection is still under way.
     func connect(to port: UInt16) throws -> Bool {
         var address = Self.address(port: port)
-        let length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let length = socklen_t(address.count)
         guard Self.withRaw(&address, { startConnecting(self.descriptor, $0, length) }) != 0 else { return true }
         guard errno == EINPROGRESS else { throw LoadFailure.system("cannot connect") }
         return false
@@ -151,22 +154,22 @@ struct LoadSocket: Sendable {
 
     func close() { _ = closeDescriptor(self.descriptor) }
 
-    private static func address(port: UInt16) -> sockaddr_in {
-        var address = sockaddr_in()
+    /// A system's IPv4 address of loopback, 16 bytes: `family 2B | port 2B | address 4B | zeros 8B`. Which of several
+    /// modules has the structure for it differs from build to build.
+    private static func address(port: UInt16) -> [UInt8] {
         #if canImport(Darwin)
-        address.sin_len = UInt8(MemoryLayout<sockaddr_in>.size)
+        let family: [UInt8] = [16, UInt8(AF_INET)]
+        #else
+        let family = withUnsafeBytes(of: UInt16(AF_INET)) { Array($0) }
         #endif
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        return address
+        return family + [UInt8(port >> 8), UInt8(port & 0xFF), 127, 0, 0, 1] + Array(repeating: 0, count: 8)
     }
 
-    private static func withRaw<Result>(
-        _ address: inout sockaddr_in, _ body: (UnsafeMutablePointer<sockaddr>) -> Result
-    ) -> Result {
-        withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1, body)
+    private static func withRaw(
+        _ address: inout [UInt8], _ body: (UnsafeMutablePointer<sockaddr>) -> CInt
+    ) -> CInt {
+        address.withUnsafeMutableBytes { bytes in
+            bytes.bindMemory(to: sockaddr.self).baseAddress.map(body) ?? -1
         }
     }
 }

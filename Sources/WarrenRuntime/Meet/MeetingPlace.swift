@@ -91,6 +91,11 @@ extension MeetingPlace {
     /// - Parameter command: tells the machine.
     package func arrive(_ leg: any Leg, as id: CarrierID, _ command: (inout Machine) -> Void) {
         self.loop.preconditionInEventLoop()
+        guard !self.isRetiring else {
+            leg.discard()
+            self.machine.leave(id)
+            return self.turn()
+        }
         let visitor = Visitor(id, leg, at: self)
         self.visitors[id] = visitor
         leg.events = visitor

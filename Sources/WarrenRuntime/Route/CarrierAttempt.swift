@@ -34,6 +34,8 @@ final class CarrierAttempt: OpenAttempt {
     private var round = 0
     /// What the relays of our own choice made of it: a no of one that answered, or why the last one could not.
     private var why = StreamFault.failed
+    private var wasToldNo = false
+    private var wasRefused = false
     private var looking: LoopTimer?
 
     init(
@@ -82,17 +84,22 @@ final class CarrierAttempt: OpenAttempt {
     private func failed(_ reason: String, _ fault: StreamFault, sentTo elsewhere: SessionCarrier? = nil) {
         guard self.answer != nil, let carrier = self.carriers.popFirst() else { return }
         self.reporter.carrierFailed(.outbound(self.outbound.name), peer: carrier.dialer.description, reason: reason)
-        if !self.isElsewhere && self.why != .refused { self.why = fault }
+        if !self.isElsewhere {
+            self.wasRefused = self.wasRefused || fault == .refused
+            self.why = self.wasToldNo ? .refused : fault
+        }
         self.isElsewhere = elsewhere != nil
         if let elsewhere { self.carriers.insert(elsewhere, at: self.carriers.startIndex) }
-        if self.why == .refused, self.route.ticket != nil, self.looking == nil { self.lookLater() }
+        if self.wasRefused, self.route.ticket != nil, self.looking == nil { self.lookLater() }
         self.start()
     }
 
     private func finish(_ result: Result<any Leg, StreamFault>) {
-        let answer = self.answer
+        let (answer, session) = (self.answer, self.session)
         self.answer = nil
         self.letGo()
+        // One that is up without its stream would keep its carrier, and nobody would ever use it.
+        if case .failure = result { session?.shutDown(.finished) }
         answer?(result)
     }
 
@@ -133,6 +140,8 @@ extension CarrierAttempt {
             self.wasRedirected = false
             self.isElsewhere = false
             self.why = .failed
+            self.wasToldNo = false
+            self.wasRefused = false
             self.start()
         } else if self.loop.now < self.deadline {
             self.lookLater()
@@ -162,6 +171,7 @@ extension CarrierAttempt {
             self.wasRedirected = true
             elsewhere = self.route.redirected(host)
         }
+        if !self.isElsewhere && StreamFault(reason) == .refused { self.wasToldNo = true }
         self.failed("\(reason)", StreamFault(reason), sentTo: elsewhere)
     }
 }

@@ -17,10 +17,12 @@ package final class DialledInbound: NodePart, @unchecked Sendable {
         /// It becomes its one stream, and if that was of use to the peer, the inbound has done its work.
         case never
 
-        var isForOneStream: Bool {
+        /// Streams that may run at a time where each has a session of its own; nil where one session carries them all.
+        var mostStreams: Int? {
             switch self {
-            case .whenLost: false
-            case .always, .never: true
+            case .whenLost: nil
+            case .always(let most): most
+            case .never: 1
             }
         }
     }
@@ -80,7 +82,7 @@ package final class DialledInbound: NodePart, @unchecked Sendable {
     /// A session that waits for its one stream is of no use any more.
     package func retire() {
         self.loop.execute {
-            if self.plan.succession.isForOneStream { self.keeper.stop() } else { self.keeper.retire() }
+            if self.plan.succession.mostStreams != nil { self.keeper.stop() } else { self.keeper.retire() }
         }
     }
 
@@ -125,7 +127,7 @@ extension DialledInbound: SessionOwner {
 
     /// A session for one stream says so when its peer has come.
     package func sessionReady(_ session: any Session) {
-        if !self.plan.succession.isForOneStream { self.keeper.ready(session) }
+        if self.plan.succession.mostStreams == nil { self.keeper.ready(session) } else { self.keeper.isUp(session) }
     }
 
     package func sessionGranted(_ session: any Session, _ grant: Grant) {
@@ -135,24 +137,21 @@ extension DialledInbound: SessionOwner {
     }
 
     package func sessionEnded(_ session: any Session, _ reason: CloseReason) {
-        guard self.plan.succession.isForOneStream, case .up = self.keeper.condition else {
+        guard let most = self.plan.succession.mostStreams, case .up = self.keeper.condition else {
             return self.keeper.ended(reason)
         }
         switch reason {
         // Nobody came in the time that the peer gives: nothing is wrong.
         case .timedOut: self.keeper.next()
-        case .finished: self.handedOver(hasPeer: session.isReady)
+        case .finished: self.handedOver(most: session.isReady ? most : 1)
         case .denied, .rejected, .redirected, .violation, .carrierLost, .shutdown: self.keeper.ended(reason)
         }
     }
 
-    /// - Parameter hasPeer: false where nothing tells whether anybody has come; more of the same could go on for ever.
-    private func handedOver(hasPeer: Bool) {
-        if hasPeer, case .always(let most) = self.plan.succession, self.running < most {
-            self.keeper.next()
-        } else {
-            self.waitsForEnd = true
-        }
+    /// - Parameter most: streams at a time; one where nothing tells whether anybody has come, as more of the same could
+    ///   go on for ever. None may be running: a stream that ended before the session did is nothing to wait for.
+    private func handedOver(most: Int) {
+        if self.running < most { self.keeper.next() } else { self.waitsForEnd = true }
     }
 }
 

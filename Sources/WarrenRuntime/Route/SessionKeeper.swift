@@ -81,8 +81,11 @@ final class SessionKeeper {
 
     func start() { self.dialFirst() }
 
-    /// A lost session is not made again.
-    func retire() { self.isRetiring = true }
+    /// A lost session is not made again: neither one that will be, nor one that is.
+    func retire() {
+        self.isRetiring = true
+        if case .resting = self.state { self.stop() }
+    }
 
     /// Gives up the session, for good.
     func stop() {

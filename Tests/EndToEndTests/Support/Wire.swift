@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 
@@ -23,18 +24,21 @@ struct Wire: Sendable {
     }
 
     static func connect(to address: SocketAddress) async throws -> Wire {
+        // Kept here: a connection that ends at once has no handlers any more.
+        let handler = NIOLockedValueBox<NIOLoopBound<WireHandler>?>(nil)
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(WireHandler(channel.eventLoop))
+                    let made = WireHandler(channel.eventLoop)
+                    handler.withLockedValue { $0 = NIOLoopBound(made, eventLoop: channel.eventLoop) }
+                    try channel.pipeline.syncOperations.addHandler(made)
                 }
             }
             .connect(to: address).get()
-        let handler = try await channel.eventLoop.submit {
-            let handler = try channel.pipeline.syncOperations.handler(type: WireHandler.self)
-            return NIOLoopBound(handler, eventLoop: channel.eventLoop)
-        }.get()
+        guard let handler = handler.withLockedValue({ $0 }) else {
+            throw HarnessError(description: "the connection was not set up")
+        }
         return Wire(channel: channel, handler: handler)
     }
 

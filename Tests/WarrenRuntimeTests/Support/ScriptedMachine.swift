@@ -98,6 +98,7 @@ final class ScriptedOwner: SessionOwner, @unchecked Sendable {
     enum Event: Hashable {
         case began
         case ready
+        case granted(Grant)
         case streamEnded(StreamRequest, bytesIn: Int, bytesOut: Int, StreamFault?)
         case ended(CloseReason)
     }
@@ -126,6 +127,7 @@ final class ScriptedOwner: SessionOwner, @unchecked Sendable {
     }
     func sessionBegan(_ session: any Session) { self.note(.began) }
     func sessionReady(_ session: any Session) { self.note(.ready) }
+    func sessionGranted(_ session: any Session, _ grant: Grant) { self.note(.granted(grant)) }
     func sessionEnded(_ session: any Session, _ reason: CloseReason) { self.note(.ended(reason)) }
 
     private func note(_ event: Event) {
