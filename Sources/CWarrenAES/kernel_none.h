@@ -17,6 +17,17 @@ WARREN_KERNEL void kernel_decrypt8(const uint8_t *keys, const uint8_t *src, uint
     __builtin_trap();
 }
 
+WARREN_KERNEL void kernel_cfb_encrypt(const uint8_t *keys, uint8_t *chain, const uint8_t *src, uint8_t *dst,
+                                      size_t blocks) {
+    (void)keys, (void)chain, (void)src, (void)dst, (void)blocks;
+    __builtin_trap();
+}
+WARREN_KERNEL void kernel_cfb_encrypt8(const uint8_t *keys, uint8_t *chains, uint8_t **at, const size_t *steps,
+                                       size_t blocks) {
+    (void)keys, (void)chains, (void)at, (void)steps, (void)blocks;
+    __builtin_trap();
+}
+
 // No registers wider than a block.
 static uint8_t kernel_width(void) { return 0; }
 static size_t kernel_encrypt_wide(uint8_t width, const uint8_t *keys, const uint8_t *src, uint8_t *dst, size_t blocks) {

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Bulk AES-128-ECB by the processor's own AES instructions (x86-64 AES-NI and VAES, ARMv8 Cryptography Extension).
+/// Bulk AES-128, ECB and CFB128, by the processor's own AES instructions (x86-64 AES-NI and VAES, ARMv8 Cryptography Extension).
 ///
 /// Nothing here is a mode one should choose for a new protocol; it is what deployed peers speak. The instructions take the
 /// same time for every key and every byte. Everything but `warren_aes_available` requires that it has said true.
@@ -41,5 +41,28 @@ void warren_aes128_ecb_decrypt(const warren_aes128_key *key, const uint8_t *src,
 /// Returns the number of bytes written.
 size_t warren_aes128_ecb_encrypt_padded(const warren_aes128_key *key, const uint8_t *header, size_t header_length,
                                         const uint8_t *data, size_t data_length, uint8_t *dst);
+
+/// A message of a batch, encrypted where it stands. `bytes` may be null if `length` is 0.
+typedef struct {
+    uint8_t *bytes;
+    size_t length;
+} warren_aes128_message;
+
+/// Decrypts one CFB128 message, or the part of it that follows the ciphertext block `iv`; any length, 0 included.
+///
+/// `dst` may equal `src`; any other overlap is not allowed. Blocks are decrypted side by side.
+void warren_aes128_cfb_decrypt(const warren_aes128_key *key, const uint8_t *iv, const uint8_t *src, uint8_t *dst,
+                               size_t length);
+
+/// Encrypts one CFB128 message, block after block, as the mode demands. Same rules as `warren_aes128_cfb_decrypt`.
+void warren_aes128_cfb_encrypt(const warren_aes128_key *key, const uint8_t *iv, const uint8_t *src, uint8_t *dst,
+                               size_t length);
+
+/// Encrypts any number of CFB128 messages of any lengths, each from the same `iv`, eight of them side by side.
+///
+/// Gives the same bytes as one call of `warren_aes128_cfb_encrypt` for each, in a fraction of the time. The messages must
+/// not overlap.
+void warren_aes128_cfb_encrypt_each(const warren_aes128_key *key, const uint8_t *iv,
+                                    const warren_aes128_message *messages, size_t count);
 
 #endif
