@@ -2,13 +2,12 @@
 
 import NIOCore
 import Testing
-import WarrenCore
 import WarrenTesting
 
-@testable import WarrenJProxy
+@testable import WarrenCore
 
 /// Which readers are ended for holding up a session without windows: all that are dead, soon; no other.
-@Suite("jProxy, stalled readers")
+@Suite("stalled readers")
 struct IntakeTests {
     /// What stands behind a stream: a system that takes bytes ahead of its reader, in steps, and a reader.
     struct Reader {
@@ -28,7 +27,6 @@ struct IntakeTests {
         static let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
         var now = Self.start
         var intake = Intake(SessionLimits(), stall: .seconds(5))
-        var table = StreamTable()
         var readers: [Reader] = []
         /// What is on the carrier, in order.
         var carrier = CircularBuffer<(row: Int, count: Int)>()
@@ -40,12 +38,7 @@ struct IntakeTests {
 
         init(_ readers: [Reader]) {
             self.readers = readers
-            for index in readers.indices {
-                var stream = StreamRow()
-                stream.id = UInt16(index)
-                stream.phase = .open
-                _ = self.table.insert(stream)
-            }
+            self.intake.streams = readers.count
         }
 
         mutating func put(_ count: Int, for row: Int) {
@@ -81,7 +74,7 @@ struct IntakeTests {
                 left -= piece
                 self.onCarrier -= piece
                 guard self.ended[row] == nil else { continue }
-                self.intake.delivered(piece, to: row, in: &self.table, now: self.now)
+                self.intake.delivered(piece, to: row, now: self.now)
                 touched.insert(row)
             }
             for row in touched { self.pass(row) }
@@ -92,12 +85,12 @@ struct IntakeTests {
         /// The system takes what it has room for.
         private mutating func pass(_ row: Int) {
             let room = self.readers[row].rate == nil ? Int.max : self.readers[row].ahead - self.readers[row].kept
-            let unread = self.table[row].unread
+            let unread = self.intake.unread(row)
             guard unread > 0, room >= min(self.readers[row].step, unread) else { return }
             let count = min(room, unread)
             if self.readers[row].rate != nil { self.readers[row].kept += count }
             self.readers[row].taken += count
-            self.intake.consumed(count, of: row, in: &self.table)
+            self.intake.consumed(count, of: row)
         }
 
         private mutating func take(_ row: Int) {
@@ -107,10 +100,10 @@ struct IntakeTests {
         }
 
         private mutating func end() {
-            while let row = self.intake.stalled(in: &self.table, now: self.now) {
+            while let row = self.intake.stalled(now: self.now) {
                 self.ended[row] = self.now - Self.start
-                self.intake.forget(row, in: &self.table)
-                self.table.remove(row)
+                self.intake.forget(row)
+                self.intake.streams -= 1
             }
         }
     }
@@ -159,35 +152,29 @@ struct IntakeTests {
         var world = World([Reader(rate: 0, ahead: 100_000)])
         for _ in 0..<20_000 { world.tick(100_000) }
         #expect(world.ended.isEmpty && world.intake.isHeld)
-        #expect(world.table[0].unread < 600 << 10)
+        #expect(world.intake.unread(0) < 600 << 10)
     }
 
     @Test func oneThatHadNothingToReadIsNotStalled() {
         var intake = Intake(SessionLimits(), stall: .seconds(5))
-        var table = StreamTable()
-        var (quiet, other) = (StreamRow(), StreamRow())
-        (quiet.id, other.id) = (0, 1)
-        let rows = (table.insert(quiet), table.insert(other))
+        intake.streams = 2
         var now = World.start
-        intake.delivered(1000, to: rows.0, in: &table, now: now)
-        intake.consumed(1000, of: rows.0, in: &table)
+        intake.delivered(1000, to: 0, now: now)
+        intake.consumed(1000, of: 0)
         now = now + .minutes(10)
-        intake.delivered(300_000, to: rows.0, in: &table, now: now)
-        #expect(intake.isHeld && intake.stalled(in: &table, now: now) == nil)
-        #expect(intake.stalled(in: &table, now: now + .milliseconds(4999)) == nil)
-        #expect(intake.stalled(in: &table, now: now + .seconds(5)) == rows.0)
+        intake.delivered(300_000, to: 0, now: now)
+        #expect(intake.isHeld && intake.stalled(now: now) == nil)
+        #expect(intake.stalled(now: now + .milliseconds(4999)) == nil)
+        #expect(intake.stalled(now: now + .seconds(5)) == 0)
     }
 
     @Test func oneThatTookNothingForLongGoesAtOnceWhenItHolds() {
         var intake = Intake(SessionLimits(), stall: .seconds(5))
-        var table = StreamTable()
-        var (dead, other) = (StreamRow(), StreamRow())
-        (dead.id, other.id) = (0, 1)
-        let rows = (table.insert(dead), table.insert(other))
-        intake.delivered(1000, to: rows.0, in: &table, now: World.start)
+        intake.streams = 2
+        intake.delivered(1000, to: 0, now: World.start)
         let later = World.start + .seconds(60)
-        #expect(intake.stalled(in: &table, now: later) == nil && !intake.isHeld)
-        intake.delivered(300_000, to: rows.0, in: &table, now: later)
-        #expect(intake.stalled(in: &table, now: later) == rows.0)
+        #expect(intake.stalled(now: later) == nil && !intake.isHeld)
+        intake.delivered(300_000, to: 0, now: later)
+        #expect(intake.stalled(now: later) == 0)
     }
 }

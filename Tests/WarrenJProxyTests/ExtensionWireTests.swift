@@ -65,12 +65,12 @@ struct ExtensionWireTests {
 
     @Test func everyFaultHasItsOwnCode() {
         for (code, fault) in Self.faults.enumerated() {
-            #expect(fault?.jProxyCode ?? 0 == UInt8(code))
-            #expect(StreamFault.jProxyFault(UInt8(code)) == fault)
+            #expect(fault?.code ?? 0 == UInt8(code))
+            #expect(StreamFault(code: UInt8(code)) == fault)
         }
-        for code in UInt8(Self.faults.count)...255 { #expect(StreamFault.jProxyFault(code) == .failed) }
-        for fault in Self.faults.compactMap({ $0 }) where fault.jProxyCode <= 6 {
-            #expect(JProxy.Dialect.deployed.status(fault) == fault.jProxyCode)
+        for code in UInt8(Self.faults.count)...255 { #expect(StreamFault(code: code) == .failed) }
+        for fault in Self.faults.compactMap({ $0 }) where fault.code <= 6 {
+            #expect(JProxy.Dialect.deployed.status(fault) == fault.code)
         }
     }
 

@@ -58,14 +58,15 @@ struct ClientStreams {
         stream.isWindowed = self.common.isExtended && network == .tcp
         if stream.isWindowed {
             stream.credit = 0
-            self.common.windows.open(&stream)
+            self.common.windows.open(&stream.share)
         }
         let row = self.common.table.insert(stream)
+        self.common.intake.streams = self.common.table.count
         self.common.startConnecting(row, now: now)
         let connect = JProxy.ConnectRequest(id: id, host: host, port: port)
         switch stream.kind {
         case .datagrams: self.common.say(.associate(connect, localPort: 0))
-        case .windowed: self.common.say(.open(connect, window: UInt32(stream.window)))
+        case .windowed: self.common.say(.open(connect, window: UInt32(stream.share.window)))
         case .plain: self.common.say(.connect(connect))
         }
         return stream.stream

@@ -60,7 +60,7 @@ extension Multiplexer {
         guard !self.creditors.isEmpty else { return }
         for row in self.creditors where self.table[row].isCreditDue {
             self.table[row].isCreditDue = false
-            let credit = self.windows.credit(&self.table[row], roundTrip: self.pulse?.roundTrip, now: now)
+            let credit = self.windows.credit(&self.table[row].share, roundTrip: self.pulse?.roundTrip, now: now)
             if credit > 0 { self.say(.credit(id: self.table[row].id, UInt32(credit))) }
         }
         self.creditors.removeAll(keepingCapacity: true)
@@ -68,7 +68,7 @@ extension Multiplexer {
     }
 
     mutating func consumedWindow(_ count: Int, _ row: Int) {
-        guard self.windows.consumed(count, of: &self.table[row]), !self.table[row].isCreditDue else { return }
+        guard self.windows.consumed(count, of: &self.table[row].share), !self.table[row].isCreditDue else { return }
         self.table[row].isCreditDue = true
         self.creditors.append(row)
     }
@@ -86,17 +86,16 @@ extension Multiplexer {
 
     mutating func finishSaid(_ row: Int) {
         self.table[row].saidFinish = true
-        guard self.table[row].peerHasFinished else { return }
+        guard self.table[row].share.isFinished else { return }
         self.notices.append(.end(self.table[row].id, nil))
         self.remove(row, .byPeer)
     }
 
     private mutating func peerFinished(_ id: UInt16) throws(WireError) -> SessionAction? {
         guard let row = self.windowedRow(id) else { return nil }
-        guard !self.table[row].peerHasFinished, self.table[row].phase != .connecting
+        guard !self.table[row].share.isFinished, self.table[row].phase != .connecting
         else { throw WireError(.unexpected, in: "finish") }
-        self.table[row].peerHasFinished = true
-        self.windows.finish(&self.table[row])
+        self.windows.finish(&self.table[row].share)
         guard self.table[row].phase == .open else { return nil }
         let stream = self.table[row].stream
         if self.table[row].saidFinish {
@@ -109,7 +108,7 @@ extension Multiplexer {
     /// The driver is done with an open stream. What it queued is still sent if the end is orderly.
     mutating func resetWindowed(_ row: Int, _ fault: StreamFault?) {
         self.table[row].phase = .draining
-        self.windows.close(&self.table[row])
+        self.windows.close(&self.table[row].share)
         self.notices.append(.reset(self.table[row].id, fault))
     }
 

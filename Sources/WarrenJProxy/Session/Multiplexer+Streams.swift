@@ -58,7 +58,7 @@ extension Multiplexer {
         if afterQueue, self.table[row].queued > 0 {
             self.table[row].phase = .draining
             self.table[row].closesWhenSent = true
-            self.intake.forget(row, in: &self.table)
+            self.intake.forget(row)
             self.stopTimers(row)
         } else {
             self.sayDisconnect(row)
@@ -72,12 +72,13 @@ extension Multiplexer {
         if self.table[row].queued > 0 { self.queue.purge(self.line(row)) }
         if self.table[row].isDatagram { self.purgeDatagrams(id) }
         if self.table[row].isWindowed {
-            self.windows.close(&self.table[row])
+            self.windows.close(&self.table[row].share)
         } else {
-            self.intake.forget(row, in: &self.table)
+            self.intake.forget(row)
         }
         self.stopTimers(row)
         self.table.remove(row)
+        self.intake.streams = self.table.count
         if self.side == .client { self.notices.append(.freed(id, parting)) }
     }
 
@@ -93,15 +94,15 @@ extension Multiplexer {
     mutating func consumed(_ count: Int, on stream: StreamID) {
         guard let row = self.table.row(stream) else { return }
         if self.table[row].isWindowed { return self.consumedWindow(count, row) }
-        self.intake.consumed(count, of: row, in: &self.table)
+        self.intake.consumed(count, of: row)
     }
 
     /// Counts payload that is about to be delivered, or that waits for the stream to open.
     ///
     /// - Throws: if it is more than the stream's window allows.
     mutating func delivered(_ count: Int, to row: Int, now: NIODeadline) throws(WireError) {
-        if self.table[row].isWindowed { return try self.windows.received(count, on: &self.table[row], now: now) }
-        self.intake.delivered(count, to: row, in: &self.table, now: now)
+        if self.table[row].isWindowed { return try self.windows.received(count, on: &self.table[row].share, now: now) }
+        self.intake.delivered(count, to: row, now: now)
         self.table[row].wasAnswered = true
         if self.lingeringAnswered.contains(row) {
             self.lingeringAnswered.touch(row, now: now)

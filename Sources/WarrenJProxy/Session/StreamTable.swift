@@ -41,36 +41,14 @@ struct StreamRow {
     /// The last thing that happened was data from the peer.
     var wasAnswered = false
 
-    /// Bytes that the reader has not taken.
-    var unread = 0
-
     /// The stream follows the extension: windows, half-close, reasons.
     var isWindowed = false
     /// What the peer's window lets us send.
     var credit = Int.max
-    /// What the peer may send ahead of our reader; see ``Windows``.
-    var window = 0
-    /// How much of it was grown.
-    var grown = 0
-    var allowance = 0
+    /// What the peer may send ahead of our reader.
+    var share = Windows.Share()
     var isCreditDue = false
-    /// What the reader took since the window was last measured, and when that was.
-    var taken = 0
-    var measuredSince: NIODeadline?
     var saidFinish = false
-    var peerHasFinished = false
-
-    // Of streams without windows, see ``Intake``:
-    /// When its reader last took something, or first could have.
-    var blockedSince = NIODeadline.uptimeNanoseconds(0)
-    /// The reader has taken something since then.
-    var hasTaken = false
-    /// When it began to hold up the session, or last proved itself; nil if it does not hold.
-    var holdsSince: NIODeadline?
-    /// What its reader took since then.
-    var takenAsHolder = 0
-    /// Its reader was seen taking something while it held.
-    var isProven = false
 
     var kind: Kind { self.isDatagram ? .datagrams : self.isWindowed ? .windowed : .plain }
     var stream: StreamID { StreamID(UInt32(self.id)) }

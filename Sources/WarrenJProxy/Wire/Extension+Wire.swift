@@ -47,7 +47,7 @@ extension ByteBuffer {
                 return .finish(id: try bytes.readField("finish.id"))
             case ExtendedType.reset:
                 let id: UInt16 = try bytes.readField("reset.id")
-                return .reset(id: id, .jProxyFault(try bytes.readField("reset.fault")))
+                return .reset(id: id, StreamFault(code: try bytes.readField("reset.fault")))
             case ExtendedType.ping:
                 return .ping(try bytes.readField("ping.number"))
             case ExtendedType.pong:
@@ -66,14 +66,14 @@ extension ByteBuffer {
             self.writeMultipleIntegers(ExtendedType.open, request.id, request.port, window)
             self.writeJProxyAddress(request.host)
         case .opened(let reply, let window):
-            let code = reply.fault?.jProxyCode ?? 0
+            let code = reply.fault?.code ?? 0
             self.writeMultipleIntegers(ExtendedType.open, reply.id, code, reply.milliseconds, window)
         case .credit(let id, let bytes):
             self.writeMultipleIntegers(ExtendedType.credit, id, bytes)
         case .finish(let id):
             self.writeMultipleIntegers(ExtendedType.finish, id)
         case .reset(let id, let fault):
-            self.writeMultipleIntegers(ExtendedType.reset, id, fault?.jProxyCode ?? 0)
+            self.writeMultipleIntegers(ExtendedType.reset, id, fault?.code ?? 0)
         case .ping(let number):
             self.writeMultipleIntegers(ExtendedType.ping, number)
         case .pong(let number):
@@ -90,7 +90,7 @@ extension ByteBuffer {
 
     private mutating func readOpened() throws(WireError) -> JProxy.ExtendedMessage {
         let id: UInt16 = try self.readField("opened.id")
-        let fault = StreamFault.jProxyFault(try self.readField("opened.fault"))
+        let fault = StreamFault(code: try self.readField("opened.fault"))
         let reply = JProxy.ConnectReply(id: id, fault: fault, milliseconds: try self.readField("opened.ms"))
         return .opened(reply, window: try self.readWindow("opened.window"))
     }

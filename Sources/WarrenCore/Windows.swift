@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NIOCore
-import WarrenCore
+package import NIOCore
 
-/// How much the peer may send on each stream of the extension, ahead of the stream's reader.
+/// How much the peer may send on each stream of an extension with windows, ahead of the stream's reader.
 ///
 /// ```
 /// window = allowance (granted, not yet come) + unread (come, not yet taken) + due (taken, not yet granted again)
@@ -16,10 +15,26 @@ import WarrenCore
 /// Windows come out of two pools, which are the bound of what a session can be made to hold: one for what streams are
 /// given at first, one for what they grow by. Streams that stall from the start empty the first and leave the second to
 /// those that read; only the smallest windows are given without asking the pools.
-struct Windows {
-    static let most = 16 << 20
+package struct Windows {
+    /// What one stream has of them.
+    package struct Share {
+        /// What the peer may send ahead of the stream's reader.
+        package fileprivate(set) var window = 0
+        /// How much of it was grown.
+        fileprivate var grown = 0
+        package fileprivate(set) var allowance = 0
+        package fileprivate(set) var unread = 0
+        /// What the reader took since the window was last measured, and when that was.
+        fileprivate var taken = 0
+        fileprivate var measuredSince: NIODeadline?
+        package fileprivate(set) var isFinished = false
+
+        package init() {}
+    }
+
+    package static let most = 16 << 20
     /// Credit is given when half a window is due, or so much.
-    static let mostDue = 256 << 10
+    package static let mostDue = 256 << 10
     /// What a round trip counts as at least: a turn of each end takes its time, too.
     private static let leastRoundTrip = TimeAmount.milliseconds(1)
     /// Of what its pool has left, a new stream is given at most one part in so many.
@@ -31,10 +46,10 @@ struct Windows {
     private let starts: Int
     private let growth: Int
     /// What is given out of the two pools.
-    private(set) var started = 0
-    private(set) var grown = 0
+    package private(set) var started = 0
+    package private(set) var grown = 0
 
-    init(_ limits: SessionLimits) {
+    package init(_ limits: SessionLimits) {
         self.start = 4 * limits.unreadPerStream
         self.small = min(limits.unreadWhenCrowded, limits.unreadPerStream)
         self.starts = 2 * limits.unreadPerSession
@@ -42,7 +57,7 @@ struct Windows {
     }
 
     /// Sets up the window of a new stream.
-    mutating func open(_ stream: inout StreamRow) {
+    package mutating func open(_ stream: inout Share) {
         let share = (self.starts - self.started) / Self.share
         stream.window = min(self.start, max(self.small, share - share % 1024))
         stream.allowance = stream.window
@@ -50,19 +65,20 @@ struct Windows {
     }
 
     /// Gives back what a stream held.
-    mutating func close(_ stream: inout StreamRow) {
+    package mutating func close(_ stream: inout Share) {
         self.shrink(&stream, by: stream.window)
         stream.unread = 0
     }
 
     /// The peer will send no more: only what it has sent still counts.
-    mutating func finish(_ stream: inout StreamRow) {
+    package mutating func finish(_ stream: inout Share) {
         self.shrink(&stream, by: stream.window - stream.unread)
         stream.allowance = 0
+        stream.isFinished = true
     }
 
     /// - Throws: if the peer sent more than it may.
-    mutating func received(_ count: Int, on stream: inout StreamRow, now: NIODeadline) throws(WireError) {
+    package mutating func received(_ count: Int, on stream: inout Share, now: NIODeadline) throws(WireError) {
         guard count <= stream.allowance else {
             throw WireError(.tooLong, in: "window", found: "\(count) > \(stream.allowance)")
         }
@@ -72,10 +88,10 @@ struct Windows {
     }
 
     /// The reader took some; true if there is credit to give now.
-    mutating func consumed(_ count: Int, of stream: inout StreamRow) -> Bool {
+    package mutating func consumed(_ count: Int, of stream: inout Share) -> Bool {
         let taken = min(max(count, 0), stream.unread)
         stream.unread -= taken
-        if stream.peerHasFinished {
+        if stream.isFinished {
             self.finish(&stream)
             return false
         }
@@ -84,7 +100,7 @@ struct Windows {
     }
 
     /// The credit to give now, which counts as given.
-    mutating func credit(_ stream: inout StreamRow, roundTrip: TimeAmount?, now: NIODeadline) -> Int {
+    package mutating func credit(_ stream: inout Share, roundTrip: TimeAmount?, now: NIODeadline) -> Int {
         if stream.taken >= stream.window, let since = stream.measuredSince {
             self.fit(&stream, took: now - since, roundTrip: max(roundTrip ?? .zero, Self.leastRoundTrip))
             stream.taken = 0
@@ -96,7 +112,7 @@ struct Windows {
     }
 
     /// Doubles a window that is too small for its reader; halves a large one that is not used, where others need room.
-    private mutating func fit(_ stream: inout StreamRow, took time: TimeAmount, roundTrip: TimeAmount) {
+    private mutating func fit(_ stream: inout Share, took time: TimeAmount, roundTrip: TimeAmount) {
         if time < 2 * roundTrip {
             let more = min(stream.window, Self.most - stream.window)
             guard more > 0, more <= (self.growth - self.grown) / 2 else { return }
@@ -109,7 +125,7 @@ struct Windows {
     }
 
     /// What was grown goes back first.
-    private mutating func shrink(_ stream: inout StreamRow, by less: Int) {
+    private mutating func shrink(_ stream: inout Share, by less: Int) {
         let ofGrown = min(less, stream.grown)
         stream.window -= less
         stream.grown -= ofGrown
@@ -117,5 +133,5 @@ struct Windows {
         self.started -= less - ofGrown
     }
 
-    private static func due(_ stream: StreamRow) -> Int { stream.window - stream.allowance - stream.unread }
+    private static func due(_ stream: Share) -> Int { stream.window - stream.allowance - stream.unread }
 }

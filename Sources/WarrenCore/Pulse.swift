@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NIOCore
+package import NIOCore
 
 /// Whether the peer is still there, and how long a round trip takes: both by numbered pings.
-struct Pulse {
+package struct Pulse {
     /// After so long without a byte from the peer it is asked whether it is there.
-    static let quiet = TimeAmount.seconds(15)
+    package static let quiet = TimeAmount.seconds(15)
     /// How long it may take to answer, and how often it is asked.
-    static let patience = TimeAmount.seconds(10)
-    static let tries = 2
+    package static let patience = TimeAmount.seconds(10)
+    package static let tries = 2
     /// Round trips are measured at most so often, and at most once in eight of them.
     private static let rest = TimeAmount.milliseconds(10)
 
     /// The latest one measured, waiting behind payload included.
-    private(set) var roundTrip: TimeAmount?
+    package private(set) var roundTrip: TimeAmount?
     private var heardAt: NIODeadline
     /// Bytes have come since the last step.
     private var hasHeard = false
@@ -22,20 +22,20 @@ struct Pulse {
     private var number: UInt64 = 0
     private var isMeasuring = false
 
-    init(now: NIODeadline) {
+    package init(now: NIODeadline) {
         self.heardAt = now
         self.askedAt = now
     }
 
-    var deadline: NIODeadline {
+    package var deadline: NIODeadline {
         self.unanswered == 0 ? self.heardAt + Self.quiet : self.askedAt + Self.patience
     }
 
     /// Any byte is a sign of life.
-    mutating func heard() { self.hasHeard = true }
+    package mutating func heard() { self.hasHeard = true }
 
     /// True if the peer has not answered for too long.
-    mutating func isDead(now: NIODeadline) -> Bool {
+    package mutating func isDead(now: NIODeadline) -> Bool {
         if self.hasHeard {
             self.hasHeard = false
             self.heardAt = now
@@ -45,20 +45,20 @@ struct Pulse {
     }
 
     /// The number of a ping that is due to a peer that is silent.
-    mutating func ask(now: NIODeadline) -> UInt64? {
+    package mutating func ask(now: NIODeadline) -> UInt64? {
         guard self.deadline <= now, self.unanswered < Self.tries else { return nil }
         self.unanswered += 1
         return self.send(now: now)
     }
 
     /// The number of a ping that measures the round trip; nil if it is known well enough, or being measured.
-    mutating func measure(now: NIODeadline) -> UInt64? {
+    package mutating func measure(now: NIODeadline) -> UInt64? {
         if self.isMeasuring { return nil }
         if let roundTrip, now < self.askedAt + max(Self.rest, 8 * roundTrip) { return nil }
         return self.send(now: now)
     }
 
-    mutating func answered(_ number: UInt64, now: NIODeadline) {
+    package mutating func answered(_ number: UInt64, now: NIODeadline) {
         guard self.isMeasuring, number == self.number else { return }
         self.isMeasuring = false
         self.roundTrip = now - self.askedAt

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NIOCore
+package import NIOCore
 
 /// Table rows in the order in which they were last touched: one timer of constant length for any number of streams.
 ///
 /// As time only goes forward, the row that is due first is always the first one. Every operation takes constant time.
-struct AgeQueue {
+package struct AgeQueue {
     private struct Link {
         var isIn = false
         var before = -1
@@ -17,14 +17,16 @@ struct AgeQueue {
     private var first = -1
     private var last = -1
 
-    var oldest: (row: Int, since: NIODeadline)? {
+    package init() {}
+
+    package var oldest: (row: Int, since: NIODeadline)? {
         self.first < 0 ? nil : (self.first, self.links[self.first].since)
     }
 
-    func contains(_ row: Int) -> Bool { row < self.links.count && self.links[row].isIn }
+    package func contains(_ row: Int) -> Bool { row < self.links.count && self.links[row].isIn }
 
     /// Starts or restarts the time of a row.
-    mutating func touch(_ row: Int, now: NIODeadline) {
+    package mutating func touch(_ row: Int, now: NIODeadline) {
         self.remove(row)
         while self.links.count <= row { self.links.append(Link()) }
         self.links[row] = Link(isIn: true, before: self.last, after: -1, since: now)
@@ -32,7 +34,7 @@ struct AgeQueue {
         self.last = row
     }
 
-    mutating func remove(_ row: Int) {
+    package mutating func remove(_ row: Int) {
         guard self.contains(row) else { return }
         let link = self.links[row]
         if link.before >= 0 { self.links[link.before].after = link.after } else { self.first = link.after }

@@ -4,12 +4,17 @@
 ///
 /// Copies share the value until one of them changes it. Drivers that know a machine only as a generic parameter copy it
 /// to ask it anything, several times a turn.
-struct Boxed<Value> {
+///
+/// Public, as only then other modules have it in line; nothing of the kind is meant for use outside this package.
+public struct Boxed<Value> {
     /// By pointer, as a class's own properties are checked for overlapping access at every use; here the compiler has
     /// done so, because the box is a value.
-    private final class Place {
+    @usableFromInline
+    final class Place {
+        @usableFromInline
         let pointer = UnsafeMutablePointer<Value>.allocate(capacity: 1)
 
+        @inlinable
         init(_ value: Value) { self.pointer.initialize(to: value) }
 
         deinit {
@@ -18,11 +23,16 @@ struct Boxed<Value> {
         }
     }
 
-    private var place: Place
+    @usableFromInline
+    var place: Place
 
-    init(_ value: Value) { self.place = Place(value) }
+    /// Moves a value into a place of its own.
+    @inlinable
+    public init(_ value: Value) { self.place = Place(value) }
 
-    var value: Value {
+    /// The value, read and changed where it is.
+    @inlinable
+    public var value: Value {
         _read { yield self.place.pointer.pointee }
         _modify {
             if !isKnownUniquelyReferenced(&self.place) { self.place = Place(self.place.pointer.pointee) }
