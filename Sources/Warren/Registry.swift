@@ -4,12 +4,12 @@
 enum Registry {
     static let inbounds: [InboundType] = [
         .mixed, .socks5, .http, .forward, .stdio,
-        .jproxy, .jet,
+        .jproxy, .jet, .zhwkprox,
     ]
 
     static let outbounds: [OutboundType] = [
         .direct, .stdio,
-        .jproxy, .jet,
+        .jproxy, .jet, .zhwkprox,
     ]
 
     static let relays: [RelayType] = [.jet]

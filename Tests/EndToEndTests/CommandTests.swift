@@ -127,7 +127,7 @@ import Testing
     @Test func demoShowsEveryPath() async throws {
         let outcome = try await WarrenProcess.run("demo", "--mebibytes", "1")
         #expect(outcome.code == 0)
-        #expect(outcome.output.split(separator: "\n").count { $0.contains("every byte right") } == 8)
+        #expect(outcome.output.split(separator: "\n").count { $0.contains("every byte right") } == 9)
         #expect(try await WarrenProcess.run("demo", "bogus").code == 1)
     }
 

@@ -29,12 +29,12 @@ extension Assembly.Outbound {
 
 extension Assembly.Inbound {
     func build(
-        _ around: Surroundings, to target: any WarrenRuntime.Outbound, into plan: inout Node.Plan,
-        _ watched: inout [FileWatcher.Watched]
+        _ around: Surroundings, to target: any WarrenRuntime.Outbound, sharing port: SharedPort?,
+        into plan: inout Node.Plan, _ watched: inout [FileWatcher.Watched]
     ) {
         switch self.draft {
         case .listening(let draft):
-            plan.listeners.append(self.listener(draft, around, to: target, &watched))
+            plan.listeners.append(self.listener(draft, around, to: target, sharing: port, &watched))
         case .part(let draft):
             let sessions = InboundSessions(
                 name: around.name, protocol: self.entry.type, outbound: target, isTrusted: draft.isTrusted,
@@ -46,7 +46,7 @@ extension Assembly.Inbound {
 
     private func listener(
         _ draft: ListeningDraft, _ around: Surroundings, to target: any WarrenRuntime.Outbound,
-        _ watched: inout [FileWatcher.Watched]
+        sharing port: SharedPort?, _ watched: inout [FileWatcher.Watched]
     ) -> Listener.Plan {
         let reporter = around.reporter
         let sessions = InboundSessions(
@@ -55,7 +55,7 @@ extension Assembly.Inbound {
         )
         watched += draft.watched.map { $0.reporting(to: reporter, about: around.name) }
         let loops = around.loops
-        let install = draft.install
+        let install = port?.sharing(draft.install) ?? draft.install
         return Listener.Plan(
             name: around.name, protocol: self.entry.type, host: draft.listen.host?.description,
             port: draft.listen.port, tls: draft.tls?.server(around, &watched), handshake: around.limits.handshake,
@@ -84,7 +84,7 @@ extension Assembly.Relay {
 
 extension TLSMaterial {
     /// For a listener: its certificate is exchanged when the files change.
-    fileprivate func server(_ around: Surroundings, _ watched: inout [FileWatcher.Watched]) -> TLSServer {
+    func server(_ around: Surroundings, _ watched: inout [FileWatcher.Watched]) -> TLSServer {
         let server = TLSServer(context: self.context)
         let changed = FileWatcher.Watched(paths: self.files) { server.replace(by: try self.reread()) }
         watched.append(changed.reporting(to: around.reporter, about: around.name))

@@ -19,22 +19,39 @@ extension Assembly {
         var isReachable: Bool { self.listen.host?.isLoopback != true }
     }
 
-    static func places(_ inbounds: [Inbound], _ relays: [Relay]) -> [ListeningPlace] {
-        inbounds.compactMap { inbound in
+    static func places(_ inbounds: [Inbound], _ outbounds: [Outbound], _ relays: [Relay]) -> [ListeningPlace] {
+        let fronts = inbounds.compactMap { inbound -> ListeningPlace? in
             guard case .listening(let draft) = inbound.draft else { return nil }
             return ListeningPlace(
                 entry: inbound.entry, key: "listen", listen: draft.listen, hasTLS: draft.tls != nil,
                 exposure: inbound.type.exposure, isOpenToAll: draft.isOpenToAll
             )
         }
-            + relays.flatMap { relay in
-                relay.draft.ports.map {
-                    ListeningPlace(
-                        entry: relay.entry, key: $0.key, listen: $0.listen, hasTLS: $0.tls != nil,
-                        exposure: relay.type.exposure, isOpenToAll: false
-                    )
-                }
+        let arrivals = outbounds.compactMap { outbound -> ListeningPlace? in
+            guard case .port(let port) = outbound.arrival else { return nil }
+            return ListeningPlace(outbound.entry, port, outbound.type.exposure ?? "")
+        }
+        let meetings = relays.flatMap { relay in
+            relay.draft.ports.map { ListeningPlace(relay.entry, $0, relay.type.exposure) }
+        }
+        return fronts + arrivals + meetings
+    }
+
+    /// A port can be shared with an inbound that listens, and leads to the outbound: both live on one loop then.
+    static func checkShared(_ outbounds: [Outbound], _ inbounds: [Entry], _ findings: Findings) {
+        for outbound in outbounds {
+            guard case .shared(let name, _) = outbound.arrival else { continue }
+            guard let inbound = inbounds.first(where: { $0.name == name.value }) else {
+                let hint = Nearest.hint("inbound", for: name.value, among: inbounds.map(\.name))
+                findings.report("there is no inbound \(quoted(name.value))", at: name.place, hint: hint)
+                continue
             }
+            let canShare = ["mixed", "socks5", "http"].contains(inbound.type)
+            guard !canShare || inbound.to?.value != outbound.entry.name else { continue }
+            let what = "\(quoted(name.value)) cannot share its port"
+            let hint = "name a mixed, socks5 or http inbound that leads to: \(outbound.entry.name)"
+            findings.report(what, at: name.place, hint: hint)
+        }
     }
 
     /// Two listeners on one address would only be found when the second one is bound.
@@ -84,6 +101,15 @@ extension Assembly {
             return outbound.draft.carriers.compactMap { $0.warning(outbound.entry, exposure) }
         }
         return fromInbounds + fromOutbounds
+    }
+}
+
+extension Assembly.ListeningPlace {
+    fileprivate init(_ entry: Entry, _ port: PortDraft, _ exposure: String) {
+        self.init(
+            entry: entry, key: port.key, listen: port.listen, hasTLS: port.tls != nil, exposure: exposure,
+            isOpenToAll: false
+        )
     }
 }
 

@@ -60,9 +60,10 @@ package struct Assembly {
             return draft.map { Relay(entry: entry, type: type, draft: $0) }
         }
         self.policy = EgressPolicy(configuration.egress, findings)
-        let listening = Self.places(self.inbounds, self.relays)
+        let listening = Self.places(self.inbounds, self.outbounds, self.relays)
         Self.checkPorts(listening, findings)
         Self.checkTargets(self.inbounds, configuration.outbounds, findings)
+        Self.checkShared(self.outbounds, configuration.inbounds, findings)
         try findings.check()
         let exposures = Self.exposures(listening) + Self.exposures(dialling: self.inbounds, self.outbounds)
         self.warnings = findings.notes.map(\.description) + exposures + Self.openPlaces(listening)
@@ -93,16 +94,24 @@ package struct Assembly {
         var targets: [String: any WarrenRuntime.Outbound] = [
             EntryList.direct: DirectOutbound(name: EntryList.direct, dialer: dialer)
         ]
+        var watched: [FileWatcher.Watched] = []
+        var shared: [String: SharedPort] = [:]
         for outbound in self.outbounds {
-            let built = outbound.build(surroundings(outbound.entry))
+            let around = surroundings(outbound.entry)
+            let built = outbound.build(around)
             targets[outbound.entry.name] = built
             if let part = built as? any NodePart { plan.parts.append(part) }
+            outbound.listen(for: built, around, into: &plan, &watched)
+            if case .shared(let inbound, let detect) = outbound.arrival, let arriving = built as? ArrivingOutbound {
+                shared[inbound.value] = SharedPort(
+                    outbound: arriving, detect: detect, patience: around.limits.handshake)
+            }
         }
-        var watched: [FileWatcher.Watched] = []
         for relay in self.relays { relay.build(surroundings(relay.entry), into: &plan, &watched) }
         for inbound in self.inbounds {
             guard let target = targets[inbound.entry.to?.value ?? EntryList.direct] else { continue }
-            inbound.build(surroundings(inbound.entry), to: target, into: &plan, &watched)
+            let port = shared[inbound.entry.name]
+            inbound.build(surroundings(inbound.entry), to: target, sharing: port, into: &plan, &watched)
         }
         let node = Node(plan, loops: loops, reporter: reporter, onReady: onReady)
         return watched.isEmpty ? [node] : [FileWatcher(watched), node]

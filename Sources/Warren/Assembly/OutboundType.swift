@@ -40,6 +40,8 @@ enum OutboundDraft {
 struct MadeDraft {
     /// What it dials.
     var carriers: [CarrierDraft] = []
+    /// Where its peers arrive, if it waits for them; what is built is an ``ArrivingOutbound`` then.
+    var arrival: Arrival?
     let build: @Sendable (Surroundings) -> any WarrenRuntime.Outbound
 }
 

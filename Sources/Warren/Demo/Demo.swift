@@ -19,7 +19,7 @@ public struct Demo: Sendable {
     }
 
     /// The protocols that can be shown.
-    public static let protocols = ["direct", "socks", "http", "forward", "jproxy", "jet"]
+    public static let protocols = ["direct", "socks", "http", "forward", "jproxy", "jet", "zhwkprox"]
     /// Only paths of these protocols; all if empty.
     public var only: [String] = []
     /// Bytes fetched over each path in one request.
@@ -44,10 +44,12 @@ public struct Demo: Sendable {
         let port = UInt16(origin.localAddress?.port ?? 0)
         try await ShortLivedNode.run(Self.server(folder.path)) { server in
             try await ShortLivedNode.run(Self.front(folder.path, server, target: port)) { fronts in
-                let paths = try Self.paths(fronts, origin: origin.localAddress, port: port)
-                for path in paths where self.only.isEmpty || self.only.contains(path.kind) {
-                    progress(path.name)
-                    rows.append(await self.measure(path, client))
+                try await ShortLivedNode.run(Self.exit(fronts["exits"])) { _ in
+                    let paths = try Self.paths(fronts, origin: origin.localAddress, port: port)
+                    for path in paths where self.only.isEmpty || self.only.contains(path.kind) {
+                        progress(path.name)
+                        rows.append(await self.measure(path, client))
+                    }
                 }
             }
         }
@@ -98,7 +100,9 @@ extension Demo {
             repeat: true
             announce: \(folder)/association
           - { name: met, type: forward, listen: "127.0.0.1:0", to: meet }
+          - { name: reverse, type: socks5, listen: "127.0.0.1:0", to: exits }
         outbounds:
+          - { name: exits, type: zhwkprox, listen: "127.0.0.1:0" }
           - { name: far, type: jproxy, server: "127.0.0.1:\(server["tunnel"]?.port ?? 0)", key: \(folder)/key.dat }
           - name: meet
             type: jet
@@ -108,11 +112,20 @@ extension Demo {
         """
     }
 
+    private static func exit(_ inter: SocketAddress?) -> String {
+        """
+        log: { level: error }
+        inbounds:
+          - { name: exit, type: zhwkprox, dial: "127.0.0.1:\(inter?.port ?? 0)" }
+        egress: { allow: [loopback] }
+        """
+    }
+
     private static func paths(
         _ fronts: [String: SocketAddress], origin: SocketAddress?, port: UInt16
     ) throws -> [DemoPath] {
         guard let origin, let mixed = fronts["mixed"], let forward = fronts["forward"],
-            let tunnelled = fronts["tunnelled"], let met = fronts["met"]
+            let tunnelled = fronts["tunnelled"], let met = fronts["met"], let reverse = fronts["reverse"]
         else { throw DemoClient.Failure(description: "a listener has no address") }
         return [
             DemoPath("direct", "no proxy", front: origin),
@@ -123,6 +136,7 @@ extension Demo {
             DemoPath("forward", "forward → direct", front: forward),
             .socks5("jproxy", "SOCKS5 → jProxy → direct", front: tunnelled, port: port),
             DemoPath("jet", "forward → JET relay ← JET", front: met),
+            .socks5("zhwkprox", "SOCKS5 → zhwkproX ← exit", front: reverse, port: port),
         ]
     }
 }

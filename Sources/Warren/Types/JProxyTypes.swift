@@ -61,5 +61,5 @@ extension OutboundType {
 
 extension Section {
     /// Windows and half-close between two Warrens; a deployed peer sees nothing of it.
-    fileprivate func readExtension() -> Bool { self.value("extension", .oneOf(["on", "off"]), default: "on") == "on" }
+    func readExtension() -> Bool { self.value("extension", .oneOf(["on", "off"]), default: "on") == "on" }
 }

@@ -193,6 +193,16 @@ extension Reporter {
         )
     }
 
+    /// An exit that had come to us is gone; it is for the exit to come again.
+    package func exitLost(outbound: String, peer: String, reason: String, left: Int) {
+        self.count("warren_tunnels", outbound, "down")
+        self.logger.log(
+            level: left == 0 ? .warning : .info,
+            left == 0 ? "tunnel down; no exit is left" : "tunnel down; other exits are left",
+            metadata: [Key.outbound: "\(outbound)", Key.peer: "\(peer)", Key.reason: "\(reason)"]
+        )
+    }
+
     /// One of several carriers could not be had; the next one is tried, or what comes of it is said elsewhere.
     package func carrierFailed(_ end: TunnelEnd, peer: String, reason: String) {
         self.count("warren_tunnels", end.name, "failed")

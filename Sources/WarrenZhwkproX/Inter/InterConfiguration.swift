@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import NIOCore
+public import WarrenCore
+
+extension ZhwkproX {
+    /// How an inter-server behaves.
+    public struct InterConfiguration: Sendable {
+        public var key: Key
+        /// A GET with its head, in bytes. Deployed exits lose their place when one comes in two segments, so it should
+        /// fit into one.
+        public var pieces: Int
+        /// What the exit's idle time is. Silence of both directions for that long and 5 s more is the end of a stream.
+        public var idle: TimeAmount
+        /// How long a stream may wait for its destination while that is in use.
+        public var wait: TimeAmount
+        /// How long bytes that the exit's end of a stream has overtaken are waited for.
+        public var late: TimeAmount
+        /// How long a reader that takes nothing may hold up the session before its stream is ended.
+        public var stall: TimeAmount
+        /// Between two Warrens: how long a connect may go unanswered.
+        public var connectTimeout: TimeAmount
+        /// The longest reply that is accepted, in bytes of payload.
+        public var largestMessage: Int
+        /// Whether an exit that knows Warren's extension is told that this end does, too.
+        public var usesExtension: Bool
+        /// How many streams may wait for one destination, and for all together.
+        public var waitersPerDestination: Int
+        public var waiters: Int
+        public var limits: SessionLimits
+
+        public init(
+            key: Key = .deployed, pieces: Int = 1400, idle: TimeAmount = .seconds(20),
+            wait: TimeAmount = .seconds(10), late: TimeAmount = .milliseconds(150), stall: TimeAmount = .seconds(5),
+            connectTimeout: TimeAmount = .seconds(30), largestMessage: Int = 1 << 20, usesExtension: Bool = true,
+            waitersPerDestination: Int = 64, waiters: Int = 1024, limits: SessionLimits = SessionLimits()
+        ) {
+            self.key = key
+            self.pieces = pieces
+            self.idle = idle
+            self.wait = wait
+            self.late = late
+            self.stall = stall
+            self.connectTimeout = connectTimeout
+            self.largestMessage = largestMessage
+            self.usesExtension = usesExtension
+            self.waitersPerDestination = waitersPerDestination
+            self.waiters = waiters
+            self.limits = limits
+        }
+    }
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenCore
+
+/// The streams of a session between two Warrens: ids, windows, half-close, reasons, keep-alive.
+///
+/// ```
+/// inter: waiting --opened--> open --both finishes, or a reset of either end--> (none)
+/// exit:  connecting --reached--> open --the same--> (none)
+/// ```
+///
+/// The inter-server counts ids up and never uses one twice, so a message for one that is not in use comes late.
+struct ExtendedStreams: Streams {
+    enum Side {
+        case exit
+        case inter
+    }
+
+    var common: Multiplexer
+    let side: Side
+    private let connectTimeout: TimeAmount
+    private var pulse: Pulse
+    var windows: Windows
+    /// Rows of streams whose peer is to be given credit.
+    private var creditors = ContiguousArray<StreamID>()
+    private var isWritable = false
+    /// Inter-server: streams whose open is unanswered.
+    private var asking = AgeQueue()
+    private var lastID: UInt32 = 0
+
+    init(_ common: Multiplexer, side: Side, connectTimeout: TimeAmount = .zero, now: NIODeadline) {
+        self.common = common
+        self.side = side
+        self.connectTimeout = connectTimeout
+        self.pulse = Pulse(now: now)
+        self.windows = Windows(common.limits)
+        self.measureRoundTrip(now: now)
+    }
+
+    var wantsBytes: Bool { !self.common.isCrowded }
+
+    /// Due at once while there is credit to give: it comes of ``consumed(_:on:)``, behind which no step may follow.
+    var deadline: NIODeadline? {
+        if self.isWritable, !self.creditors.isEmpty { return .distantPast }
+        guard let (_, since) = self.asking.oldest else { return self.pulse.deadline }
+        return min(self.pulse.deadline, since + self.connectTimeout)
+    }
+
+    mutating func isPeerGone(now: NIODeadline) -> Bool { self.pulse.isDead(now: now) }
+
+    mutating func receive(_ bytes: ByteBuffer) {
+        self.pulse.heard()
+        self.common.receive(bytes)
+    }
+
+    mutating func next(now: NIODeadline, writable: Bool) throws(WireError) -> SessionAction? {
+        repeat {
+            while let notice = self.common.notices.popFirst() {
+                if let action = self.settle(notice) { return action }
+            }
+            if let action = self.expire(now: now) { return action }
+            while let incoming = try self.common.nextIncoming() {
+                if let action = try self.handle(incoming, now: now) { return action }
+            }
+        } while !self.common.notices.isEmpty
+        self.isWritable = writable
+        if writable { self.giveCredit(now: now) }
+        return self.common.write(writable: writable).map { .write($0) }
+    }
+
+    // MARK: Commands
+
+    /// - Throws: `unsupported` for anything but TCP to an address, `limit` when all streams or ids are in use.
+    mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID {
+        guard self.side == .inter else { throw .unsupported }
+        let endpoint = try ZhwkproX.Endpoint(request.destination)
+        guard self.common.table.count < self.common.limits.streams, self.lastID < .max else { throw .limit }
+        self.lastID += 1
+        var stream = self.newRow(self.lastID, endpoint, .waiting)
+        stream.credit = 0
+        self.windows.open(&stream.share)
+        self.asking.touch(self.common.table.insert(stream), now: now)
+        self.common.say(.open(id: self.lastID, endpoint, window: UInt32(stream.share.window)))
+        return stream.id
+    }
+
+    mutating func accept(_ stream: StreamID) {
+        guard let row = self.common.table.row(stream), self.common.table[row].phase == .connecting else { return }
+        self.common.table[row].phase = .open
+        self.windows.open(&self.common.table[row].share)
+        let window = UInt32(self.common.table[row].share.window)
+        self.common.say(.opened(id: stream.rawValue, nil, window: window))
+        if self.common.table[row].isFinished { self.common.notices.append(.finished(stream)) }
+    }
+
+    mutating func finish(_ stream: StreamID) {
+        guard let row = self.common.table.row(stream), !self.common.table[row].isFinished else { return }
+        self.common.table[row].isFinished = true
+        if self.common.table[row].phase == .open { self.common.notices.append(.finished(stream)) }
+    }
+
+    mutating func reset(_ stream: StreamID, _ fault: StreamFault?) {
+        guard let row = self.common.table.row(stream) else { return }
+        switch self.common.table[row].phase {
+        case .waiting:
+            self.common.say(.reset(id: stream.rawValue, fault ?? .aborted))
+            self.remove(row)
+        case .connecting:
+            self.common.say(.opened(id: stream.rawValue, fault ?? .failed, window: 0))
+            self.remove(row)
+        case .open:
+            self.common.table[row].phase = .leaving
+            self.windows.close(&self.common.table[row].share)
+            if fault != nil { self.common.purge(row) }
+            self.common.notices.append(.reset(stream, fault))
+        case .late, .leaving:
+            break  // the driver has reset it before
+        }
+    }
+
+    mutating func consumed(_ count: Int, on stream: StreamID) {
+        guard let row = self.common.table.row(stream), self.common.table[row].phase == .open,
+            self.windows.consumed(count, of: &self.common.table[row].share), !self.common.table[row].isCreditDue
+        else { return }
+        self.common.table[row].isCreditDue = true
+        self.creditors.append(stream)
+    }
+
+    func newRow(_ id: UInt32, _ endpoint: ZhwkproX.Endpoint, _ phase: StreamRow.Phase) -> StreamRow {
+        StreamRow(StreamID(id), endpoint, phase, head: .data(id: id))
+    }
+
+    mutating func remove(_ row: Int) {
+        self.windows.close(&self.common.table[row].share)
+        self.asking.remove(row)
+        self.common.remove(row)
+    }
+}
+
+// MARK: Time and credit
+
+extension ExtendedStreams {
+    /// Tells the peer what readers have taken.
+    private mutating func giveCredit(now: NIODeadline) {
+        guard !self.creditors.isEmpty else { return }
+        for id in self.creditors {
+            guard let row = self.common.table.row(id), self.common.table[row].phase == .open else { continue }
+            self.common.table[row].isCreditDue = false
+            let credit = self.windows.credit(
+                &self.common.table[row].share, roundTrip: self.pulse.roundTrip, now: now)
+            if credit > 0 { self.common.say(.credit(id: id.rawValue, UInt32(credit))) }
+        }
+        self.creditors.removeAll(keepingCapacity: true)
+        self.measureRoundTrip(now: now)
+    }
+
+    private mutating func measureRoundTrip(now: NIODeadline) {
+        if let number = self.pulse.measure(now: now) { self.common.say(.ping(number)) }
+    }
+
+    /// Asks a silent peer if it is there, and gives up a stream whose open was not answered.
+    private mutating func expire(now: NIODeadline) -> SessionAction? {
+        if let number = self.pulse.ask(now: now) { self.common.say(.ping(number)) }
+        guard let (row, since) = self.asking.oldest, since + self.connectTimeout <= now else { return nil }
+        let id = self.common.table[row].id
+        self.common.say(.reset(id: id.rawValue, .timedOut))
+        self.remove(row)
+        return .end(id, .timedOut)
+    }
+
+    mutating func answered(_ number: UInt64, now: NIODeadline) { self.pulse.answered(number, now: now) }
+
+    mutating func admit(_ row: Int, credit: Int) {
+        self.asking.remove(row)
+        self.common.table[row].credit = credit
+        self.common.admit(row)
+        if self.common.table[row].isFinished { self.common.notices.append(.finished(self.common.table[row].id)) }
+    }
+
+    /// - Returns: false for an id that is not the next in order.
+    mutating func count(_ id: UInt32) -> Bool {
+        guard id > self.lastID else { return false }
+        self.lastID = id
+        return true
+    }
+}
