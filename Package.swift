@@ -80,8 +80,9 @@ let package = Package(
         ),
         .testTarget(
             name: "WarrenTests",
-            dependencies: ["Warren", "WarrenCore", "WarrenRuntime", nio("NIOCore"), nio("NIOPosix"), logging]
-                + protocolTargets
+            dependencies: [
+                "Warren", "WarrenCore", "WarrenRuntime", nio("NIOCore"), nio("NIOPosix"), nioSSL, logging,
+            ] + protocolTargets
         ),
         .testTarget(
             name: "EndToEndTests",
