@@ -134,18 +134,7 @@ extension ArrivingOutbound {
 
 // MARK: - Exits
 
-extension ArrivingOutbound: SessionOwner {
-    package var judge: any Authenticator { NoAuthenticator() }
-
-    /// Exits only take streams.
-    package func open(
-        _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
-    ) -> any OpenAttempt {
-        answer(.failure(.notAllowed))
-        return NoAttempt()
-    }
-
-    package func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {}
+extension ArrivingOutbound: OpeningOwner {
     package func sessionBegan(_ session: any Session) {}
 
     package func sessionReady(_ session: any Session) {

@@ -192,25 +192,16 @@ extension StreamFault {
 }
 
 /// The session that is to become the one stream.
-private final class OneStream: SessionOwner {
+private final class OneStream: OpeningOwner {
     // Used on the loop of its session only.
     private let attempt: NIOLoopBound<CarrierAttempt>
     private let round: Int
-    var judge: any Authenticator { NoAuthenticator() }
 
     init(_ attempt: CarrierAttempt, round: Int, on loop: SocketLoop) {
         self.round = round
         self.attempt = NIOLoopBound(attempt, eventLoop: loop)
     }
 
-    func open(
-        _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
-    ) -> any OpenAttempt {
-        answer(.failure(.notAllowed))
-        return NoAttempt()
-    }
-
-    func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {}
     func sessionBegan(_ session: any Session) { self.attempt.value.began(session, round: self.round) }
     func sessionReady(_ session: any Session) { self.attempt.value.ready(session, round: self.round) }
     func sessionEnded(_ session: any Session, _ reason: CloseReason) {

@@ -121,19 +121,7 @@ private final class WaitingStream: OpenAttempt {
 
 // MARK: - The session
 
-extension SessionOutbound: SessionOwner {
-    package var judge: any Authenticator { NoAuthenticator() }
-
-    /// The peer of a session that we dialled to open streams may not open any itself.
-    package func open(
-        _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
-    ) -> any OpenAttempt {
-        answer(.failure(.notAllowed))
-        return NoAttempt()
-    }
-
-    package func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {}
-
+extension SessionOutbound: OpeningOwner {
     package func sessionBegan(_ session: any Session) { self.keeper.began(session) }
 
     package func sessionReady(_ session: any Session) {

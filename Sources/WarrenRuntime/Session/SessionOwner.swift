@@ -27,6 +27,22 @@ extension SessionOwner {
     package func sessionGranted(_ session: any Session, _ grant: Grant) {}
 }
 
+/// The owner of sessions in which all streams are ours: their peers may open none.
+package protocol OpeningOwner: SessionOwner {}
+
+extension OpeningOwner {
+    package var judge: any Authenticator { NoAuthenticator() }
+
+    package func open(
+        _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) -> any OpenAttempt {
+        answer(.failure(.notAllowed))
+        return NoAttempt()
+    }
+
+    package func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {}
+}
+
 /// A running session, whatever its machine.
 package protocol Session: AnyObject {
     /// The far end of its carrier.

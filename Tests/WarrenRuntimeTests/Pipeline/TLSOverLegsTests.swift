@@ -32,9 +32,9 @@ private final class Rig {
         } onFailure: {
             Issue.record("\($0)")
         }
-        try LegChannel(far, on: self.loop).start([NIOSSLServerHandler(context: Self.serverContext()), gate])
+        try LegChannel(far, on: self.loop).start([NIOSSLServerHandler(context: TestCertificate.server()), gate])
         let channel = LegChannel(near, on: self.loop)
-        try channel.start([NIOSSLClientHandler(context: Self.clientContext(), serverHostname: nil)])
+        try channel.start([NIOSSLClientHandler(context: TestCertificate.client(), serverHostname: nil)])
         self.client = try ChannelLeg.last(of: channel)
         self.serverProbe = probe
         self.clientProbe = LegProbe(self.loop, needs: .counts)
@@ -47,21 +47,6 @@ private final class Rig {
             probe.finished.succeed()
             probe.ended.succeed(nil)
         }
-    }
-
-    private static func serverContext() throws -> NIOSSLContext {
-        let chain = try NIOSSLCertificate.fromPEMBytes(Array(certificate.utf8))
-        let secret = try NIOSSLPrivateKey(bytes: Array(key.utf8), format: .pem)
-        let configuration = TLSConfiguration.makeServerConfiguration(
-            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(secret)
-        )
-        return try NIOSSLContext(configuration: configuration)
-    }
-
-    private static func clientContext() throws -> NIOSSLContext {
-        var configuration = TLSConfiguration.makeClientConfiguration()
-        configuration.certificateVerification = .none
-        return try NIOSSLContext(configuration: configuration)
     }
 }
 
@@ -141,25 +126,3 @@ private final class Rig {
         #expect(rig.serverProbe.ends == [.aborted])
     }
 }
-
-private let certificate = """
-    -----BEGIN CERTIFICATE-----
-    MIIBozCCAUmgAwIBAgICA+kwCgYIKoZIzj0EAwIwGzEZMBcGA1UEAwwQV2FycmVu
-    IFRlc3QgQ0EgYTAgFw0yNjExMjExMDAxMjhaGA8yMTI2MTAyODEwMDEyOFowFDES
-    MBAGA1UEAwwJbG9jYWxob3N0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEUEo4
-    dz5pP23p1At6GTf/2Ydw3eHAdt8zKJZxRySpWgs7SBJG6vCLC2mvENFutTUYbHZp
-    lxqWvyeq+raun0jRCaOBgTB/MBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAM
-    BgNVHRMBAf8EAjAAMBMGA1UdJQQMMAoGCCsGAQUFBwMBMB0GA1UdDgQWBBR7N5cC
-    toAR0SfvoOvimuu+ybcgEDAfBgNVHSMEGDAWgBSCvXypw1uXy45l2LuxgsJ5h+1L
-    xDAKBggqhkjOPQQDAgNIADBFAiAXdX9CFA/ydRqPd6IsaKn9gAdsRvlaKJD4icTt
-    vIlOKAIhAI5/FsoIgCwSAy1sP6U1EnGUTXxteZbM69rOe/JJbmob
-    -----END CERTIFICATE-----
-    """
-
-private let key = """
-    -----BEGIN PRIVATE KEY-----
-    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg9Ic/NoTFCsSMN8k6
-    k5iMoCcL8dkrCFJnEqPI896NtWuhRANCAARQSjh3Pmk/benUC3oZN//Zh3Dd4cB2
-    3zMolnFHJKlaCztIEkbq8IsLaa8Q0W61NRhsdmmXGpa/J6r6tq6fSNEJ
-    -----END PRIVATE KEY-----
-    """
