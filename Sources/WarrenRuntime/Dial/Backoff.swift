@@ -2,12 +2,12 @@
 
 package import NIOCore
 
-/// The pauses between tries: full jitter, doubling from 250 ms to 30 s, or to 2 s where nobody can ask for a try.
+/// The pauses between tries: full jitter, doubling from 250 ms to 30 s, or to 1.5 s where nobody can ask for a try.
 package struct Backoff: Sendable {
     package static let shortest = TimeAmount.milliseconds(250)
     package static let longest = TimeAmount.seconds(30)
     /// For the end of a tunnel that others wait for: it does not know that they do, so it must be back soon by itself.
-    package static let longestUnasked = TimeAmount.seconds(2)
+    package static let longestUnasked = TimeAmount.milliseconds(1500)
 
     private var failures = 0
     private let longest: TimeAmount
