@@ -9,7 +9,7 @@ int cws_poller_open(struct cws_poller *poller) {
     poller->descriptor = epoll_create1(EPOLL_CLOEXEC);
     if (poller->descriptor < 0) return -1;
     poller->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct epoll_event bell = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
+    struct epoll_event bell = {.events = EPOLLIN | EPOLLET, .data.u64 = 0};
     if (poller->bell < 0 || epoll_ctl(poller->descriptor, EPOLL_CTL_ADD, poller->bell, &bell) < 0) {
         cws_poller_close(poller);
         return -1;
@@ -22,19 +22,19 @@ void cws_poller_close(struct cws_poller *poller) {
     close(poller->descriptor);
 }
 
-int cws_poller_add(struct cws_poller poller, int descriptor, void *token, int writing) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = token};
+int cws_poller_add(struct cws_poller poller, int descriptor, uint64_t token, int writing) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.u64 = token};
     if (writing) event.events |= EPOLLOUT;
     return epoll_ctl(poller.descriptor, EPOLL_CTL_ADD, descriptor, &event);
 }
 
-int cws_poller_add_writing(struct cws_poller poller, int descriptor, void *token) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = token};
+int cws_poller_add_writing(struct cws_poller poller, int descriptor, uint64_t token) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u64 = token};
     return epoll_ctl(poller.descriptor, EPOLL_CTL_MOD, descriptor, &event);
 }
 
-int cws_poller_add_listener(struct cws_poller poller, int descriptor, void *token) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = token};
+int cws_poller_add_listener(struct cws_poller poller, int descriptor, uint64_t token) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.u64 = token};
     return epoll_ctl(poller.descriptor, EPOLL_CTL_ADD, descriptor, &event);
 }
 
@@ -54,7 +54,7 @@ int cws_poller_wait(struct cws_poller poller, struct cws_event *events, int capa
         if (bits & EPOLLOUT) ready |= CWS_WRITABLE;
         if (bits & (EPOLLRDHUP | EPOLLHUP)) ready |= CWS_ENDED;
         if (bits & EPOLLERR) ready |= CWS_FAILED;
-        events[i].token = found[i].data.ptr;
+        events[i].token = found[i].data.u64;
         events[i].ready = ready;
     }
     return count;

@@ -20,22 +20,22 @@ int cws_poller_open(struct cws_poller *poller) {
 
 void cws_poller_close(struct cws_poller *poller) { close(poller->descriptor); }
 
-int cws_poller_add(struct cws_poller poller, int descriptor, void *token, int writing) {
+int cws_poller_add(struct cws_poller poller, int descriptor, uint64_t token, int writing) {
     struct kevent both[2];
-    EV_SET(&both[0], descriptor, EVFILT_READ, EV_ADD | EV_CLEAR, 0, 0, token);
-    EV_SET(&both[1], descriptor, EVFILT_WRITE, EV_ADD | EV_CLEAR, 0, 0, token);
+    EV_SET(&both[0], descriptor, EVFILT_READ, EV_ADD | EV_CLEAR, 0, 0, (void *)(uintptr_t)token);
+    EV_SET(&both[1], descriptor, EVFILT_WRITE, EV_ADD | EV_CLEAR, 0, 0, (void *)(uintptr_t)token);
     return kevent(poller.descriptor, both, writing ? 2 : 1, NULL, 0, NULL);
 }
 
-int cws_poller_add_writing(struct cws_poller poller, int descriptor, void *token) {
+int cws_poller_add_writing(struct cws_poller poller, int descriptor, uint64_t token) {
     struct kevent event;
-    EV_SET(&event, descriptor, EVFILT_WRITE, EV_ADD | EV_CLEAR, 0, 0, token);
+    EV_SET(&event, descriptor, EVFILT_WRITE, EV_ADD | EV_CLEAR, 0, 0, (void *)(uintptr_t)token);
     return kevent(poller.descriptor, &event, 1, NULL, 0, NULL);
 }
 
-int cws_poller_add_listener(struct cws_poller poller, int descriptor, void *token) {
+int cws_poller_add_listener(struct cws_poller poller, int descriptor, uint64_t token) {
     struct kevent event;
-    EV_SET(&event, descriptor, EVFILT_READ, EV_ADD, 0, 0, token);
+    EV_SET(&event, descriptor, EVFILT_READ, EV_ADD, 0, 0, (void *)(uintptr_t)token);
     return kevent(poller.descriptor, &event, 1, NULL, 0, NULL);
 }
 
@@ -58,7 +58,7 @@ int cws_poller_wait(struct cws_poller poller, struct cws_event *events, int capa
             if (found[i].fflags != 0) ready |= CWS_FAILED;
         }
         if (found[i].flags & EV_ERROR) ready |= CWS_FAILED;
-        events[i].token = found[i].filter == EVFILT_USER ? NULL : found[i].udata;
+        events[i].token = found[i].filter == EVFILT_USER ? 0 : (uint64_t)(uintptr_t)found[i].udata;
         events[i].ready = ready;
     }
     return count;

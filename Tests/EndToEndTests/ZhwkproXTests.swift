@@ -28,8 +28,9 @@ import WarrenTesting
             return Tunnel(inter: inter, folder: folder, port: port, exits: state)
         }
 
+        /// - Parameter number: how many have come, with this one.
         /// - Returns: an exit that has logged in.
-        func exit(_ name: String = "exit", keys: String = "") async throws -> WarrenProcess {
+        func exit(_ name: String = "exit", keys: String = "", number: Int = 1) async throws -> WarrenProcess {
             let process = try await WarrenProcess.start(
                 yaml: """
                     inbounds:
@@ -37,7 +38,7 @@ import WarrenTesting
                       - { name: idle, type: mixed, listen: "127.0.0.1:0" }
                     egress: { allow: [loopback] }
                     """, in: self.folder, name: name)
-            _ = await self.inter.program.errors.line(with: "tunnel up")
+            _ = await self.inter.program.errors.line(with: "tunnel up", number: number)
             return process
         }
 
@@ -157,7 +158,7 @@ import WarrenTesting
         #expect(try await wire.readToEnd().end == .reset)
         _ = await tunnel.inter.program.errors.line(with: "no exit is left")
         await #expect(throws: HarnessError.self) { _ = try await tunnel.wire(to: web.port) }
-        let again = try await tunnel.exit("again")
+        let again = try await tunnel.exit("again", number: 2)
         let after = try await tunnel.wire(to: web.port)
         try await after.send("GET /10 HTTP/1.1\r\n\r\n")
         #expect(String(buffer: try await after.readToEnd().bytes).hasPrefix("HTTP/1.1 200"))
@@ -190,7 +191,7 @@ import WarrenTesting
 
     @Test("pool: two exits share, and what one had goes to the other when it dies") func pool() async throws {
         let tunnel = try await Tunnel.start(keys: ", exits: pool")
-        let (one, two) = (try await tunnel.exit("one"), try await tunnel.exit("two"))
+        let (one, two) = (try await tunnel.exit("one"), try await tunnel.exit("two", number: 2))
         let servers = try await withThrowingTaskGroup(of: Server.self) { tasks in
             for _ in 0..<12 { tasks.addTask { try await Server.exchange() } }
             return try await tasks.reduce(into: [Server]()) { $0.append($1) }

@@ -21,9 +21,9 @@ enum {
     CWS_FAILED = 8,
 };
 
-/// `token` is what was given with the descriptor; null for a ring of `cws_poller_ring`.
+/// `token` is what was given with the descriptor; 0 for a ring of `cws_poller_ring`.
 struct cws_event {
-    void *token;
+    uint64_t token;
     uint32_t ready;
 };
 
@@ -36,12 +36,13 @@ struct cws_poller {
 int cws_poller_open(struct cws_poller *poller);
 void cws_poller_close(struct cws_poller *poller);
 /// Tells of each change once (edge-triggered): that there is something to read, and, if `writing` is not 0, that there
-/// is room to write. A closed descriptor leaves by itself.
-int cws_poller_add(struct cws_poller poller, int descriptor, void *token, int writing);
+/// is room to write. A closed descriptor leaves by itself; not before a child process that has inherited it has let go
+/// of it, so that its token may still come up.
+int cws_poller_add(struct cws_poller poller, int descriptor, uint64_t token, int writing);
 /// From now on tells of room too, at once if there is some.
-int cws_poller_add_writing(struct cws_poller poller, int descriptor, void *token);
+int cws_poller_add_writing(struct cws_poller poller, int descriptor, uint64_t token);
 /// Tells again while there are connections to accept, and only one of the pollers that share the descriptor.
-int cws_poller_add_listener(struct cws_poller poller, int descriptor, void *token);
+int cws_poller_add_listener(struct cws_poller poller, int descriptor, uint64_t token);
 int cws_poller_remove(struct cws_poller poller, int descriptor);
 /// Waits at most `milliseconds`, without end below 0. Returns how many events there are, 0 also after a signal.
 int cws_poller_wait(struct cws_poller poller, struct cws_event *events, int capacity, int milliseconds);

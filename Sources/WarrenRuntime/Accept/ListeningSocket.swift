@@ -48,7 +48,7 @@ final class ListeningSocket: Watched {
         self.pausing = nil
         guard self.isWatched else { return }
         self.isWatched = false
-        self.loop.unwatch(self, self.descriptor)
+        self.loop.unwatch(self.descriptor)
     }
 
     override func became(_ ready: UInt32) {

@@ -78,7 +78,7 @@ package final class Socket: Watched {
     func release() -> CInt {
         self.isClosed = true
         self.watcher = nil
-        self.loop.unwatch(self, self.descriptor)
+        self.loop.unwatch(self.descriptor)
         return self.descriptor
     }
 
@@ -87,9 +87,9 @@ package final class Socket: Watched {
         guard !self.isClosed else { return }
         self.isClosed = true
         if reset { _ = cws_set_reset_on_close(self.descriptor) }
+        self.loop.forget(self.descriptor)
         _ = systemClose(self.descriptor)
         self.watcher = nil
-        self.loop.forget(self)
     }
 }
 

@@ -27,8 +27,8 @@ package final class SocketLoop: @unchecked Sendable {
     private var deferred: [() -> Void] = []
     /// Sockets that had more to do than one turn allows.
     private var busy: [Socket] = []
-    /// Sockets that were closed in this round: an event of theirs may still be in hand.
-    private var closed: [Unmanaged<Watched>] = []
+    /// What is watched, by descriptor.
+    private var watched = WatchTable()
     var timers = TimerHeap()
     /// What is read goes here first, in large steps or small ones. Whoever keeps it makes the next read use new storage.
     var readBuffer = ByteBuffer()
@@ -114,9 +114,9 @@ extension SocketLoop {
 extension SocketLoop {
     /// Watches a socket until it is closed.
     func watch(_ socket: Socket, writing: Bool) -> Bool {
-        let token = Unmanaged.passRetained(socket as Watched)
-        guard cws_poller_add(self.poller, socket.descriptor, token.toOpaque(), writing ? 1 : 0) == 0 else {
-            token.release()
+        let token = self.watched.insert(socket, socket.descriptor)
+        guard cws_poller_add(self.poller, socket.descriptor, token, writing ? 1 : 0) == 0 else {
+            self.watched.remove(socket.descriptor)
             return false
         }
         return true
@@ -124,28 +124,27 @@ extension SocketLoop {
 
     /// Tells a socket of room from now on.
     func watchWriting(_ socket: Socket) {
-        let token = Unmanaged.passUnretained(socket as Watched)
-        _ = cws_poller_add_writing(self.poller, socket.descriptor, token.toOpaque())
+        _ = cws_poller_add_writing(self.poller, socket.descriptor, self.watched.token(of: socket.descriptor))
     }
 
-    /// Watches a listening descriptor until ``unwatch(_:_:)``.
-    func watch(_ watched: Watched, listening descriptor: CInt) -> Bool {
-        let token = Unmanaged.passRetained(watched)
-        guard cws_poller_add_listener(self.poller, descriptor, token.toOpaque()) == 0 else {
-            token.release()
+    /// Watches a listening descriptor until ``unwatch(_:)``.
+    func watch(_ listener: Watched, listening descriptor: CInt) -> Bool {
+        let token = self.watched.insert(listener, descriptor)
+        guard cws_poller_add_listener(self.poller, descriptor, token) == 0 else {
+            self.watched.remove(descriptor)
             return false
         }
         return true
     }
 
     /// For a descriptor that stays open.
-    func unwatch(_ watched: Watched, _ descriptor: CInt) {
+    func unwatch(_ descriptor: CInt) {
         _ = cws_poller_remove(self.poller, descriptor)
-        self.forget(watched)
+        self.forget(descriptor)
     }
 
-    /// To be called once, after something watched has been closed.
-    func forget(_ watched: Watched) { self.closed.append(Unmanaged.passUnretained(watched)) }
+    /// To be called once, right before something watched is closed.
+    func forget(_ descriptor: CInt) { self.watched.remove(descriptor) }
 
     /// Serves the socket again in the next round, as if it had become ready.
     func again(_ socket: Socket) { self.busy.append(socket) }
@@ -170,8 +169,7 @@ extension SocketLoop {
     }
 
     private func serve(_ event: cws_event) {
-        guard let token = event.token else { return }
-        Unmanaged<Watched>.fromOpaque(token).takeUnretainedValue().became(event.ready)
+        self.watched[event.token]?.became(event.ready)
     }
 
     private func finishRound() {
@@ -180,8 +178,6 @@ extension SocketLoop {
         self.runDeferred()
         self.runInbox()
         self.runDeferred()
-        for token in self.closed { token.release() }
-        self.closed.removeAll(keepingCapacity: true)
     }
 
     /// Milliseconds until something is due; -1 for no end.

@@ -149,10 +149,16 @@ private final class Exit: Sendable {
 
 /// What comes out of a pipe, as text, with waiting for a line.
 final class Collector: Sendable {
+    /// The line that is waited for: which one of those with this in it.
+    private struct Part {
+        let text: String
+        let number: Int
+    }
+
     private struct State {
         var bytes: [UInt8] = []
         var hasEnded = false
-        var waiting: [(part: String?, continuation: CheckedContinuation<String?, Never>)] = []
+        var waiting: [(part: Part?, continuation: CheckedContinuation<String?, Never>)] = []
     }
 
     private let state = NIOLockedValueBox(State())
@@ -171,12 +177,14 @@ final class Collector: Sendable {
 
     var text: String { self.state.withLockedValue { String(decoding: $0.bytes, as: UTF8.self) } }
 
-    /// The first line with this in it; nil if the output ends without one.
-    func line(with part: String) async -> String? { await self.wait(for: part) }
+    /// The first line with this in it, or a later one; nil if the output ends without it.
+    func line(with text: String, number: Int = 1) async -> String? {
+        await self.wait(for: Part(text: text, number: number))
+    }
 
     func end() async { _ = await self.wait(for: nil) }
 
-    private func wait(for part: String?) async -> String? {
+    private func wait(for part: Part?) async -> String? {
         await withCheckedContinuation { continuation in
             self.state.withLockedValue { state in
                 if let line = part.flatMap({ Self.line(with: $0, in: state.bytes) }) {
@@ -207,8 +215,8 @@ final class Collector: Sendable {
     }
 
     /// Whole lines only.
-    private static func line(with part: String, in bytes: [UInt8]) -> String? {
+    private static func line(with part: Part, in bytes: [UInt8]) -> String? {
         String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).dropLast()
-            .first { $0.contains(part) }.map(String.init)
+            .filter { $0.contains(part.text) }.dropFirst(part.number - 1).first.map(String.init)
     }
 }
