@@ -183,6 +183,24 @@ struct InterSharingTests {
         #expect(inter.after(.milliseconds(150)) == [.opened(second), .write(Bytes.get(Bytes.v4))])
     }
 
+    @Test(
+        "data between a request and the end is taken for its answer, unless it came in no time at all",
+        arguments: [(8, 1, false), (60, 25, true), (60, 35, false)] as [(Int64, Int64, Bool)])
+    func dataIsTakenForTheAnswer(roundTrip: Int64, answer: Int64, hasCrossed: Bool) throws {
+        var inter = Inter.loggedIn(roundTrip: .milliseconds(roundTrip))
+        let first = try inter.open()
+        inter.now = inter.now + .seconds(1)
+        _ = inter.receive(Bytes.get(Bytes.v4, "a"))
+        inter.machine.send(ByteBuffer(string: "request"), on: first)
+        _ = inter.drain()
+        inter.now = inter.now + .milliseconds(answer)
+        _ = inter.receive(Bytes.get(Bytes.v4, "answer"))
+        _ = inter.receive(Bytes.get(Bytes.v4))
+        let second = try Self.open(&inter)
+        let next: [SessionAction] = hasCrossed ? [] : [.opened(second), .write(Bytes.get(Bytes.v4))]
+        #expect(inter.after(.milliseconds(150)) == [.end(first, nil)] + next)
+    }
+
     @Test func theEndOfWhatHasCrossedMayComeAtOnce() throws {
         var inter = Inter.loggedIn(roundTrip: .milliseconds(8))
         let first = try inter.open()

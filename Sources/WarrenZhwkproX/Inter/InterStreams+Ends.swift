@@ -25,6 +25,7 @@ extension InterStreams {
             self.ended(row, now: now)
             return nil
         }
+        self.common.table[row].hasHeard = true
         switch self.common.table[row].phase {
         case .open, .late:
             if self.quiet.contains(row) { self.quiet.touch(row, now: now) }
@@ -61,8 +62,19 @@ extension InterStreams {
         self.roundTrip = min(self.roundTrip, now - since)
     }
 
-    /// Where answers come sooner than that, what has crossed an end cannot be told from what has caused it.
+    /// Whether an end came too soon after the last thing that was said to be caused by it.
+    ///
+    /// A quarter is taken off the shortest round trip, as no two are alike; half of it where data has come in between, which
+    /// is most likely the answer. Where little is left, chance would decide.
+    private func isTooSoon(_ time: TimeAmount, for stream: StreamRow) -> Bool {
+        let shortest = self.roundTrip.nanoseconds
+        let limit = stream.hasHeard ? shortest / 2 : shortest / 4 * 3
+        let least = stream.hasHeard ? Self.leastToldWithData : Self.leastTold
+        return limit >= least.nanoseconds && time.nanoseconds < limit
+    }
+
     private static let leastTold = TimeAmount.milliseconds(2)
+    private static let leastToldWithData = TimeAmount.milliseconds(20)
 
     /// A reply of length 0.
     private mutating func ended(_ row: Int, now: NIODeadline) {
@@ -72,10 +84,7 @@ extension InterStreams {
         }
         let stream = self.common.table[row]
         // A stream of which only one thing was ever said cannot have been ended before that.
-        // A quarter off, as no two round trips are alike; short ones differ by more than that from each other.
-        let shortest = self.roundTrip - .nanoseconds(self.roundTrip.nanoseconds / 4)
-        let hasCrossed =
-            shortest >= Self.leastTold && stream.firstSaid != stream.lastSaid && now - stream.lastSaid < shortest
+        let hasCrossed = stream.firstSaid != stream.lastSaid && self.isTooSoon(now - stream.lastSaid, for: stream)
         self.common.table[row].hasCrossed = hasCrossed
         self.common.purge(row)
         self.quiet.remove(row)

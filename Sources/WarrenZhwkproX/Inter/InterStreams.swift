@@ -162,6 +162,7 @@ extension InterStreams {
     private mutating func said(_ row: Int, now: NIODeadline) {
         if self.common.table[row].firstSaid == nil { self.common.table[row].firstSaid = now }
         self.common.table[row].lastSaid = now
+        self.common.table[row].hasHeard = false
         self.quiet.touch(row, now: now)
     }
 }

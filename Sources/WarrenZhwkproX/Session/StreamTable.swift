@@ -43,6 +43,8 @@ struct StreamRow {
     var firstSaid: NIODeadline?
     var lastSaid = NIODeadline.uptimeNanoseconds(0)
     var hasReceived = false
+    /// Data has come since the last thing that was said of it.
+    var hasHeard = false
     /// Something was under way to the exit when it ended the stream: it will connect once more.
     var hasCrossed = false
 
