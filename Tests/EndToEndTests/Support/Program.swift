@@ -22,7 +22,7 @@ final class Program: Sendable {
     let errors: Collector
 
     /// One at a time, so that no child inherits a pipe of another.
-    private static let starting = NIOLockedValueBox(())
+    private static let starting = NIOLock()
 
     private init(
         _ executable: URL, _ arguments: [String], in folder: String?, environment: [String: String]
@@ -32,7 +32,7 @@ final class Program: Sendable {
         var words = [executable.path] + arguments
         // A shell goes to the folder and becomes the program: there is no portable way to spawn somewhere else.
         if let folder { words = ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\"", folder] + words }
-        let (process, output, errors) = try Self.starting.withLockedValue { [words, inherited] _ in
+        let (process, output, errors) = try Self.starting.withLock { [words, inherited] in
             let (output, errors) = (try Pipe(), try Pipe())
             return (try Self.spawn(words, inherited, output, errors), output, errors)
         }
