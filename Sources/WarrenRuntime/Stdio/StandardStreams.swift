@@ -3,6 +3,7 @@
 import CWarrenSystem
 import Foundation
 import NIOCore
+import Synchronization
 import WarrenCore
 
 #if canImport(Darwin)
@@ -18,9 +19,9 @@ import Musl
 /// Either may be a file or a terminal, which no event queue watches: so two threads carry the bytes, waiting where the
 /// system makes them wait, between them and one end of a socket pair.
 enum StandardStreams {
-    /// - Parameter whenWritten: called on a thread of its own, when the output has had everything that the leg was given.
+    /// - Parameter whenDone: called on any thread, when the leg is over and the output has had everything that it was given.
     /// - Throws: `IOError` if the system has no sockets left.
-    static func leg(on loop: SocketLoop, whenWritten: @escaping @Sendable () -> Void) throws -> SocketLeg {
+    static func leg(on loop: SocketLoop, whenDone: @escaping @Sendable () -> Void) throws -> SocketLeg {
         var ends: [CInt] = [-1, -1]
         guard cws_socket_pair(&ends) == 0 else { throw IOError(errnoCode: errno, reason: "socketpair") }
         let far = ends[1]
@@ -28,6 +29,7 @@ enum StandardStreams {
             _ = systemClose(far)
             throw IOError(errnoCode: ENOMEM, reason: "watch")
         }
+        let both = Both(whenDone)
         Thread.detachNewThread {
             Self.carry(from: STDIN_FILENO, to: far)
             _ = shutdown(far, CInt(SHUT_WR))
@@ -35,9 +37,22 @@ enum StandardStreams {
         Thread.detachNewThread {
             if !Self.carry(from: far, to: STDOUT_FILENO) { _ = shutdown(far, CInt(SHUT_RDWR)) }
             Self.endOutput()
-            whenWritten()
+            both.one()
         }
-        return SocketLeg(socket, peer: PeerAddress(IPAddress(v4: 0x7F00_0001), port: 0), options: SocketOptions())
+        let peer = PeerAddress(IPAddress(v4: 0x7F00_0001), port: 0)
+        return SocketLeg(socket, peer: peer, options: SocketOptions()) { both.one() }
+    }
+
+    /// Two things that end in either order.
+    private final class Both: Sendable {
+        private let left = Atomic(2)
+        private let whenDone: @Sendable () -> Void
+
+        init(_ whenDone: @escaping @Sendable () -> Void) { self.whenDone = whenDone }
+
+        func one() {
+            if self.left.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { self.whenDone() }
+        }
     }
 
     /// - Returns: false if the sink takes no more.

@@ -9,12 +9,12 @@ package final class StdioOutbound: Outbound {
     package let name: String
     package var home: SocketLoop? { nil }
     private let isTaken = Atomic(false)
-    private let whenWritten: @Sendable () -> Void
+    private let whenDone: @Sendable () -> Void
 
-    /// - Parameter whenWritten: called once, on any thread, when the output has had everything.
-    package init(name: String, whenWritten: @escaping @Sendable () -> Void) {
+    /// - Parameter whenDone: called once, on any thread, when the stream is over and the output has had everything.
+    package init(name: String, whenDone: @escaping @Sendable () -> Void) {
         self.name = name
-        self.whenWritten = whenWritten
+        self.whenDone = whenDone
     }
 
     package func open(
@@ -23,7 +23,7 @@ package final class StdioOutbound: Outbound {
     ) -> any OpenAttempt {
         if self.isTaken.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged {
             do {
-                answer(.success(try StandardStreams.leg(on: loop, whenWritten: self.whenWritten)))
+                answer(.success(try StandardStreams.leg(on: loop, whenDone: self.whenDone)))
             } catch {
                 answer(.failure(.failed))
             }

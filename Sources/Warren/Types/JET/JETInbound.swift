@@ -34,7 +34,8 @@ extension InboundType {
                     }
                     around.hooks.onGrant(grant)
                 }
-                if !goesOn { plan.onDone = { around.hooks.onDone(nil) } }
+                // Standard output says itself when it has had everything, which is later.
+                if !goesOn, !(sessions.outbound is StdioOutbound) { plan.onDone = { around.hooks.onDone(nil) } }
                 let loop = sessions.outbound.home ?? around.loops.next()
                 return DialledInbound(plan, sessions: sessions, on: loop, reporter: around.reporter)
             }
