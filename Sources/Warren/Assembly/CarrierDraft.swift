@@ -38,7 +38,7 @@ extension Section {
     ///
     /// - Returns: empty after a report.
     func carriersToDial(_ key: String, defaultPort: UInt16) -> [CarrierDraft] {
-        let addresses = self.required(key, .list(.carrierToDial(defaultPort: defaultPort))) ?? []
+        let addresses = self.required(key, .oneOrMore(.carrierToDial(defaultPort: defaultPort))) ?? []
         let settings = self.tls(for: .client)
         let needsTLS = addresses.contains { $0.scheme?.isSecure == true }
         let tls = (settings ?? (needsTLS ? self.defaultTLS() : nil)).flatMap { TLSMaterial($0, self.findings) }

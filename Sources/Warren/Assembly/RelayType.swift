@@ -59,17 +59,25 @@ extension Section {
     ///
     /// - Returns: nil after a report.
     func portsToListen(_ key: String, tls: TLSMaterial?, hasTLS: Bool) -> [PortDraft]? {
-        guard let addresses = self.required(key, .list(.located(.carrierToListen))) else { return nil }
-        for address in addresses where address.value.scheme?.isSecure == true && !hasTLS {
+        let addresses = self.required(key, .oneOrMore(.located(.carrierToListen)))
+        return addresses?.enumerated().map { index, address in
+            let suffix = index == 0 ? "" : ".\(index + 1)"
+            let scheme = address.value.scheme(hasTLS: hasTLS)
+            return self.port(address, scheme, key: key, suffix: suffix, tls: tls, hasTLS: hasTLS)
+        }
+    }
+
+    /// One address; a scheme with TLS and no certificate for it is reported.
+    func port(
+        _ address: Located<CarrierAddress<ListenAddress>>, _ scheme: CarrierScheme, key: String, suffix: String,
+        tls: TLSMaterial?, hasTLS: Bool
+    ) -> PortDraft {
+        if scheme.isSecure && !hasTLS {
             let hint = "write tls: { cert: , key: } beside it"
             self.findings.report("a listener with TLS needs a certificate", at: address.place, hint: hint)
         }
-        return addresses.enumerated().map { index, address in
-            let scheme = address.value.scheme(hasTLS: hasTLS)
-            return PortDraft(
-                key: key, suffix: index == 0 ? "" : ".\(index + 1)", scheme: scheme, listen: address.value.address,
-                tls: scheme.isSecure ? tls : nil
-            )
-        }
+        return PortDraft(
+            key: key, suffix: suffix, scheme: scheme, listen: address.value.address, tls: scheme.isSecure ? tls : nil
+        )
     }
 }

@@ -72,6 +72,18 @@ extension ValueKind {
         }
     }
 
+    /// As ``list(_:)``, but with something in it.
+    package static func oneOrMore<Element>(_ element: ValueKind<Element>) -> Self where Value == [Element] {
+        let (expected, list) = ("one or more values, each \(element.expected)", Self.list(element))
+        return Self(expected: expected) { node, context in
+            if case .list(let nodes) = node.content, nodes.isEmpty {
+                node.isNot(expected, context.findings)
+                return nil
+            }
+            return list.read(node, context)
+        }
+    }
+
     /// The value with its place.
     package static func located<Inner>(_ inner: ValueKind<Inner>) -> Self where Value == Located<Inner> {
         Self(expected: inner.expected) { node, context in

@@ -17,11 +17,9 @@ extension RelayType {
         let settings = section.tls(for: .server)
         let tls = settings.flatMap { TLSMaterial($0, section.findings) }
         let listen = section.portsToListen("listen", tls: tls, hasTLS: settings != nil)
-        let api = section.optional("api", .carrierToListen).map { address in
-            let scheme = address.scheme(hasTLS: false)
-            return PortDraft(
-                key: "api", suffix: ".api", scheme: scheme, listen: address.address, tls: scheme.isSecure ? tls : nil
-            )
+        let api = section.optional("api", .located(.carrierToListen)).map { address in
+            let scheme = address.value.scheme(hasTLS: false)
+            return section.port(address, scheme, key: "api", suffix: ".api", tls: tls, hasTLS: settings != nil)
         }
         guard let relay, let listen, (settings == nil) == (tls == nil) else { return nil }
         let ports = listen + [api].compactMap { $0 }
@@ -42,7 +40,7 @@ extension Section {
         relay.handshake = limits.handshake
         relay.dialect = self.value("dialect", .oneOf(JET.Dialect.self), default: .plain)
         relay.decoding = self.value("strict", .bool, default: false) ? .strict : .lenient
-        let versions = self.value("version", .list(.int(in: 1...2)), default: [1, 2])
+        let versions = self.value("version", .oneOrMore(.int(in: 1...2)), default: [1, 2])
         relay.versions = Set(versions.map { UInt32($0) })
         relay.mask = self.optional("mask", .int(in: 0...255)).map { UInt8($0) }
         relay.maxPending = self.value("maxPending", .int(in: 1...1_000_000), default: relay.maxPending)
