@@ -36,6 +36,8 @@ package final class MeetingPlace<Machine: RendezvousMachine & SendableMetatype>:
     package func stop() {
         self.loop.execute {
             self.isRetiring = true
+            self.alarm?.cancel()
+            self.alarm = nil
             for visitor in self.visitors.values { self.dismiss(visitor, .aborted) }
         }
     }
