@@ -8,8 +8,8 @@ import NIOCore
 /// The key of a tunnel, expanded: AES-128-CFB128, started again for every message.
 ///
 /// A class only so that copies of a machine share one schedule, which is wiped when the last one goes.
-/// `@unchecked`: nothing is written after `init`.
 final class MessageCipher: @unchecked Sendable {
+    // Sendable: nothing is written after `init`, neither here nor behind the pointer.
     /// Sixteen bytes: the vector, or the ciphertext that a message is continued behind.
     typealias Block = SIMD16<UInt8>
 

@@ -52,14 +52,8 @@ final class JETService: @unchecked Sendable {
     }
 
     private func endpoint(_ index: Int) -> JET.Endpoint? {
-        guard let port = self.bound[index] else { return nil }
-        let scheme: JET.Endpoint.Scheme =
-            switch self.schemes[index] {
-            case .tcp: .tcp
-            case .tls: .tls
-            case .ws: .ws
-            case .wss: .wss
-            }
+        let scheme = JET.Endpoint.Scheme(rawValue: self.schemes[index].rawValue)
+        guard let port = self.bound[index], let scheme else { return nil }
         return JET.Endpoint(scheme: scheme, host: self.instance, port: port)
     }
 
