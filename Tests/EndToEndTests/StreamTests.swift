@@ -57,28 +57,13 @@ import WarrenTesting
         let site = try await Site.start(target: far.port)
         let wrong = try await withThrowingTaskGroup(of: String?.self) { tasks in
             for seed in UInt64(0)..<300 {
-                tasks.addTask { try await Self.exchange(seed, over: front.connect(site, to: far.port)) }
+                tasks.addTask { try await Exchange.run(seed, over: front.connect(site, to: far.port)) }
             }
             return try await tasks.reduce(into: [String]()) { if let line = $1 { $0.append(line) } }
         }
         #expect(wrong == [])
         await site.stop()
         try await far.stop()
-    }
-
-    /// What went wrong, if anything did.
-    private static func exchange(_ seed: UInt64, over wire: Wire) async throws -> String? {
-        var random = SeededRandom(seed &+ 1_000_000)
-        let up = Exchange.up(seed, Int.random(in: 0...40_000, using: &random))
-        let down = Exchange.down(seed, Int.random(in: 0...40_000, using: &random))
-        var head = ByteBuffer()
-        head.writeMultipleIntegers(seed, UInt32(up.readableBytes), UInt32(down.readableBytes))
-        head.writeImmutableBuffer(up)
-        for chunk in Chunks.random(head, using: &random) { try await wire.send(chunk) }
-        let came = try await wire.read(down.readableBytes + 1)
-        wire.close()
-        guard came.getSlice(at: 0, length: down.readableBytes) == down else { return "\(seed): wrong bytes down" }
-        return came.readableBytesView.last == 1 ? nil : "\(seed): wrong bytes up"
     }
 
     @Test("a server that dies takes its streams with it, visibly, and one that comes back serves again")

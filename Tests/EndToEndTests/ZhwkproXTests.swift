@@ -53,7 +53,7 @@ import WarrenTesting
         let far = try await Server.exchange()
         let wrong = try await withThrowingTaskGroup(of: String?.self) { tasks in
             for seed in UInt64(0)..<200 {
-                tasks.addTask { try await Self.exchange(seed, over: tunnel.wire(to: far.port)) }
+                tasks.addTask { try await Exchange.run(seed, over: tunnel.wire(to: far.port)) }
             }
             return try await tasks.reduce(into: [String]()) { if let line = $1 { $0.append(line) } }
         }
@@ -85,22 +85,6 @@ import WarrenTesting
         await exit.stop()
         await tunnel.inter.stop()
         try await web.stop()
-    }
-
-    /// What went wrong, if anything did.
-    private static func exchange(_ seed: UInt64, over wire: Wire) async throws -> String? {
-        var random = SeededRandom(seed &+ 2_000_000)
-        let up = Exchange.up(seed, Int.random(in: 0...40_000, using: &random))
-        let down = Exchange.down(seed, Int.random(in: 0...40_000, using: &random))
-        var head = ByteBuffer()
-        head.writeMultipleIntegers(seed, UInt32(up.readableBytes), UInt32(down.readableBytes))
-        head.writeImmutableBuffer(up)
-        for chunk in Chunks.random(head, using: &random) { try await wire.send(chunk) }
-        let came = try await wire.read(down.readableBytes + 1)
-        try await wire.finish()
-        wire.close()
-        guard came.getSlice(at: 0, length: down.readableBytes) == down else { return "\(seed): wrong bytes down" }
-        return came.readableBytesView.last == 1 ? nil : "\(seed): wrong bytes up"
     }
 
     @Test("the extension passes half-closes, both ends share one port, and names are resolved")
@@ -196,10 +180,10 @@ import WarrenTesting
             for _ in 0..<12 { tasks.addTask { try await Server.exchange() } }
             return try await tasks.reduce(into: [Server]()) { $0.append($1) }
         }
-        for server in servers { #expect(try await Self.exchange(1, over: tunnel.wire(to: server.port)) == nil) }
+        for server in servers { #expect(try await Exchange.run(1, over: tunnel.wire(to: server.port)) == nil) }
         await one.crash()
         _ = await tunnel.inter.program.errors.line(with: "other exits are left")
-        for server in servers { #expect(try await Self.exchange(2, over: tunnel.wire(to: server.port)) == nil) }
+        for server in servers { #expect(try await Exchange.run(2, over: tunnel.wire(to: server.port)) == nil) }
         let used = await two.stop().errors.split(separator: "\n").filter { $0.contains("info stream") }.count
         #expect(used > servers.count && used < 2 * servers.count, "both had a share: \(used)")
         await tunnel.inter.stop()

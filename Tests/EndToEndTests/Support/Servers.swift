@@ -79,6 +79,23 @@ enum Exchange {
         var random = SeededRandom(~seed)
         return random.bytes(count)
     }
+
+    /// The client's part, over a connection to a ``Server/exchange()``.
+    ///
+    /// - Returns: what went wrong, if anything did.
+    static func run(_ seed: UInt64, over wire: Wire) async throws -> String? {
+        var random = SeededRandom(seed &+ 1_000_000)
+        let up = Self.up(seed, Int.random(in: 0...40_000, using: &random))
+        let down = Self.down(seed, Int.random(in: 0...40_000, using: &random))
+        var head = ByteBuffer()
+        head.writeMultipleIntegers(seed, UInt32(up.readableBytes), UInt32(down.readableBytes))
+        head.writeImmutableBuffer(up)
+        for chunk in Chunks.random(head, using: &random) { try await wire.send(chunk) }
+        let came = try await wire.read(down.readableBytes + 1)
+        wire.close()
+        guard came.getSlice(at: 0, length: down.readableBytes) == down else { return "\(seed): wrong bytes down" }
+        return came.readableBytesView.last == 1 ? nil : "\(seed): wrong bytes up"
+    }
 }
 
 extension Server {
