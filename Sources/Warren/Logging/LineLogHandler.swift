@@ -22,6 +22,10 @@ public struct LineLogHandler: LogHandler {
     public init(level: Logger.Level, format: Format) {
         self.logLevel = level
         self.format = format
+        LogWriter.standardError.describeLoss { count in
+            let message = "\(count) log lines dropped: they could not be written in time"
+            return LogLine(format, at: Timestamp.now(), .warning, message).finished
+        }
     }
 
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {

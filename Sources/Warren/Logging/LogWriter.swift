@@ -5,11 +5,12 @@ import Foundation
 /// Writes lines to a descriptor on a thread of its own, in order, so that a terminal or a pipe that is not read never
 /// holds up the work that is told of.
 ///
-/// Lines of the same two milliseconds leave together. Past 1 MiB that nobody reads further ones are dropped and counted.
-final class LogWriter: @unchecked Sendable {
-    // Sendable: all that changes is touched only while `condition` is locked.
+/// Lines of the same two milliseconds leave together. What cannot be written (past 1 MiB that nobody reads, a full disk,
+/// a reader that has gone) is dropped by whole lines and counted, and one line says how many when there is room again.
+package final class LogWriter: @unchecked Sendable {
+    // Sendable: all that changes is touched only while `condition` is locked, but for `sink`, which is the thread's.
     /// Everything that was logged is written before the process exits by itself, if it can be within a second.
-    static let standardError: LogWriter = {
+    package static let standardError: LogWriter = {
         let writer = LogWriter(STDERR_FILENO)
         atexit { LogWriter.standardError.flush(within: 1) }
         return writer
@@ -19,16 +20,18 @@ final class LogWriter: @unchecked Sendable {
     /// Microseconds. Waking a thread for each line would cost more than the line; this thread has nothing else to do.
     private static let gathering: useconds_t = 2000
 
-    private let descriptor: CInt
     private let condition = NSCondition()
     private var pending: [UInt8] = []
     private var dropped = 0
     private var isIdle = true
     private var hasThread = false
+    private var describe: @Sendable (Int) -> String = { "(\($0) log lines dropped)\n" }
+    private var sink: LogSink
 
-    init(_ descriptor: CInt) { self.descriptor = descriptor }
+    init(_ descriptor: CInt) { self.sink = LogSink(descriptor) }
 
-    func write(_ line: String) {
+    /// - Parameter line: with its line feed.
+    package func write(_ line: String) {
         self.condition.lock()
         if self.pending.count < Self.most {
             self.pending.append(contentsOf: line.utf8)
@@ -46,8 +49,15 @@ final class LogWriter: @unchecked Sendable {
         self.condition.unlock()
     }
 
+    /// - Parameter line: makes the line that says how many lines were dropped, with its line feed.
+    func describeLoss(as line: @escaping @Sendable (Int) -> String) {
+        self.condition.lock()
+        self.describe = line
+        self.condition.unlock()
+    }
+
     /// Waits until everything is written, or the time is up.
-    func flush(within seconds: Double) {
+    package func flush(within seconds: Double) {
         let end = Date(timeIntervalSinceNow: seconds)
         self.condition.lock()
         while !self.isIdle, self.condition.wait(until: end) {}
@@ -61,13 +71,18 @@ final class LogWriter: @unchecked Sendable {
     }
 
     private func writeNext() {
-        let (bytes, dropped) = self.next()
-        self.put(bytes)
-        if dropped > 0 { self.put(Array("(\(dropped) log lines dropped: nobody read them in time)\n".utf8)) }
+        let (bytes, dropped, describe) = self.next()
+        var lost = dropped + self.sink.put(bytes)
+        // Told as soon as it can be; what is lost from now on is told with it or later.
+        if lost > 0, self.sink.put(Array(describe(lost).utf8)) == 0 { lost = 0 }
+        guard lost > 0 else { return }
+        self.condition.lock()
+        self.dropped += lost
+        self.condition.unlock()
     }
 
     /// What is to be written, as soon as there is something.
-    private func next() -> (bytes: [UInt8], dropped: Int) {
+    private func next() -> (bytes: [UInt8], dropped: Int, describe: (Int) -> String) {
         self.condition.lock()
         if self.pending.isEmpty {
             self.isIdle = true
@@ -79,18 +94,6 @@ final class LogWriter: @unchecked Sendable {
         }
         defer { self.condition.unlock() }
         defer { (self.pending, self.dropped) = ([], 0) }
-        return (self.pending, self.dropped)
-    }
-
-    private func put(_ bytes: [UInt8]) {
-        bytes.withUnsafeBytes { bytes in
-            var rest = bytes
-            while let start = rest.baseAddress, rest.count > 0 {
-                let count = Foundation.write(self.descriptor, start, rest.count)
-                if count < 0 && errno == EINTR { continue }
-                guard count > 0 else { return }  // nobody can be told that standard error is gone
-                rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
-            }
-        }
+        return (self.pending, self.dropped, self.describe)
     }
 }
