@@ -75,7 +75,7 @@ let package = Package(
             name: "WarrenRuntimeTests",
             dependencies: [
                 "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
-                nio("NIOHTTP1"), nio("NIOWebSocket"), logging, nioSSL,
+                nio("NIOHTTP1"), nio("NIOWebSocket"), logging, lifecycle, nioSSL,
             ]
         ),
         .testTarget(

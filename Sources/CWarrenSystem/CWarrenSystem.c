@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -176,6 +177,39 @@ void cws_become_thread(const char *name) {
 #else
     pthread_setname_np(name);
 #endif
+}
+
+// MARK: - The process
+
+void cws_open_standard_descriptors(void) {
+    for (int number = 0; number <= 2; number++) {
+        if (fcntl(number, F_GETFD) >= 0 || errno != EBADF) continue;
+        // The system gives the lowest free number. Where there is no null device, a folder takes the place: nothing can
+        // be read from it or written to it.
+        if (open("/dev/null", O_RDWR) < 0) (void)open("/", O_RDONLY);
+    }
+}
+
+void cws_ignore_broken_pipes(void) { (void)signal(SIGPIPE, SIG_IGN); }
+
+static int64_t from_limit(rlim_t limit) {
+    return limit == RLIM_INFINITY || limit > INT64_MAX ? INT64_MAX : (int64_t)limit;
+}
+
+int64_t cws_descriptor_limit(void) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? INT64_MAX : from_limit(limit.rlim_cur);
+}
+
+int64_t cws_raise_descriptor_limit(int64_t most) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && from_limit(limit.rlim_cur) < most) {
+        int64_t allowed = from_limit(limit.rlim_max);
+        limit.rlim_cur = (rlim_t)(allowed < most ? allowed : most);
+        // Not permitted is no harm: it stays as it is.
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    return cws_descriptor_limit();
 }
 
 #if defined(__linux__)

@@ -25,6 +25,10 @@ public struct Daemon {
     /// What works and still deserves a warning.
     public var warnings: [String] { self.assembly.warnings }
 
+    /// What a program does first, before it opens anything: closed standard descriptors lead to the null device, so that
+    /// no socket takes their numbers; broken pipes are no signals; the limit of descriptors is what the system allows.
+    public static func prepareProcess() { ProcessStart.prepare() }
+
     /// Reads a configuration file. Opens nothing.
     ///
     /// - Parameter logLevel: takes the place of `log: level:`.
@@ -90,10 +94,14 @@ public struct Daemon {
         onGrant: @escaping @Sendable (_ association: String, _ instance: String?) -> Void = { _, _ in },
         onReady: @escaping @Sendable ([Listening]) -> Void
     ) async throws {
+        // First: as process 1 of a container nobody is ended by a signal that it does not take.
+        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup, .sigusr1, .sigusr2)
         let handler = self.makeLogHandler()
         let logger = Logger(label: "warren") { _ in handler }
         for warning in self.assembly.warnings { logger.warning("\(warning)") }
-        let loops = Loops()
+        if let shortfall = self.assembly.descriptorShortfall { logger.warning("\(shortfall)") }
+        let loops: Loops
+        do { loops = try Loops.start() } catch { throw DaemonFailure(description: "\(error)") }
         let (done, tellDone) = AsyncStream<String?>.makeStream()
         var hooks = Hooks()
         hooks.onDone = { tellDone.yield($0) }
@@ -111,22 +119,9 @@ public struct Daemon {
             configuration: .init(services: services.map { .init(service: $0) }, logger: quiet)
         )
         let failure = NIOLockedValueBox<String?>(nil)
-        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await Self.run(group) }
-            tasks.addTask {
-                var isDraining = false
-                for await signal in signals {
-                    if isDraining {
-                        // Reset what still runs: an exit alone would look like an orderly end to its peers.
-                        try? await loops.onEach { $0.evict() }.get()
-                        Foundation.exit(0)
-                    }
-                    isDraining = true
-                    logger.info("draining", metadata: ["signal": "\(signal)"])
-                    await group.triggerGracefulShutdown()
-                }
-            }
+            tasks.addTask { await Self.obey(signals, group, loops, services, logger) }
             tasks.addTask {
                 for await outcome in done {
                     failure.withLockedValue { $0 = $0 ?? outcome }
@@ -137,6 +132,36 @@ public struct Daemon {
             tasks.cancelAll()
         }
         if let sentence = failure.withLockedValue({ $0 }) { throw DaemonFailure(description: sentence) }
+    }
+
+    private static func obey(
+        _ signals: UnixSignalsSequence, _ group: ServiceGroup, _ loops: Loops, _ services: [any Service],
+        _ logger: Logger
+    ) async {
+        var isDraining = false
+        for await signal in signals {
+            switch signal {
+            case .sighup: Self.reread(services, logger)
+            case .sigint, .sigterm:
+                if isDraining {
+                    // Reset what still runs: an exit alone would look like an orderly end to its peers.
+                    try? await loops.onEach { $0.evict() }.get()  // a task on a loop does not fail
+                    Foundation.exit(0)
+                }
+                isDraining = true
+                logger.info("draining", metadata: ["signal": "\(signal)"])
+                await group.triggerGracefulShutdown()
+            default: logger.notice("this signal has no meaning here and is ignored", metadata: ["signal": "\(signal)"])
+            }
+        }
+    }
+
+    private static func reread(_ services: [any Service], _ logger: Logger) {
+        // Files are looked at every second anyway.
+        let watches = services.contains { $0 is FileWatcher }
+        logger.notice(
+            watches ? "files are read again when they change" : "there are no files to read again",
+            metadata: ["signal": "SIGHUP"])
     }
 
     private static func run(_ group: ServiceGroup) async throws {

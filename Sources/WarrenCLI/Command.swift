@@ -18,6 +18,7 @@ struct Command: AsyncParsableCommand {
     )
 
     static func main() async {
+        Daemon.prepareProcess()
         do {
             var command = try Self.parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

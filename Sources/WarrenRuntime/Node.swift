@@ -19,6 +19,8 @@ package final class Node: Service {
         package var idle = TimeAmount.hours(1)
         /// Accepted connections over all listeners.
         package var sessions = 10_000
+        /// How long parts may take for their first try before the node is ready without them; they go on trying.
+        package var start = TimeAmount.seconds(15)
         /// How long running streams may go on after the first signal.
         package var drain = TimeAmount.seconds(10)
         package init() {}
@@ -42,23 +44,62 @@ package final class Node: Service {
 
     /// Runs until graceful shutdown or cancellation.
     ///
-    /// - Throws: ``StartFailure`` if a listener cannot be bound; nothing is left half-started then.
+    /// - Throws: ``StartFailure`` if a listener cannot be bound, or a part cannot be started; nothing is left
+    ///   half-started then.
     package func run() async throws {
         let listeners = try await self.bindAll()
-        for part in self.plan.parts { try? await part.start().get() }
         let sweep = self.startSweeping()
-        for listener in listeners {
-            let address = listener.bound.address
-            self.reporter.listening(inbound: listener.plan.name, protocol: listener.plan.protocol, address: address)
+        let failure = await self.startParts()
+        if let failure {
+            await self.end(listeners, sweep, drains: false)
+            throw failure
         }
-        self.onReady(listeners.map(\.bound))
-        try? await gracefulShutdown()
+        if !Task.isShuttingDownGracefully, !Task.isCancelled {
+            for listener in listeners {
+                let address = listener.bound.address
+                self.reporter.listening(inbound: listener.plan.name, protocol: listener.plan.protocol, address: address)
+            }
+            self.onReady(listeners.map(\.bound))
+            // Throws when the task is cancelled, which is the other way to be told to stop.
+            try? await gracefulShutdown()
+        }
+        await self.end(listeners, sweep, drains: true)
+    }
+
+    private func end(_ listeners: [Listener], _ sweep: [RepeatedTask], drains: Bool) async {
         for task in sweep { task.cancel() }
         for listener in listeners { await listener.close() }
         for part in self.plan.parts { part.retire() }
-        await self.drain()
+        if drains { await self.drain() }
         for part in self.plan.parts { part.stop() }
+        // A task on a loop does not fail.
         try? await self.loops.onEach { $0.evict() }.get()
+    }
+
+    /// Starts all parts at the same time, and waits until each has tried what it needs; not longer than until the node is
+    /// told to stop, and not without end for one that is slow.
+    private func startParts() async -> StartFailure? {
+        guard let loop = self.loops.all.first, !self.plan.parts.isEmpty else { return nil }
+        // Told to stop while it was binding: nothing is opened any more.
+        guard !Task.isShuttingDownGracefully, !Task.isCancelled else { return nil }
+        let done = loop.makePromise(of: Void.self)
+        let started = self.plan.parts.map { part in
+            part.start().flatMapErrorThrowing { error in throw StartFailure(part: part.name, error) }
+        }
+        // Completes with the first failure, or when all are through.
+        EventLoopFuture.andAllSucceed(started, on: loop).cascade(to: done)
+        let timeUp = loop.scheduleTask(in: self.plan.limits.start) { done.succeed() }
+        defer { timeUp.cancel() }
+        return await withTaskCancellationOrGracefulShutdownHandler {
+            do {
+                try await done.futureResult.get()
+                return nil
+            } catch {
+                return error as? StartFailure ?? StartFailure(part: "start", error)
+            }
+        } onCancelOrGracefulShutdown: {
+            done.succeed()
+        }
     }
 
     private func bindAll() async throws -> [Listener] {
@@ -108,9 +149,23 @@ package final class Node: Service {
     }
 }
 
-/// A listener that could not be bound, in one sentence with a remedy.
+/// What could not be started, in one sentence with a remedy.
 package struct StartFailure: Error, CustomStringConvertible {
     package let description: String
+
+    static let noDescriptors = StartFailure(
+        description: "the system has no descriptors left; raise the limit of open files (ulimit -n)")
+
+    private init(description: String) { self.description = description }
+
+    init(part name: String, _ error: any Error) {
+        let reason =
+            switch (error as? IOError)?.errnoCode {
+            case EMFILE?, ENFILE?: "the system has no descriptors left; raise the limit of open files (ulimit -n)"
+            default: "\(error)"
+            }
+        self.description = "\(name): cannot start: \(reason)"
+    }
 
     init(_ plan: Listener.Plan, _ error: any Error) {
         let place = "\(plan.host ?? "*"):\(plan.port)"
@@ -118,6 +173,7 @@ package struct StartFailure: Error, CustomStringConvertible {
             switch (error as? IOError)?.errnoCode {
             case EADDRINUSE: "the port is in use; stop the other program or choose another port"
             case EACCES: "not permitted; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+            case EMFILE, ENFILE: "the system has no descriptors left; raise the limit of open files (ulimit -n)"
             case EADDRNOTAVAIL: "this machine has no such address; use one of its own, or leave the host out for all"
             default: "\(error)"
             }

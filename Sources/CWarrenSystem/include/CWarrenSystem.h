@@ -82,6 +82,16 @@ int cws_set_reset_on_close(int descriptor);
 /// be a worker of a thread pool that has others.
 void cws_become_thread(const char *name);
 
+/// Puts the null device where standard input, output or error is closed, so that no later descriptor takes its number.
+/// To be called before anything else opens one.
+void cws_open_standard_descriptors(void);
+/// Broken pipes and sockets are errors of the calls that find them, never a signal that ends the process.
+void cws_ignore_broken_pipes(void);
+/// How many descriptors the process may have open; INT64_MAX for no limit.
+int64_t cws_descriptor_limit(void);
+/// Raises that limit to what the system lets the process have, at most to `most`. Returns what it is then.
+int64_t cws_raise_descriptor_limit(int64_t most);
+
 /// True where bytes can go from socket to socket through a pipe without passing through this process.
 int cws_can_splice(void);
 /// A pipe of about `size` bytes.

@@ -56,13 +56,22 @@ extension Assembly.Inbound {
         watched += draft.watched.map { $0.reporting(to: reporter, about: around.name) }
         let loops = around.loops
         let install = port?.sharing(draft.install) ?? draft.install
-        return Listener.Plan(
+        var plan = Listener.Plan(
             name: around.name, protocol: self.entry.type, host: draft.listen.host?.description,
             port: draft.listen.port, tls: draft.tls?.server(around, &watched), handshake: around.limits.handshake,
             sockets: draft.sockets, home: target.home
         ) { leg, loop in
             try install(leg, sessions, loops.site(on: loop))
         }
+        // Not for tunnels: a session that is up and refuses everything would look as if it were of use.
+        if !draft.isTunnel, port == nil {
+            let refusing = InboundSessions(
+                name: around.name, protocol: self.entry.type, outbound: FullOutbound(standingFor: target),
+                judge: draft.judge, isTrusted: draft.isTrusted, reporter: reporter
+            )
+            plan.refuse = { leg, loop in try install(leg, refusing, loops.site(on: loop)) }
+        }
+        return plan
     }
 }
 

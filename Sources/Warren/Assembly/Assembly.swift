@@ -71,6 +71,15 @@ package struct Assembly {
 
     package var log: Configuration.Log { self.configuration.log }
 
+    /// A sentence if the process may not have as many descriptors open as the connections that it may accept.
+    package var descriptorShortfall: String? {
+        let listeners = Self.places(self.inbounds, self.outbounds, self.relays).count
+        guard listeners > 0 else { return nil }
+        // Each loop has an event queue and a bell, and listens on every port.
+        let others = 32 + System.coreCount * (2 + listeners)
+        return DescriptorLimit.process.shortfall(sessions: self.configuration.limits.sessions, others: others)
+    }
+
     /// Puts everything together. What comes back runs as services of one group.
     ///
     /// - Parameter onReady: called once, with the name and address of every listener.
@@ -81,6 +90,7 @@ package struct Assembly {
         let reporter = Reporter(logger: logger, streams: streams)
         var dialer = Dialer(resolver: resolver, policy: self.policy)
         dialer.onRefusal = reporter.egressRefused
+        dialer.onShortage = { reporter.outOfDescriptors(limit: DescriptorLimit.process.count) }
         func surroundings(_ entry: Entry) -> Surroundings {
             Surroundings(
                 name: entry.name, dialer: dialer, loops: loops, reporter: reporter, limits: self.configuration.limits,

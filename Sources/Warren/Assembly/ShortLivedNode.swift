@@ -18,7 +18,7 @@ enum ShortLivedNode {
         let assembly = try Assembly(configuration, findings: findings)
         let (ready, signal) = AsyncStream<[BoundListener]>.makeStream()
         let logger = Logger(label: "warren") { _ in LineLogHandler(level: .error, format: .text) }
-        let loops = Loops()
+        let loops = try Loops.start()
         defer { loops.stop() }
         let services = assembly.services(logger: logger, loops: loops) {
             signal.yield($0)

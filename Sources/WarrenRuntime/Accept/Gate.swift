@@ -1,47 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CWarrenSystem
 import NIOCore
 import Synchronization
 import WarrenCore
 
-/// Counts accepted connections over all listeners and turns away those past the limit.
+/// Counts accepted connections over all listeners and turns away those past the limit, or past what the system has
+/// descriptors for: in the words of their protocol where that is cheap, by a reset where it is not.
 package final class Gate: Sendable {
+    /// Connections that are being told no at the same time.
+    static let mostRefused = 256
+
     private let admitted = Atomic<Int>(0)
-    private let lastNews = Atomic<UInt64>(0)
+    private let refused = Atomic<Int>(0)
     private let limit: Int
+    private let descriptors: DescriptorLimit
     private let reporter: Reporter
 
-    package init(limit: Int, reporter: Reporter) {
+    package init(limit: Int, descriptors: DescriptorLimit = .process, reporter: Reporter) {
         self.limit = limit
+        self.descriptors = descriptors
         self.reporter = reporter
     }
 
-    /// Connections that are open now.
+    /// Connections that are open now, without those that are being told no.
     package var count: Int { self.admitted.load(ordering: .relaxed) }
-
-    /// True at most once a minute, so that a flood does not become one of the log too.
-    private func isNews() -> Bool {
-        let now = NIODeadline.now().uptimeNanoseconds
-        let last = self.lastNews.load(ordering: .relaxed)
-        guard last == 0 || now > last + 60_000_000_000 else { return false }
-        return self.lastNews.compareExchange(expected: last, desired: now, ordering: .relaxed).exchanged
-    }
 
     /// Takes over an accepted descriptor.
     func admit(_ descriptor: CInt, from peer: PeerAddress, to plan: Listener.Plan, on loop: SocketLoop) {
+        let room = self.descriptors.room(for: descriptor)
+        guard room == .plenty else {
+            self.reporter.outOfDescriptors(limit: self.descriptors.count)
+            return self.refuse(descriptor, room, from: peer, plan, on: loop)
+        }
         guard self.admitted.add(1, ordering: .relaxed).newValue <= self.limit else {
             self.leave()
-            _ = systemClose(descriptor)
-            let isNews = self.isNews()
-            return self.reporter.turnedAway(
-                inbound: plan.name, peer: peer.socketAddress, limit: self.limit, isNews: isNews)
+            self.reporter.turnedAway(inbound: plan.name, peer: peer.socketAddress, limit: self.limit)
+            return self.refuse(descriptor, room, from: peer, plan, on: loop)
         }
-        guard let socket = Socket(descriptor, on: loop) else { return self.leave() }
+        self.take(descriptor, from: peer, plan, plan.install, on: loop) { self.leave() }
+    }
+
+    /// The system had no descriptor for a connection that waits.
+    func starve() {
+        self.descriptors.reread()
+        self.reporter.outOfDescriptors(limit: self.descriptors.count)
+    }
+
+    private func refuse(
+        _ descriptor: CInt, _ room: DescriptorLimit.Room, from peer: PeerAddress, _ plan: Listener.Plan,
+        on loop: SocketLoop
+    ) {
+        if let refuse = plan.refuse, room != .none {
+            if self.refused.add(1, ordering: .relaxed).newValue <= Self.mostRefused {
+                return self.take(descriptor, from: peer, plan, refuse, on: loop) {
+                    self.refused.subtract(1, ordering: .relaxed)
+                }
+            }
+            self.refused.subtract(1, ordering: .relaxed)
+        }
+        _ = cws_set_reset_on_close(descriptor)
+        _ = systemClose(descriptor)
+    }
+
+    private func take(
+        _ descriptor: CInt, from peer: PeerAddress, _ plan: Listener.Plan, _ install: @escaping Listener.Install,
+        on loop: SocketLoop, whenClosed: @escaping @Sendable () -> Void
+    ) {
+        guard let socket = Socket(descriptor, on: loop) else { return whenClosed() }
         plan.sockets.applyToAccepted(socket)
-        let leg = SocketLeg(socket, peer: peer, options: plan.sockets) { self.leave() }
+        let leg = SocketLeg(socket, peer: peer, options: plan.sockets, onClose: whenClosed)
         do {
-            guard let tls = plan.tls else { return try plan.install(leg, loop) }
-            try self.secure(leg, tls, plan, on: loop)
+            guard let tls = plan.tls else { return try install(leg, loop) }
+            try self.secure(leg, tls, plan, install, on: loop)
         } catch {
             leg.discard()
         }
@@ -49,11 +80,14 @@ package final class Gate: Sendable {
 
     private func leave() { self.admitted.subtract(1, ordering: .relaxed) }
 
-    private func secure(_ leg: SocketLeg, _ tls: TLSServer, _ plan: Listener.Plan, on loop: SocketLoop) throws {
+    private func secure(
+        _ leg: SocketLeg, _ tls: TLSServer, _ plan: Listener.Plan, _ install: @escaping Listener.Install,
+        on loop: SocketLoop
+    ) throws {
         let peer = leg.peer
         let channel = LegChannel(leg, on: loop)
         let gate = TLSGate(patience: plan.handshake) { channel in
-            try plan.install(try ChannelLeg.last(of: channel), loop)
+            try install(try ChannelLeg.last(of: channel), loop)
         } onFailure: { [reporter] reason in
             reporter.stranger(inbound: plan.name, peer: peer, saying: reason)
         }

@@ -24,6 +24,9 @@ package struct Listener: Sendable {
     package let bound: BoundListener
     private let sockets: [(loop: SocketLoop, socket: NIOLoopBound<ListeningSocket>)]
 
+    /// Takes over an accepted connection, on its loop.
+    package typealias Install = @Sendable (any Leg, SocketLoop) throws -> Void
+
     /// What a listener needs to be bound.
     package struct Plan: Sendable {
         package var name: String
@@ -39,14 +42,15 @@ package struct Listener: Sendable {
         package var home: SocketLoop?
         /// Told the address, whose port is never 0, before any connection is accepted.
         package var onBound: @Sendable (SocketAddress) -> Void = { _ in }
-        /// Takes over an accepted connection, on its loop.
-        package var install: @Sendable (any Leg, SocketLoop) throws -> Void
+        package var install: Install
+        /// Tells one that there are too many, in the words of its protocol; nil where it is reset.
+        package var refuse: Install?
 
         package init(
             name: String, protocol: String, host: String?, port: UInt16, tls: TLSServer? = nil,
             handshake: TimeAmount = .seconds(10),
             sockets: SocketOptions = SocketOptions(), home: SocketLoop? = nil,
-            install: @escaping @Sendable (any Leg, SocketLoop) throws -> Void
+            install: @escaping Install
         ) {
             self.name = name
             self.protocol = `protocol`
@@ -71,7 +75,10 @@ package struct Listener: Sendable {
         var sockets: [(loop: SocketLoop, socket: NIOLoopBound<ListeningSocket>)] = []
         for (loop, descriptor) in zip(loops, descriptors) {
             let started = loop.submit {
-                let socket = ListeningSocket(descriptor, on: loop) { gate.admit($0, from: $1, to: plan, on: loop) }
+                let socket = ListeningSocket(
+                    descriptor, on: loop, onConnection: { gate.admit($0, from: $1, to: plan, on: loop) },
+                    onShortage: { gate.starve() }
+                )
                 socket.start()
                 return NIOLoopBound(socket, eventLoop: loop)
             }

@@ -22,18 +22,29 @@ final class ListeningSocket: Watched {
     let descriptor: CInt
     private let loop: SocketLoop
     private let onConnection: (CInt, PeerAddress) -> Void
+    private let onShortage: () -> Void
     private var isWatched = false
     private var isClosed = false
     private var pausing: LoopTimer?
 
-    /// - Parameter onConnection: takes over an accepted descriptor and its peer's address, on the loop.
-    init(_ descriptor: CInt, on loop: SocketLoop, onConnection: @escaping (CInt, PeerAddress) -> Void) {
+    /// - Parameters:
+    ///   - onConnection: takes over an accepted descriptor and its peer's address, on the loop.
+    ///   - onShortage: told, on the loop, that a connection waits for which the system has no descriptor or no memory.
+    init(
+        _ descriptor: CInt, on loop: SocketLoop, onConnection: @escaping (CInt, PeerAddress) -> Void,
+        onShortage: @escaping () -> Void = {}
+    ) {
         self.descriptor = descriptor
         self.loop = loop
         self.onConnection = onConnection
+        self.onShortage = onShortage
     }
 
-    func start() { self.isWatched = self.loop.watch(self, listening: self.descriptor) }
+    func start() {
+        guard !self.isClosed else { return }
+        self.isWatched = self.loop.watch(self, listening: self.descriptor)
+        if !self.isWatched { self.takeBreath() }
+    }
 
     /// Closes the port, as far as it is this loop's.
     func stop() {
@@ -69,6 +80,7 @@ final class ListeningSocket: Watched {
     }
 
     private func takeBreath() {
+        self.onShortage()
         self.pause()
         self.pausing = self.loop.timer(in: Self.breath) { self.start() }
     }

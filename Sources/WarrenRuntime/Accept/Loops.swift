@@ -10,13 +10,35 @@ package final class Loops: Sendable {
     private let byLoop: [ObjectIdentifier: NIOLoopBoundBox<Residents>]
     private let turn = Atomic<Int>(0)
 
-    package init(threads: Int = System.coreCount) {
+    /// - Returns: nil if the system has no event queues for that.
+    package init?(opening threads: Int) {
         var residents: [ObjectIdentifier: NIOLoopBoundBox<Residents>] = [:]
-        self.all = (0..<max(1, threads)).map { SocketLoop.start(name: "warren-\($0)") }
+        var loops: [SocketLoop] = []
+        for number in 0..<max(1, threads) {
+            guard let loop = SocketLoop.start(name: "warren-\(number)") else {
+                for loop in loops { loop.stop() }
+                return nil
+            }
+            loops.append(loop)
+        }
+        self.all = loops
         for loop in self.all {
             residents[ObjectIdentifier(loop)] = NIOLoopBoundBox.makeBoxSendingValue(Residents(), eventLoop: loop)
         }
         self.byLoop = residents
+    }
+
+    /// For tests.
+    package convenience init(threads: Int) {
+        self.init(opening: threads)!
+    }
+
+    /// One for each core.
+    ///
+    /// - Throws: ``StartFailure``.
+    package static func start() throws -> Loops {
+        guard let loops = Loops(opening: System.coreCount) else { throw StartFailure.noDescriptors }
+        return loops
     }
 
     /// One loop after the other.

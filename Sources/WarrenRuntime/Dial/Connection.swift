@@ -29,6 +29,10 @@ final class Connection: SocketWatcher {
     ) throws(StreamFault) {
         let descriptor = cws_socket(address.system.version)
         guard descriptor >= 0 else { throw StreamFault(connecting: errno) }
+        guard DescriptorLimit.process.room(for: descriptor) == .plenty else {
+            _ = systemClose(descriptor)
+            throw .limit
+        }
         if let code = Self.begin(descriptor, address, local, options) {
             _ = systemClose(descriptor)
             throw StreamFault(connecting: code)

@@ -10,6 +10,8 @@ package struct Dialer: Sendable {
     package var policy: EgressPolicy
     /// Told of every address that the policy refused, with the reason.
     package var onRefusal: @Sendable (EgressRefusal) -> Void = { _ in }
+    /// Told that there is no descriptor for a connection.
+    package var onShortage: @Sendable () -> Void = {}
     package var connectTimeout = TimeAmount.seconds(10)
     /// The local address to connect from.
     package var bind: IPAddress?
@@ -38,9 +40,14 @@ package struct Dialer: Sendable {
         to address: IPAddress, port: UInt16, on loop: SocketLoop,
         answer: @escaping (Connection, Result<SocketLeg, StreamFault>) -> Void
     ) throws(StreamFault) -> Connection {
-        try Connection(
-            to: PeerAddress(address, port: port), from: self.bind, options: self.sockets, timeout: self.connectTimeout,
-            on: loop, answer: answer
-        )
+        do throws(StreamFault) {
+            return try Connection(
+                to: PeerAddress(address, port: port), from: self.bind, options: self.sockets,
+                timeout: self.connectTimeout, on: loop, answer: answer
+            )
+        } catch {
+            if error == .limit { self.onShortage() }
+            throw error
+        }
     }
 }

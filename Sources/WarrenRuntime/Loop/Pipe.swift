@@ -19,6 +19,8 @@ final class Pipe {
         }
         guard made == 0 else { return nil }
         (self.readEnd, self.writeEnd) = ends
+        // What connections need comes first: without a pipe their bytes are copied.
+        guard DescriptorLimit.process.room(for: max(ends.0, ends.1)) == .plenty else { return nil }
     }
 
     deinit {

@@ -36,12 +36,13 @@ package final class SocketLoop: @unchecked Sendable {
     private(set) lazy var pipes = PipePool(on: self)
 
     /// Splicing to a peer that has gone raises SIGPIPE, and unlike sending it cannot be told not to.
-    private static let ignoresBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
+    private static let ignoresBrokenPipes: Void = cws_ignore_broken_pipes()
 
-    private init(isManual: Bool) {
+    /// - Returns: nil if the system has no event queue left.
+    private init?(isManual: Bool) {
         Self.ignoresBrokenPipes
         var poller = cws_poller()
-        precondition(cws_poller_open(&poller) == 0, "the system has no event queue left")
+        guard cws_poller_open(&poller) == 0 else { return nil }
         self.poller = poller
         self.isManual = isManual
     }
@@ -52,8 +53,10 @@ package final class SocketLoop: @unchecked Sendable {
     }
 
     /// A loop on a thread of its own; runs until ``stop()``.
-    package static func start(name: String) -> SocketLoop {
-        let loop = SocketLoop(isManual: false)
+    ///
+    /// - Returns: nil if the system has no event queue left.
+    package static func start(name: String) -> SocketLoop? {
+        guard let loop = SocketLoop(isManual: false) else { return nil }
         let isUp = ConditionLock(value: false)
         let thread = Thread {
             cws_become_thread(name)
@@ -69,7 +72,10 @@ package final class SocketLoop: @unchecked Sendable {
     }
 
     /// A loop without a thread, for tests: it moves when it is told to, and so does its clock.
-    package static func manual() -> SocketLoop { SocketLoop(isManual: true) }
+    package static func manual() -> SocketLoop {
+        guard let loop = SocketLoop(isManual: true) else { preconditionFailure("the system has no event queue left") }
+        return loop
+    }
 
     package var inEventLoop: Bool {
         guard let thread else { return self.isManual }

@@ -10,6 +10,7 @@ package import WarrenCore
 /// any cost of the protocol; relays of plain connections are spread over all loops.
 package final class MeetingPlace<Machine: RendezvousMachine & SendableMetatype>: NodePart, @unchecked Sendable {
     // Sendable: the constants are, and all state is touched on `loop` only (asserted where it is entered).
+    package var name: String { self.label.inbound }
     package let loop: SocketLoop
     private let loops: Loops
     private let label: StreamLabel

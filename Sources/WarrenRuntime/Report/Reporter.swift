@@ -12,6 +12,8 @@ package import WarrenCore
 package struct Reporter: Sendable {
     private let logger: Logger
     private let streams: (any StreamLog)?
+    private let turningAway = Seldom()
+    private let shortage = Seldom()
 
     /// - Parameter streams: writes the lines of streams, faster than by way of metadata.
     package init(logger: Logger, streams: (any StreamLog)? = nil) {
@@ -165,14 +167,25 @@ extension Reporter {
         )
     }
 
-    /// - Parameter isNews: worth an operator's look; otherwise it was said a moment ago.
-    package func turnedAway(inbound: String, peer: SocketAddress?, limit: Int, isNews: Bool) {
+    /// A warning at most once a minute: worth an operator's look, but a flood must not become one of the log too.
+    package func turnedAway(inbound: String, peer: SocketAddress?, limit: Int) {
         self.count("warren_sessions", inbound, "limit")
         self.logger.log(
-            level: isNews ? .warning : .debug,
+            level: self.turningAway.isNews() ? .warning : .debug,
             "connection turned away",
             metadata: [
                 Key.inbound: "\(inbound)", Key.peer: "\(peer?.text ?? "-")", Key.reason: "limits.sessions is \(limit)",
+            ]
+        )
+    }
+
+    /// The process has no descriptors left for more connections. A warning at most once a minute.
+    package func outOfDescriptors(limit: Int) {
+        self.logger.log(
+            level: self.shortage.isNews() ? .warning : .debug,
+            "out of descriptors; connections are refused until others end",
+            metadata: [
+                Key.reason: "the system allows \(limit) (RLIMIT_NOFILE); raise the limit or lower limits.sessions"
             ]
         )
     }

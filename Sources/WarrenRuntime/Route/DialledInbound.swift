@@ -44,6 +44,7 @@ package final class DialledInbound: NodePart, @unchecked Sendable {
         }
     }
 
+    package var name: String { self.sessions.label.inbound }
     private let plan: Plan
     private let sessions: InboundSessions
     private let loop: SocketLoop

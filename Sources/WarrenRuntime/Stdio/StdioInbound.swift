@@ -6,6 +6,7 @@ package import WarrenCore
 
 /// One stream whose front is the process's standard input and output.
 package final class StdioInbound: NodePart, SessionOwner {
+    package var name: String { self.sessions.label.inbound }
     private let destination: Destination
     private let sessions: InboundSessions
     private let site: @Sendable () -> Site

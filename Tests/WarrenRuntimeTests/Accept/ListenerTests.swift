@@ -36,6 +36,14 @@ private func greeting(_ name: String = "front", host: String? = "127.0.0.1", por
         try await Listener.bind(plan, on: self.loops, gate: Gate(limit: limit, reporter: self.log.reporter))
     }
 
+    /// What is said to a new connection until its end. A reset may come as early as while it is being set up.
+    private static func words(from address: SocketAddress) async -> String {
+        guard let peer = try? await Peer.connect(to: address) else { return "" }
+        defer { peer.close() }
+        guard let bytes = try? await peer.everything().bytes else { return "" }
+        return String(buffer: bytes)
+    }
+
     @Test func putsItsHandlersOnEveryConnection() async throws {
         let listener = try await self.bind(greeting())
         let bound = listener.bound
@@ -66,27 +74,75 @@ private func greeting(_ name: String = "front", host: String? = "127.0.0.1", por
         let second = try await Peer.connect(to: address)
         _ = try await first.received(atLeast: 5)
         _ = try await second.received(atLeast: 5)
-        let third = try await Peer.connect(to: address)
-        #expect(try await third.everything().bytes.readableBytes == 0)
+        #expect(await Self.words(from: address) == "")
         let line = await self.log.next("connection turned away")
         #expect(line?.metadata["reason"] == "limits.sessions is 2")
         #expect(line?.level == .warning)
-        let fourth = try await Peer.connect(to: address)
+        #expect(await Self.words(from: address) == "")
         #expect(await self.log.next("connection turned away")?.level == .debug)
-        fourth.close()
         first.reset()
         _ = try await first.everything()
         // The end of the first one is counted before the next connection of the same loop is looked at, or soon after.
         var greeted = false
         let patience = NIODeadline.now() + .seconds(20)
         while !greeted, NIODeadline.now() < patience {
-            let next = try await Peer.connect(to: address)
+            guard let next = try? await Peer.connect(to: address) else { continue }
             greeted = try await next.everythingOrHello()
             next.close()
         }
         #expect(greeted)
         second.close()
         await listener.close()
+    }
+
+    @Test("past the limit a front says no in the words of its protocol, a few at a time, and the others are reset")
+    func saysNo() async throws {
+        var plan = greeting()
+        plan.refuse = { leg, _ in
+            leg.events = Deaf()
+            leg.begin()
+            leg.write(ByteBuffer(string: "no"))
+            leg.flush()
+        }
+        let gate = Gate(limit: 1, reporter: self.log.reporter)
+        let listener = try await Listener.bind(plan, on: self.loops, gate: gate)
+        let first = try await Peer.connect(to: listener.bound.address)
+        _ = try await first.received(atLeast: 5)
+        var refused: [Peer] = []
+        for _ in 0..<Gate.mostRefused {
+            let peer = try await Peer.connect(to: listener.bound.address)
+            #expect(String(buffer: try await peer.received(atLeast: 2)) == "no")
+            refused.append(peer)
+        }
+        #expect(await Self.words(from: listener.bound.address) == "")
+        #expect(gate.count == 1)
+        for peer in refused + [first] { peer.close() }
+        await listener.close()
+    }
+
+    @Test("a connection that has one of the last descriptors is told no; one that has the very last is reset")
+    func keepsDescriptorsBack() async throws {
+        for (limit, keeping, words) in [(99_000, 100_000, "no"), (99_000, 1_000_000, "")] {
+            let log = LogRecorder()
+            var plan = greeting()
+            plan.refuse = { leg, _ in
+                leg.events = Deaf()
+                leg.begin()
+                leg.write(ByteBuffer(string: "no"))
+                leg.end(nil)
+            }
+            let descriptors = DescriptorLimit(keeping: keeping) { limit }
+            let gate = Gate(limit: 100, descriptors: descriptors, reporter: log.reporter)
+            let listener = try await Listener.bind(plan, on: self.loops, gate: gate)
+            for level in [Logger.Level.warning, .debug] {
+                #expect(await Self.words(from: listener.bound.address) == words)
+                let line = await log.next("out of descriptors; connections are refused until others end")
+                #expect(line?.level == level)
+                #expect(line?.metadata["reason"]?.contains("\(limit)") == true)
+            }
+            #expect(gate.count == 0)
+            await listener.close()
+        }
     }
 
     @Test("what a port that is in use makes of the start, in one sentence with a remedy")

@@ -33,7 +33,7 @@ private final class Sentinel: Sendable {
 @Suite(.timeLimit(.minutes(1))) struct SocketLoopTests {
     @Test("tasks of other threads run on the loop, each thread's in its order")
     func runsWhatOtherThreadsAsk() async throws {
-        let loop = SocketLoop.start(name: "test")
+        let loop = try #require(SocketLoop.start(name: "test"))
         let seen = NIOLoopBoundBox.makeBoxSendingValue([[Int]](repeating: [], count: 4), eventLoop: loop)
         await withTaskGroup(of: Void.self) { tasks in
             for thread in 0..<4 {
@@ -55,7 +55,7 @@ private final class Sentinel: Sendable {
 
     @Test("sockets first, then timers, then what was put off, then what others ask")
     func servesInItsOrder() async throws {
-        let loop = SocketLoop.start(name: "test")
+        let loop = try #require(SocketLoop.start(name: "test"))
         let done = loop.makePromise(of: [String].self)
         loop.execute {
             let diary = Diary()
@@ -164,7 +164,7 @@ private final class Sentinel: Sendable {
     }
 
     @Test func aCancelledTaskFailsAndLeavesTheHeap() async throws {
-        let loop = SocketLoop.start(name: "test")
+        let loop = try #require(SocketLoop.start(name: "test"))
         let scheduled = loop.scheduleTask(in: .hours(1)) { Issue.record("it ran") }
         #expect(try await loop.submit { loop.timers.count }.get() == 1)
         scheduled.cancel()
@@ -174,7 +174,7 @@ private final class Sentinel: Sendable {
     }
 
     @Test func aTaskForNowDoesNotWait() async throws {
-        let loop = SocketLoop.start(name: "test")
+        let loop = try #require(SocketLoop.start(name: "test"))
         #expect(try await loop.scheduleTask(in: .zero) { 7 }.futureResult.get() == 7)
         #expect(try await loop.scheduleTask(in: .milliseconds(1)) { 8 }.futureResult.get() == 8)
         loop.stop()
@@ -183,14 +183,14 @@ private final class Sentinel: Sendable {
     @Test("a stopped loop does what was asked for before, ends its thread and lets go of all it held")
     func stops() async throws {
         let (ended, tell) = AsyncStream<String>.makeStream()
-        func runAndStop() {
-            let loop = SocketLoop.start(name: "test")
+        func runAndStop() throws {
+            let loop = try #require(SocketLoop.start(name: "test"))
             let sentinel = Sentinel { tell.yield("let go") }
             loop.execute { _ = loop.timer(in: .hours(1)) { withExtendedLifetime(sentinel) {} } }
             loop.execute { tell.yield("asked before") }
             loop.stop()
         }
-        runAndStop()
+        try runAndStop()
         var lines: [String] = []
         for await line in ended {
             lines.append(line)
