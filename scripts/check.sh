@@ -7,6 +7,10 @@ echo "== format"
 swift format lint --strict --recursive --parallel Package.swift Sources Tests \
     Benchmarks/Package.swift Benchmarks/Sources
 
+echo "== traps"
+# Fails on what may end the process, outside a list with reasons.
+python3 scripts/traps.py
+
 echo "== dependency direction"
 # Fails when a file imports a target that Package.swift does not grant to its own.
 swift build --explicit-target-dependency-import-check error --build-tests 2>&1 | tail -n 3

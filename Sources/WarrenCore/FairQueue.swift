@@ -138,11 +138,11 @@ public struct FairQueue {
 
     private mutating func endTurn(_ isShort: Bool) {
         guard !isShort else {
-            self.short.removeFirst()
+            _ = self.short.popFirst()
             self.shortCredit = self.shortQuantum
             return
         }
-        self.turns.removeFirst()
+        _ = self.turns.popFirst()
         self.credit = self.quantum
         self.ahead = 0
     }
@@ -203,7 +203,7 @@ extension FairQueue.Line {
             self.rest.removeAll(keepingCapacity: self.rest.count <= Self.mostKept)
             self.next = 0
         } else if self.next >= Self.mostKept, 2 * self.next >= self.rest.count {
-            self.rest.removeFirst(self.next)
+            self.rest.removeSubrange(..<self.next)
             self.next = 0
         }
     }

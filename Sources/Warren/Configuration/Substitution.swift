@@ -15,7 +15,7 @@ package enum Substitution {
                 filled.unicodeScalars.append(scalar)
                 continue
             }
-            rest.removeFirst()
+            rest = rest.dropFirst()
             if next == "$" {
                 filled.unicodeScalars.append("$")
                 continue

@@ -28,7 +28,7 @@ struct Deadlines<Key> {
     mutating func drop(isLive: (Key) -> Bool) {
         self.stale += 1
         while let first = self.line.first, !isLive(first.key) {
-            self.line.removeFirst()
+            _ = self.line.popFirst()
             self.stale -= 1
         }
         guard self.stale > Self.mostStale, 2 * self.stale > self.line.count else { return }

@@ -96,7 +96,9 @@ extension JET.RelayMachine {
         do throws(WireError) {
             try bytes.writeJETPacket(packet)
         } catch {
-            preconditionFailure("a reply of \(packet.payload.utf8.count) bytes")
+            // No reply is that long (see ``JET/Reply/text(_:)``); whoever would have got it is better let go than everybody.
+            self.actions.append(.close(question.carrier, .violation(error)))
+            return
         }
         self.actions.append(.write(question.carrier, bytes))
     }

@@ -23,11 +23,11 @@ extension JET {
             switch self.rest.first {
             case nil: return nil
             case .lineFeed?:
-                self.rest.removeFirst()
+                self.rest = self.rest.dropFirst()
                 self.hasBareLineFeed = true
                 return true
             case .carriageReturn?:
-                self.rest.removeFirst()
+                self.rest = self.rest.dropFirst()
                 guard let second = self.rest.popFirst() else { return nil }
                 guard second == .lineFeed else { throw WireError(.badValue, in: "head.newline", found: "a lone CR") }
                 return true

@@ -51,10 +51,10 @@ struct IDPool {
             self.fresh += 1
             return id
         }
-        if let oldest = self.freed.first, self.isSafe(oldest, now: now) { return self.freed.removeFirst().id }
+        if let oldest = self.freed.first, self.isSafe(oldest, now: now) { return self.freed.popFirst()?.id }
         if let oldest = self.unanswered.first, oldest.since + Self.longRest <= now, oldest.connects < self.lastAnswered
         {
-            return self.unanswered.removeFirst().id
+            return self.unanswered.popFirst()?.id
         }
         return nil
     }

@@ -67,7 +67,7 @@ package struct Listener: Sendable {
     package static func bind(_ plan: Plan, on loops: Loops, gate: Gate) async throws -> Listener {
         let loops = plan.home.map { [$0] } ?? loops.all
         let descriptors = try Self.bind(plan, times: loops.count)
-        guard let address = ListeningSocket.localAddress(of: descriptors[0])?.socketAddress else {
+        guard let first = descriptors.first, let address = ListeningSocket.localAddress(of: first)?.socketAddress else {
             for descriptor in descriptors { _ = systemClose(descriptor) }
             throw ChannelError.unknownLocalAddress
         }

@@ -97,10 +97,11 @@ extension ListeningSocket {
         guard times > 1 else { return [try Self.bind(to: address, options: options)] }
         // Shared ports are found taken only by those who do not share: so ask as one of them first.
         _ = systemClose(try Self.bind(to: address, options: options))
-        var bound = [try Self.bind(to: address, options: options, shared: true)]
+        let first = try Self.bind(to: address, options: options, shared: true)
+        var bound = [first]
         do {
             var address = address
-            address.port = Self.localAddress(of: bound[0])?.port ?? address.port
+            address.port = Self.localAddress(of: first)?.port ?? address.port
             while bound.count < times {
                 bound.append(try Self.bind(to: address, options: options, shared: true))
             }

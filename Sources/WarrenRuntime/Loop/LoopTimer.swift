@@ -49,8 +49,7 @@ struct TimerHeap {
         let index = timer.index
         guard index >= 0 else { return }
         timer.index = -1
-        let last = self.timers.removeLast()
-        guard last !== timer else { return }
+        guard let last = self.timers.popLast(), last !== timer else { return }
         last.index = index
         self.timers[index] = last
         self.siftUp(from: index)

@@ -159,7 +159,7 @@ extension LegChannel: LegEvents {
     func sent(_ count: Int, by leg: any Leg) {
         self.left += count
         while let (mark, promise) = self.promises.first, mark <= self.left {
-            self.promises.removeFirst()
+            _ = self.promises.popFirst()
             promise.succeed()
         }
     }

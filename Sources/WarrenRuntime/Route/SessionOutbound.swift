@@ -29,7 +29,7 @@ package final class SessionOutbound: Outbound, NodePart, @unchecked Sendable {
         let keeper = SessionKeeper(
             .outbound(self.name), on: self.loop, carriers: [self.carrier], reporter: self.reporter, owner: self
         )
-        keeper.whenLost = { [unowned self] in self.failWaiting($0) }
+        keeper.whenLost = { [weak self] in self?.failWaiting($0) }
         return keeper
     }
 
