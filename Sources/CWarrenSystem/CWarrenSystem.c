@@ -139,6 +139,12 @@ int cws_set_option(int descriptor, int level, int name, int value) {
     return setsockopt(descriptor, level, name, &value, sizeof value);
 }
 
+int cws_get_option(int descriptor, int level, int name) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    return getsockopt(descriptor, level, name, &value, &length) == 0 ? value : -1;
+}
+
 int cws_take_error(int descriptor) {
     int code = 0;
     socklen_t length = sizeof code;

@@ -6,6 +6,9 @@ public import NIOCore
 public enum SessionAction: Hashable, Sendable {
     /// Put these bytes on the carrier.
     case write(ByteBuffer)
+    /// From now on every write is to travel alone, in a segment of its own as long as it fits into one: the peer handles
+    /// what comes in one read as one message. Answered with ``SessionMachine/isolated(segment:)`` where the carrier can.
+    case isolateWrites
     /// Judge this claim; answer with ``SessionMachine/judged(_:)``.
     case authenticate(Claim)
     /// The handshake is over: streams may be opened.

@@ -30,6 +30,8 @@ public protocol SessionMachine {
     /// follow.
     func hasRoom(on stream: StreamID) -> Bool
 
+    /// Answers ``SessionAction/isolateWrites``: so many bytes fit into one segment.
+    mutating func isolated(segment: Int)
     /// Answers ``SessionAction/authenticate(_:)``.
     mutating func judged(_ verdict: Verdict)
     /// Opens a stream toward the peer; ``SessionAction/opened(_:)`` or ``SessionAction/end(_:_:)`` follows.
@@ -53,6 +55,7 @@ public protocol SessionMachine {
 extension SessionMachine {
     public var wantsBytes: Bool { true }
     public func hasRoom(on stream: StreamID) -> Bool { true }
+    public mutating func isolated(segment: Int) {}
     public mutating func judged(_ verdict: Verdict) {}
     public mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID {
         throw .unsupported

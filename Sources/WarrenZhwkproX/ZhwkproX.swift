@@ -12,6 +12,20 @@ public enum ZhwkproX: TunnelProtocol {
     /// Where the deployed inter-server listens.
     public static let defaultPort: UInt16 = 1992
 
+    /// From one message of a destination to the next, toward deployed peers; measured, see Wire.md.
+    public static let defaultGap = TimeAmount.milliseconds(2)
+    /// A message that fits into one segment of nearly every path, in bytes.
+    static let safePieces = 1400
+    /// What deployed programs read at once, and so the longest message they send.
+    private static let largestRead = 100 << 10
+    /// What the system may take of a segment for acknowledgements.
+    private static let segmentReserve = 40
+
+    /// The longest message that a path with such segments takes in one.
+    static func pieces(of segment: Int) -> Int {
+        min(max(segment - Self.segmentReserve, Endpoint.longestHead + 1), Self.largestRead)
+    }
+
     public static func detect(_ head: ByteBufferView) -> Detection {
         guard let first = head.first else { return .needs(bytes: 1) }
         return first == Hello.version ? .yes : .no

@@ -17,7 +17,7 @@ struct ExitLoginTests {
     @Test func emits800100AndAChallengeInOneWriteEach() throws {
         var (exit, challenge) = try Exit.asking()
         #expect(exit.drain() == [])
-        var other = Harness(ZhwkproX.ExitMachine(.init(usesExtension: false), random: SeededRandom(2)))
+        var other = Harness(ZhwkproX.ExitMachine(.init(gap: .zero, usesExtension: false), random: SeededRandom(2)))
         _ = other.drain()
         let asked = other.receive(hex: "80")
         #expect(asked.writes == 1 && asked.written.readableBytes == 23)
@@ -37,17 +37,17 @@ struct ExitLoginTests {
     func acceptsAnySuffix(count: Int) throws {
         var (exit, challenge) = try Exit.asking()
         let proof = Exit.proof(challenge, [UInt8](repeating: 7, count: count))
-        #expect(exit.receive(proof) == [.write(ByteBuffer(hex: "01")), .ready])
+        #expect(exit.receive(proof) == [.write(ByteBuffer(hex: "01")), .isolateWrites, .ready])
         #expect(exit.machine.deadline == nil)
     }
 
     @Test("accepts a proof in every split, and waits for all of it", arguments: [true, false])
     func acceptsEverySplit(strict: Bool) throws {
-        let (exit, challenge) = try Exit.asking(.init(strict: strict, usesExtension: false))
+        let (exit, challenge) = try Exit.asking(.init(strict: strict, gap: .zero, usesExtension: false))
         for chunks in Chunks.everySplit(of: Exit.proof(challenge, Self.suffix)) {
             var exit = exit
             for chunk in chunks.dropLast() { #expect(exit.receive(chunk) == []) }
-            #expect(exit.receive(try #require(chunks.last)) == [.write(ByteBuffer(hex: "01")), .ready])
+            #expect(exit.receive(try #require(chunks.last)) == [.write(ByteBuffer(hex: "01")), .isolateWrites, .ready])
         }
     }
 
@@ -61,7 +61,7 @@ struct ExitLoginTests {
         var actions = exit.receive(proof.readSlice(length: first) ?? ByteBuffer())
         actions += exit.receive(proof)
         if exit.machine.deadline != nil { actions += exit.after(AuthReply.grace) }
-        #expect(actions == [.write(ByteBuffer(hex: "01")), .ready])
+        #expect(actions == [.write(ByteBuffer(hex: "01")), .isolateWrites, .ready])
     }
 
     @Test func acceptsASizeThatHasWrapped() throws {
@@ -69,12 +69,12 @@ struct ExitLoginTests {
         let proof = Exit.proof(challenge, [UInt8](repeating: 1, count: 239))
         #expect(proof.readableBytes == 262 && proof.getInteger(at: 0, as: UInt8.self) == 5)
         #expect(exit.receive(proof) == [])
-        #expect(exit.after(AuthReply.grace) == [.write(ByteBuffer(hex: "01")), .ready])
+        #expect(exit.after(AuthReply.grace) == [.write(ByteBuffer(hex: "01")), .isolateWrites, .ready])
     }
 
     @Test("strict: rejects a size byte that is not the length", arguments: [0, 21, 22, 38, 40, 255] as [UInt8])
     func strictRejectsOtherSizes(size: UInt8) throws {
-        var (exit, challenge) = try Exit.asking(.init(strict: true, usesExtension: false))
+        var (exit, challenge) = try Exit.asking(.init(strict: true, gap: .zero, usesExtension: false))
         var proof = Exit.proof(challenge, Self.suffix)
         proof.setInteger(size, at: 0)
         let actions = exit.receive(proof)
@@ -103,7 +103,7 @@ struct ExitLoginTests {
         #expect(exit.receive(proof.readSlice(length: 10) ?? ByteBuffer()) == [])
         #expect(exit.after(AuthReply.grace) == [])
         #expect(exit.after(.seconds(5)) == [])
-        #expect(exit.receive(proof) == [.write(ByteBuffer(hex: "01")), .ready])
+        #expect(exit.receive(proof) == [.write(ByteBuffer(hex: "01")), .isolateWrites, .ready])
     }
 
     @Test("rejects a wrong bit anywhere in the challenge, without a word", arguments: 0..<22)
@@ -169,6 +169,6 @@ struct ExitLoginTests {
         var (next, _) = try Exit.asking()
         next.machine.receive(Exit.proof(challenge, Self.suffix))
         next.machine.receiveEnd()
-        #expect(next.drain() == [.write(ByteBuffer(hex: "01")), .ready, .close(.finished)])
+        #expect(next.drain() == [.write(ByteBuffer(hex: "01")), .isolateWrites, .ready, .close(.finished)])
     }
 }

@@ -143,7 +143,7 @@ struct ExitStreamTests {
     }
 
     @Test func theIdleTimeIsConfigurableAndCountsConnecting() throws {
-        var exit = try Exit.loggedIn(.init(idle: .seconds(3), usesExtension: false))
+        var exit = try Exit.loggedIn(.init(idle: .seconds(3), gap: .zero, usesExtension: false))
         _ = exit.receive(Bytes.get(Bytes.v4, "a"))
         #expect(exit.after(.seconds(3)) == [.end(StreamID(1), .idle), .write(Bytes.get(Bytes.v4))])
     }
@@ -161,7 +161,7 @@ struct ExitStreamTests {
     // MARK: Bounds
 
     @Test func moreDestinationsThanTheLimitAreRefused() throws {
-        var exit = try Exit.loggedIn(.init(usesExtension: false, limits: SessionLimits(streams: 1)))
+        var exit = try Exit.loggedIn(.init(gap: .zero, usesExtension: false, limits: SessionLimits(streams: 1)))
         _ = exit.open(Bytes.v4)
         #expect(exit.receive(Bytes.get(Bytes.v6, "x")) == [.write(Bytes.get(Bytes.v6))])
     }

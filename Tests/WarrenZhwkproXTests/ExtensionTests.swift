@@ -19,7 +19,7 @@ struct ExtensionTests {
         var (exit, challenge) = try Exit.asking(.init())
         #expect(ZhwkproX.Extension.isMarked(challenge: challenge, key: .deployed))
         let actions = exit.receive(Exit.proof(challenge, Array("fake rand strings".utf8)))
-        #expect(actions == [.write(ByteBuffer(hex: "01")), .ready])
+        #expect(actions == [.write(ByteBuffer(hex: "01")), .isolateWrites, .ready])
         #expect(!exit.machine.isExtended)
 
         var inter = Harness(ZhwkproX.InterMachine(.init()))
@@ -27,21 +27,21 @@ struct ExtensionTests {
         var asked = ByteBuffer()
         asked.writeZhwkproXSized(Array("fake random str.123456".utf8))
         _ = inter.receive(asked)
-        #expect(inter.receive(hex: "01") == [.ready])
+        #expect(inter.receive(hex: "01") == [.isolateWrites, .ready])
         #expect(!inter.machine.isExtended)
     }
 
     @Test("it takes both", arguments: [true, false], [true, false])
     func takesBoth(exitKnows: Bool, interKnows: Bool) throws {
-        var (exit, challenge) = try Exit.asking(.init(usesExtension: exitKnows))
-        var inter = Harness(ZhwkproX.InterMachine(.init(usesExtension: interKnows)))
+        var (exit, challenge) = try Exit.asking(.init(gap: .zero, usesExtension: exitKnows))
+        var inter = Harness(ZhwkproX.InterMachine(.init(gap: .zero, usesExtension: interKnows)))
         _ = inter.receive(hex: "800100")
         var asked = ByteBuffer()
         asked.writeZhwkproXSized(challenge)
         let answer = inter.receive(asked).written
         #expect((31...55).contains(answer.readableBytes))
         let verdict = exit.receive(answer).written
-        #expect(inter.receive(verdict).first == .ready)
+        #expect(inter.receive(verdict).first == (exitKnows && interKnows ? .ready : .isolateWrites))
         #expect(exit.machine.isExtended == (exitKnows && interKnows))
         #expect(inter.machine.isExtended == (exitKnows && interKnows))
     }

@@ -128,7 +128,7 @@ extension Incoming: Equatable {
 extension Harness<ZhwkproX.ExitMachine> {
     /// An exit that has said hello and asked; and its challenge.
     static func asking(
-        _ configuration: ZhwkproX.ExitConfiguration = .init(usesExtension: false)
+        _ configuration: ZhwkproX.ExitConfiguration = .init(gap: .zero, usesExtension: false)
     ) throws -> (exit: Harness, challenge: [UInt8]) {
         var harness = Harness(ZhwkproX.ExitMachine(configuration, random: SeededRandom(1)))
         #expect(harness.drain() == [.write(ByteBuffer(hex: "800100"))])
@@ -141,11 +141,11 @@ extension Harness<ZhwkproX.ExitMachine> {
 
     /// An exit that a deployed inter-server has convinced.
     static func loggedIn(
-        _ configuration: ZhwkproX.ExitConfiguration = .init(usesExtension: false)
+        _ configuration: ZhwkproX.ExitConfiguration = .init(gap: .zero, usesExtension: false)
     ) throws -> Harness {
         var (harness, challenge) = try Self.asking(configuration)
         let actions = harness.receive(Self.proof(challenge, Array("fake rand strings".utf8)))
-        #expect(actions == [.write(ByteBuffer(hex: "01")), .ready])
+        #expect(actions == [.write(ByteBuffer(hex: "01")), .isolateWrites, .ready])
         return harness
     }
 
@@ -189,7 +189,7 @@ extension Harness<ZhwkproX.ExitMachine> {
 }
 
 extension Harness<ZhwkproX.InterMachine> {
-    static let deployed = ZhwkproX.InterConfiguration(usesExtension: false)
+    static let deployed = ZhwkproX.InterConfiguration(gap: .zero, usesExtension: false)
 
     /// An inter-server that a deployed exit has let in.
     ///
@@ -201,7 +201,7 @@ extension Harness<ZhwkproX.InterMachine> {
         #expect(harness.receive(hex: "800100") == [.write(ByteBuffer(hex: "80"))])
         #expect(harness.receive(hex: "0178").writes == 1)
         harness.now = harness.now + roundTrip
-        #expect(harness.receive(hex: "01") == [.ready])
+        #expect(harness.receive(hex: "01") == [.isolateWrites, .ready])
         return harness
     }
 

@@ -161,7 +161,7 @@ struct HostileTests {
 
     @Test func refusalsThatNobodyReadsAreBounded() throws {
         var exit = try Harness<ZhwkproX.ExitMachine>.loggedIn(
-            .init(usesExtension: false, limits: SessionLimits(streams: 0)))
+            .init(gap: .zero, usesExtension: false, limits: SessionLimits(streams: 0)))
         exit.writable = false
         var requests = 0
         while exit.machine.wantsBytes, requests < 100_000 {

@@ -42,8 +42,19 @@ struct InterSharingTests {
         _ = try inter.open(ZhwkproX.Endpoint(address: Bytes.v4.address, port: 81))
     }
 
-    @Test func nobodyWaitsForLongerThanTenSeconds() throws {
+    @Test("who waits outlasts what the last user has left behind on an exit")
+    func waitsLongerThanTheExitsIdleTime() throws {
         var inter = Inter.loggedIn()
+        let first = try inter.open()
+        let second = try Self.open(&inter)
+        #expect(inter.drain() == [])
+        inter.machine.reset(first, .aborted)
+        #expect(inter.after(.milliseconds(24_999)) == [])
+        #expect(inter.after(.milliseconds(1)) == [.opened(second), .write(Bytes.get(Bytes.v4))])
+    }
+
+    @Test func nobodyWaitsForLongerThanTheTimeForIt() throws {
+        var inter = Inter.loggedIn(.init(wait: .seconds(10), gap: .zero, usesExtension: false))
         let first = try inter.open()
         let second = try Self.open(&inter)
         #expect(inter.drain() == [])

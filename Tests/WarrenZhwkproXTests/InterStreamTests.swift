@@ -160,8 +160,11 @@ struct InterStreamTests {
         var inter = Inter.loggedIn()
         let (mute, spoken) = (try inter.open(Bytes.v4), try inter.open(Bytes.v6))
         _ = inter.receive(Bytes.get(Bytes.v6, "data"))
-        #expect(inter.after(.milliseconds(24_999)) == [])
-        #expect(inter.after(.milliseconds(1)) == [.end(mute, .timedOut), .end(spoken, .idle)])
+        #expect(inter.after(.seconds(10)) == [.write(Bytes.get(Bytes.v6))], "its user is still there")
+        #expect(inter.after(.milliseconds(14_999)) == [])
+        #expect(inter.after(.milliseconds(1)) == [.end(mute, .timedOut)])
+        #expect(inter.after(.milliseconds(9_999)) == [])
+        #expect(inter.after(.milliseconds(1)) == [.end(spoken, .idle)])
         #expect(inter.machine.deadline == nil)
     }
 

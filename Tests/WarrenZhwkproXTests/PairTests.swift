@@ -14,8 +14,8 @@ struct PairTests {
 
     static func pair(_ isExtended: Bool, seed: UInt64, mostChunk: Int = 9000) -> Pair {
         Pair(
-            ZhwkproX.InterMachine(.init(), random: SeededRandom(seed)),
-            ZhwkproX.ExitMachine(.init(usesExtension: isExtended), random: SeededRandom(seed)), seed: seed,
+            ZhwkproX.InterMachine(.init(gap: .zero), random: SeededRandom(seed)),
+            ZhwkproX.ExitMachine(.init(gap: .zero, usesExtension: isExtended), random: SeededRandom(seed)), seed: seed,
             mostChunk: mostChunk)
     }
 

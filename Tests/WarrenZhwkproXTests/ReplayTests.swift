@@ -16,9 +16,9 @@ struct ReplayTests {
 
     /// Our challenge instead of the recorded constant, with the recorded suffix.
     static func logIn(_ extensionIsOn: Bool) throws -> Exit {
-        var (exit, challenge) = try Exit.asking(.init(usesExtension: extensionIsOn))
+        var (exit, challenge) = try Exit.asking(.init(pieces: 100 << 10, gap: .zero, usesExtension: extensionIsOn))
         let actions = exit.receive(Exit.proof(challenge, Array("fake rand strings".utf8)))
-        #expect(actions == [.write(ByteBuffer(hex: "01")), .ready])
+        #expect(actions == [.write(ByteBuffer(hex: "01")), .isolateWrites, .ready])
         return exit
     }
 
@@ -85,7 +85,7 @@ struct ReplayTests {
         arguments: ["server-rejects-auth", "server-rejects-version", "server-short-auth-panic"])
     func rejections(name: String) throws {
         for extensionIsOn in [true, false] {
-            var exit = Harness(ZhwkproX.ExitMachine(.init(usesExtension: extensionIsOn)))
+            var exit = Harness(ZhwkproX.ExitMachine(.init(gap: .zero, usesExtension: extensionIsOn)))
             var actions = exit.drain()
             var asked: [UInt8] = []
             for entry in try Recording.load(name).messages where entry.dir == "inter->server" {
@@ -145,7 +145,7 @@ struct ReplayTests {
     func interSession(extensionIsOn: Bool) throws {
         let messages = try Recording.load("inter-session").messages
         // The recorded requests are as long as the user's writes, and so are these.
-        let configuration = ZhwkproX.InterConfiguration(pieces: 5011, usesExtension: extensionIsOn)
+        let configuration = ZhwkproX.InterConfiguration(pieces: 5011, gap: .zero, usesExtension: extensionIsOn)
         for first in [0, 10] {
             var inter = Harness(ZhwkproX.InterMachine(configuration))
             #expect(inter.receive(messages[first].bytes).written == messages[first + 1].bytes)
@@ -154,7 +154,7 @@ struct ReplayTests {
             #expect(Bytes.cipher.decrypted(Array(answer.dropFirst())).starts(with: challenge))
             var refused = inter
             #expect(refused.receive(messages[4].bytes) == [.close(.rejected("wrong key"))])
-            #expect(inter.receive(hex: "01") == [.ready])
+            #expect(inter.receive(hex: "01") == [.isolateWrites, .ready])
             try Self.replay(messages[(first == 0 ? 6 : 15)...(first == 0 ? 9 : 15)], &inter)
         }
     }
@@ -179,7 +179,7 @@ struct ReplayTests {
     @Test("a browser on the exits' port is turned away", arguments: [true, false])
     func browserAtTheWrongDoor(extensionIsOn: Bool) throws {
         let messages = try Recording.load("inter-socks-no-noauth").messages
-        var inter = Harness(ZhwkproX.InterMachine(.init(usesExtension: extensionIsOn)))
+        var inter = Harness(ZhwkproX.InterMachine(.init(gap: .zero, usesExtension: extensionIsOn)))
         let actions = inter.receive(messages[0].bytes)
         #expect(actions == [.close(.violation(WireError(.badMagic, in: "hello.version")))])
         #expect(inter.receive(messages[2].bytes) == [])  // a deployed one starts again on the same carrier
@@ -189,7 +189,7 @@ struct ReplayTests {
     @Test("the pair's inter-server loses nothing to the exit's re-ordering", arguments: [true, false])
     func realPairInter(extensionIsOn: Bool) throws {
         let messages = try Recording.load("session-real-pair").messages.dropFirst(5)
-        var inter = Inter.loggedIn(.init(usesExtension: extensionIsOn))
+        var inter = Inter.loggedIn(.init(gap: .zero, usesExtension: extensionIsOn))
         var streams: [StreamID] = []
         var received: [StreamID: ByteBuffer] = [:]
         var ends: [StreamID: StreamFault?] = [:]

@@ -69,6 +69,8 @@ int cws_connect(int descriptor, struct cws_address address);
 /// Where a socket is bound.
 int cws_local_address(int descriptor, struct cws_address *address);
 int cws_set_option(int descriptor, int level, int name, int value);
+/// The value of an option, or -1.
+int cws_get_option(int descriptor, int level, int name);
 /// What failed, as an error number; 0 for nothing.
 int cws_take_error(int descriptor);
 /// Writes without raising SIGPIPE.

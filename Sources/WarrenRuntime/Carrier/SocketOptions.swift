@@ -83,6 +83,17 @@ package struct SocketOptions: Sendable {
         #endif
     }
 
+    /// For a carrier whose peer takes what comes in one read as one message: nothing is taken while something is held back.
+    ///
+    /// - Returns: how many bytes travel in one segment.
+    static func isolateWrites(_ socket: Socket) -> Int? {
+        #if os(Linux)
+        Self.set(socket.descriptor, CInt(IPPROTO_TCP), CInt(TCP_NOTSENT_LOWAT), 1)
+        #endif
+        let segment = cws_get_option(socket.descriptor, CInt(IPPROTO_TCP), CInt(TCP_MAXSEG))
+        return segment > 0 ? Int(segment) : nil
+    }
+
     private static func set(_ descriptor: CInt, _ level: CInt, _ name: CInt, _ value: CInt) {
         _ = cws_set_option(descriptor, level, name, value)
     }

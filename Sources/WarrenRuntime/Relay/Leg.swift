@@ -23,6 +23,10 @@ package protocol Leg: AnyObject {
     func flush()
     /// Stops or continues reading from this leg. Never delivers anything before it returns.
     func setReading(_ reading: Bool)
+    /// From now on each write leaves alone, and none is offered to the system while it holds back another.
+    ///
+    /// - Returns: how many bytes travel in one segment; nil where that cannot be known, or not be had.
+    func isolateWrites() -> Int?
     /// No more will be written; what was written still leaves. The leg may go on receiving.
     func finish()
     /// Both directions are over. Nil lets everything written leave first; a fault drops it and resets.
@@ -31,6 +35,7 @@ package protocol Leg: AnyObject {
 
 extension Leg {
     package var peer: SocketAddress? { nil }
+    package func isolateWrites() -> Int? { nil }
 
     /// Gives up a leg that nobody will use.
     package func discard() { self.end(.aborted) }

@@ -43,6 +43,8 @@ package final class SocketLeg: Leg {
     var isReading = true
     private var isFull = false
     private var takesSmallSteps = false
+    /// Writes leave one by one.
+    private var isIsolating = false
     var onClose: (@Sendable () -> Void)?
 
     /// - Parameter onClose: called once, when the descriptor is closed.
@@ -62,7 +64,8 @@ package final class SocketLeg: Leg {
 
 extension SocketLeg {
     package var isWritable: Bool {
-        if self.queue.count >= self.options.highWaterMark || self.piped > 0 { self.isFull = true }
+        let most = self.isIsolating ? 1 : self.options.highWaterMark
+        if self.queue.count >= most || self.piped > 0 { self.isFull = true }
         return !self.isFull
     }
 
@@ -85,11 +88,18 @@ extension SocketLeg {
         if !self.hasUnsent && self.ending != .open { self.queueLeft() }
     }
 
+    package func isolateWrites() -> Int? {
+        self.flush()
+        self.isIsolating = true
+        return SocketOptions.isolateWrites(self.socket)
+    }
+
     var hasUnsent: Bool { self.queue.count > 0 || self.piped > 0 }
 
     private func left(_ count: Int) {
         if self.needs.contains(.counts) { self.events?.sent(count, by: self) }
-        guard self.isFull, self.queue.count <= self.options.lowWaterMark, self.piped == 0 else { return }
+        let least = self.isIsolating ? 0 : self.options.lowWaterMark
+        guard self.isFull, self.queue.count <= least, self.piped == 0 else { return }
         self.isFull = false
         self.events?.writabilityChanged(of: self)
     }

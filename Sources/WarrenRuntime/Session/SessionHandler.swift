@@ -107,6 +107,8 @@ extension SessionHandler {
         switch action {
         case .write(let bytes):
             self.carrier.write(bytes)
+        case .isolateWrites:
+            if let segment = self.carrier.isolateWrites() { self.machine.isolated(segment: segment) }
         case .deliver(let id, let bytes):
             guard let leg = self.legs[id] else { return }
             leg.events?.received(bytes, by: leg)

@@ -14,8 +14,13 @@ extension ZhwkproX {
         public var idle: TimeAmount
         /// How long a reader that takes nothing may hold up the session before its stream is ended.
         public var stall: TimeAmount
-        /// A reply with its head, in bytes. Eight are encrypted side by side, so a read of 64 KiB does well to be eight.
-        public var pieces: Int
+        /// How long a destination may go on sending without a request: deployed inter-servers cannot say that a user
+        /// has left.
+        public var sendOnly: TimeAmount
+        /// A reply with its head, in bytes; nil for what the path takes in one segment.
+        public var pieces: Int?
+        /// From one reply of a destination to the next: deployed inter-servers handle each in a task of its own.
+        public var gap: TimeAmount
         /// The longest request that is accepted, in bytes of payload.
         public var largestMessage: Int
         /// Whether the challenge tells an inter-server that knows Warren's extension of it; in the deployed dialect only.
@@ -24,15 +29,18 @@ extension ZhwkproX {
 
         public init(
             key: Key = .deployed, dialect: Dialect = .deployed, strict: Bool = false,
-            idle: TimeAmount = .seconds(20), stall: TimeAmount = .seconds(5), pieces: Int = 8 << 10,
-            largestMessage: Int = 1 << 20, usesExtension: Bool = true, limits: SessionLimits = SessionLimits()
+            idle: TimeAmount = .seconds(20), stall: TimeAmount = .seconds(5), sendOnly: TimeAmount = .minutes(10),
+            pieces: Int? = nil, largestMessage: Int = 1 << 20, gap: TimeAmount = ZhwkproX.defaultGap,
+            usesExtension: Bool = true, limits: SessionLimits = SessionLimits()
         ) {
             self.key = key
             self.dialect = dialect
             self.strict = strict
             self.idle = idle
             self.stall = stall
+            self.sendOnly = sendOnly
             self.pieces = pieces
+            self.gap = gap
             self.largestMessage = largestMessage
             self.usesExtension = usesExtension
             self.limits = limits

@@ -8,7 +8,7 @@ extension ZhwkproX {
     /// the key, then yields the streams that it opens.
     ///
     /// ```
-    /// starting --hello--> awaitingVersion --80, challenge--> awaitingReply --proof, 01--> announcing --> active
+    /// starting --hello--> awaitingVersion --80, challenge--> awaitingReply --proof, 01--> parting, announcing --> active
     ///                            |                                 |                                        |
     ///                            +--- bad bytes, no proof, time out, carrier ended --> (closing) -----------+--> closed
     /// ```
@@ -19,7 +19,9 @@ extension ZhwkproX {
             case starting
             case awaitingVersion
             case awaitingReply
-            /// The login is through; ``SessionAction/ready`` is the next step.
+            /// The login is through. Toward a deployed peer messages are to leave one by one.
+            case parting
+            /// ``SessionAction/ready`` is the next step.
             case announcing
             case active
             /// The farewell is written; the close is the next step.
@@ -77,6 +79,10 @@ extension ZhwkproX {
                     return try self.readVersion() ?? self.closeIfEnded()
                 case .awaitingReply:
                     return try self.readReply(now: now) ?? self.closeIfEnded()
+                case .parting:
+                    self.phase = .announcing
+                    if !self.isExtended { return .isolateWrites }
+                    return self.next(now: now, writable: writable)
                 case .announcing:
                     self.phase = .active
                     return .ready
@@ -102,6 +108,7 @@ extension ZhwkproX.ExitMachine {
     /// Whether both ends speak Warren's extension.
     public var isExtended: Bool { self.streams.isExtended }
 
+    public mutating func isolated(segment: Int) { self.streams.isolated(segment: segment, self.configuration.pieces) }
     public func hasRoom(on stream: StreamID) -> Bool { self.streams.hasRoom(on: stream) }
     public mutating func accept(_ stream: StreamID) { self.streams.accept(stream) }
     public mutating func send(_ bytes: ByteBuffer, on stream: StreamID) { self.streams.send(bytes, on: stream) }
@@ -145,21 +152,20 @@ extension ZhwkproX.ExitMachine {
             now: now)
         self.inbound = ByteBuffer()
         self.loginDeadline = nil
-        self.phase = .announcing
+        self.phase = .parting
         return .write(ByteBuffer(integer: ZhwkproX.Login.succeeded))
     }
 
     private mutating func startStreams(isExtended: Bool, now: NIODeadline) {
         let settings = Multiplexer.Settings(
             format: isExtended ? .extended : .plain, key: self.configuration.key,
-            pieces: isExtended ? ZhwkproX.Extension.pieces : self.configuration.pieces,
-            largestMessage: self.configuration.largestMessage, limits: self.configuration.limits)
+            pieces: isExtended ? ZhwkproX.Extension.pieces : self.configuration.pieces ?? ZhwkproX.safePieces,
+            gap: isExtended ? nil : self.configuration.gap, largestMessage: self.configuration.largestMessage, limits: self.configuration.limits)
         let common = Multiplexer(settings, early: self.inbound)
         self.streams =
             isExtended
             ? LiveStreams(extended: ExtendedStreams(common, side: .exit, now: now))
-            : LiveStreams(
-                plain: ExitStreams(common, idle: self.configuration.idle, stall: self.configuration.stall))
+            : LiveStreams(plain: ExitStreams(common, self.configuration))
     }
 
     /// Deployed exits say nothing to an inter-server without the key; the document has them say `00`.
@@ -188,7 +194,7 @@ extension ZhwkproX.ExitMachine {
         switch self.phase {
         case .starting, .awaitingVersion: "hello"
         case .awaitingReply: "login"
-        case .announcing, .active, .closing, .closed: "session"
+        case .parting, .announcing, .active, .closing, .closed: "session"
         }
     }
 }

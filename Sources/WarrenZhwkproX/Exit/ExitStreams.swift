@@ -6,7 +6,7 @@ import WarrenCore
 /// The exit's streams in the deployed protocol: one for each destination, opened by the first request for it.
 ///
 /// ```
-/// (none) --GET--> connecting --reached--> open --finish, idle, stalled--> (none)
+/// (none) --GET--> connecting --reached--> open --finish, idle, unasked, stalled--> (none)
 ///                     |                    +--reset--> leaving --all is sent--> (none)
 ///                     +--refused--> (none)                +--all is sent, a GET has come--> connecting
 /// ```
@@ -14,23 +14,29 @@ import WarrenCore
 /// Every way to (none) tells the inter-server, by a reply of length 0 behind all that the destination has sent.
 struct ExitStreams: Streams {
     var common: Multiplexer
-    private var rows: [ZhwkproX.Endpoint: Int] = [:]
     private var intake: Intake
+    /// By the last byte in either direction.
     private var quiet = AgeQueue()
+    /// By the last request.
+    private var asked = AgeQueue()
     private let idle: TimeAmount
+    private let sendOnly: TimeAmount
 
-    init(_ common: Multiplexer, idle: TimeAmount, stall: TimeAmount) {
+    init(_ common: Multiplexer, _ configuration: ZhwkproX.ExitConfiguration) {
         self.common = common
-        self.intake = Intake(common.limits, stall: stall)
-        self.idle = idle
+        self.intake = Intake(common.limits, stall: configuration.stall)
+        self.idle = configuration.idle
+        self.sendOnly = configuration.sendOnly
     }
 
     var wantsBytes: Bool { !self.intake.isHeld && !self.common.isCrowded }
 
     var deadline: NIODeadline? {
-        let idle = self.quiet.oldest.map { $0.since + self.idle }
-        guard let due = self.intake.due else { return idle }
-        return idle.map { min($0, due) } ?? due
+        var first = self.intake.due ?? .distantFuture
+        if let (_, since) = self.quiet.oldest { first = min(first, since + self.idle) }
+        if let (_, since) = self.asked.oldest { first = min(first, since + self.sendOnly) }
+        if let due = self.common.paceDeadline { first = min(first, due) }
+        return first == .distantFuture ? nil : first
     }
 
     mutating func next(now: NIODeadline, writable: Bool) throws(WireError) -> SessionAction? {
@@ -44,7 +50,7 @@ struct ExitStreams: Streams {
                 if let action = self.handle(endpoint, bytes, now: now) { return action }
             }
         } while !self.common.notices.isEmpty
-        let bytes = self.common.write(writable: writable)
+        let bytes = self.common.write(now: now, writable: writable)
         for row in self.common.wrote where self.quiet.contains(row) { self.quiet.touch(row, now: now) }
         return bytes.map { .write($0) }
     }
@@ -73,6 +79,7 @@ struct ExitStreams: Streams {
             self.common.table[row].phase = .leaving
             self.intake.forget(row)
             self.quiet.remove(row)
+            self.asked.remove(row)
             self.closeWhenSent(row)
         case .waiting, .late, .leaving:
             break  // the first two are never an exit's
@@ -90,14 +97,14 @@ extension ExitStreams {
     private mutating func handle(
         _ endpoint: ZhwkproX.Endpoint, _ bytes: ByteBuffer, now: NIODeadline
     ) -> SessionAction? {
-        guard let row = self.rows[endpoint] else { return self.open(endpoint, bytes, now: now) }
+        guard let row = self.common.rows[endpoint] else { return self.open(endpoint, bytes, now: now) }
         if bytes.readableBytes > 0 { self.intake.delivered(bytes.readableBytes, to: row, now: now) }
         switch self.common.table[row].phase {
         case .open:
-            self.quiet.touch(row, now: now)
+            self.wasAsked(row, now: now)
             return bytes.readableBytes > 0 ? .deliver(self.common.table[row].id, bytes) : nil
         case .connecting:
-            self.quiet.touch(row, now: now)
+            self.wasAsked(row, now: now)
             self.common.table[row].early.writeImmutableBuffer(bytes)
         case .leaving:  // it is for the next connection, which must wait for the end of the last
             self.common.table[row].isWanted = true
@@ -118,9 +125,9 @@ extension ExitStreams {
         var stream = StreamRow(self.common.table.newID(), endpoint, .connecting, head: .get(endpoint))
         stream.early = bytes
         let row = self.common.table.insert(stream)
-        self.rows[endpoint] = row
+        self.common.rows[endpoint] = row
         self.intake.streams = self.common.table.count
-        self.quiet.touch(row, now: now)
+        self.wasAsked(row, now: now)
         if bytes.readableBytes > 0 { self.intake.delivered(bytes.readableBytes, to: row, now: now) }
         return .open(stream.id, StreamRequest(endpoint.destination))
     }
@@ -131,8 +138,13 @@ extension ExitStreams {
         var stream = StreamRow(self.common.table.newID(), endpoint, .connecting, head: .get(endpoint))
         stream.early = self.common.table[row].early
         self.common.table.replace(row, by: stream)
-        self.quiet.touch(row, now: now)
+        self.wasAsked(row, now: now)
         return .open(stream.id, StreamRequest(endpoint.destination))
+    }
+
+    private mutating func wasAsked(_ row: Int, now: NIODeadline) {
+        self.quiet.touch(row, now: now)
+        self.asked.touch(row, now: now)
     }
 }
 
@@ -182,8 +194,9 @@ extension ExitStreams {
     private mutating func end(_ row: Int) {
         let endpoint = self.common.table[row].endpoint
         self.common.sayEmpty(endpoint)
-        self.rows[endpoint] = nil
+        self.common.rows[endpoint] = nil
         self.quiet.remove(row)
+        self.asked.remove(row)
         self.intake.forget(row)
         self.common.remove(row)
         self.intake.streams = self.common.table.count
@@ -202,6 +215,8 @@ extension ExitStreams {
             if self.common.table[row].queued == 0 { return self.end(row, .idle) }
             self.quiet.touch(row, now: now)  // it is the carrier that takes its time
         }
+        // Nobody can say that its user has left.
+        if let (row, since) = self.asked.oldest, since + self.sendOnly <= now { return self.end(row, .idle) }
         return nil
     }
 

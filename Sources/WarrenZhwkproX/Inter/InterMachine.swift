@@ -18,6 +18,8 @@ extension ZhwkproX {
             case awaitingHello
             case awaitingChallenge
             case awaitingVerdict
+            /// The login is through; ``SessionAction/ready`` is the next step.
+            case announcing
             case active
             case closed
         }
@@ -69,6 +71,8 @@ extension ZhwkproX {
                     return self.readChallenge(now: now) ?? self.closeIfEnded()
                 case .awaitingVerdict:
                     return self.readVerdict(now: now) ?? self.closeIfEnded()
+                case .announcing:
+                    return self.announce()
                 case .active:
                     if self.streams.isPeerGone(now: now) { return self.close(.timedOut(phase: "keep-alive")) }
                     return try self.streams.next(now: now, writable: writable) ?? self.closeIfEnded()
@@ -99,6 +103,7 @@ extension ZhwkproX.InterMachine {
         try self.streams.open(request, now: now)
     }
 
+    public mutating func isolated(segment: Int) { self.streams.isolated(segment: segment, self.configuration.pieces) }
     public func hasRoom(on stream: StreamID) -> Bool { self.streams.hasRoom(on: stream) }
     public mutating func send(_ bytes: ByteBuffer, on stream: StreamID) { self.streams.send(bytes, on: stream) }
     public mutating func finish(_ stream: StreamID) { self.streams.finish(stream) }
@@ -140,8 +145,9 @@ extension ZhwkproX.InterMachine {
         guard status != ZhwkproX.Login.failed else { return self.close(.rejected("wrong key")) }
         let settings = Multiplexer.Settings(
             format: self.usesExtension ? .extended : .plain, key: self.configuration.key,
-            pieces: self.usesExtension ? ZhwkproX.Extension.pieces : self.configuration.pieces,
-            largestMessage: self.configuration.largestMessage, limits: self.configuration.limits)
+            pieces: self.usesExtension
+                ? ZhwkproX.Extension.pieces : self.configuration.pieces ?? ZhwkproX.safePieces,
+            gap: self.usesExtension ? nil : self.configuration.gap, largestMessage: self.configuration.largestMessage, limits: self.configuration.limits)
         let common = Multiplexer(settings, early: self.inbound)
         let roundTrip = now - self.answeredAt
         self.streams =
@@ -152,6 +158,11 @@ extension ZhwkproX.InterMachine {
             : LiveStreams(plain: InterStreams(common, self.configuration, roundTrip: roundTrip))
         self.inbound = ByteBuffer()
         self.loginDeadline = nil
+        self.phase = .announcing
+        return self.usesExtension ? self.announce() : .isolateWrites
+    }
+
+    private mutating func announce() -> SessionAction {
         self.phase = .active
         return .ready
     }
@@ -175,7 +186,7 @@ extension ZhwkproX.InterMachine {
         switch self.phase {
         case .awaitingHello: "hello"
         case .awaitingChallenge, .awaitingVerdict: "login"
-        case .active, .closed: "session"
+        case .announcing, .active, .closed: "session"
         }
     }
 }

@@ -12,7 +12,7 @@ import WarrenCore
 // - Or nothing was sent or received for longer than the exit's idle time.
 extension InterStreams {
     mutating func handle(_ endpoint: ZhwkproX.Endpoint, _ bytes: ByteBuffer, now: NIODeadline) -> SessionAction? {
-        guard let row = self.rows[endpoint] else {
+        guard let row = self.common.rows[endpoint] else {
             self.handleStray(endpoint, bytes.readableBytes, now: now)
             return nil
         }
@@ -30,6 +30,9 @@ extension InterStreams {
         case .open, .late:
             if self.quiet.contains(row) { self.quiet.touch(row, now: now) }
             self.common.table[row].hasReceived = true
+            if self.common.table[row].phase == .open, !self.receiving.contains(row) {
+                self.receiving.touch(row, now: now)
+            }
             self.intake.delivered(bytes.readableBytes, to: row, now: now)
             return .deliver(self.common.table[row].id, bytes)
         case .leaving:
@@ -51,7 +54,7 @@ extension InterStreams {
         let row = self.common.table.insert(stream)
         self.common.table[row].firstSaid = now
         self.common.table[row].hasReceived = true
-        self.rows[endpoint] = row
+        self.common.rows[endpoint] = row
         self.intake.streams = self.common.table.count
         self.quiet.touch(row, now: now)
     }
@@ -88,6 +91,7 @@ extension InterStreams {
         self.common.table[row].hasCrossed = hasCrossed
         self.common.purge(row)
         self.quiet.remove(row)
+        self.receiving.remove(row)
         self.late.touch(row, now: now)
         if stream.phase == .open { self.common.table[row].phase = .late }
     }
@@ -95,6 +99,7 @@ extension InterStreams {
     /// The driver does not know the stream any more; its destination may still be in use.
     mutating func leave(_ row: Int) {
         self.common.table[row].phase = .leaving
+        self.receiving.remove(row)
         self.intake.forget(row)
         let isUnknown = self.common.table[row].firstSaid == nil && self.common.table[row].queued == 0
         if isUnknown { self.free(row) }
@@ -103,8 +108,9 @@ extension InterStreams {
     private mutating func free(_ row: Int) {
         let (id, endpoint) = (self.common.table[row].id, self.common.table[row].endpoint)
         if !self.unsaid.isEmpty { self.unsaid.removeAll { $0 == id } }
-        self.rows[endpoint] = nil
+        self.common.rows[endpoint] = nil
         self.quiet.remove(row)
+        self.receiving.remove(row)
         self.late.remove(row)
         self.intake.forget(row)
         self.common.remove(row)
@@ -114,6 +120,7 @@ extension InterStreams {
 
     /// Ends one stream whose time is over; nil if there is none.
     mutating func expire(now: NIODeadline) -> SessionAction? {
+        self.remind(now: now)
         if let row = self.intake.stalled(now: now) { return self.endStalled(row) }
         while let (row, since) = self.late.oldest, since + self.lateTime <= now {
             if let action = self.endLate(row, now: now) { return action }

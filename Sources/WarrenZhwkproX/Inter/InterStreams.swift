@@ -17,14 +17,17 @@ struct InterStreams: Streams {
     static let slack = TimeAmount.seconds(5)
 
     var common: Multiplexer
-    var rows: [ZhwkproX.Endpoint: Int] = [:]
     var waiting: WaitingLine
     var intake: Intake
     /// By the last byte in either direction.
     var quiet = AgeQueue()
     /// Whose end has come, by when.
     var late = AgeQueue()
+    /// Whose users have only received for a while: by the first byte since something was said.
+    var receiving = AgeQueue()
     let idle: TimeAmount
+    /// Deployed exits end what gets no request for their idle time, even while it sends.
+    let reminder: TimeAmount
     let lateTime: TimeAmount
     /// Streams that the exit has yet to be told of.
     var unsaid = ContiguousArray<StreamID>()
@@ -40,6 +43,7 @@ struct InterStreams: Streams {
             patience: configuration.wait, mostOfOne: configuration.waitersPerDestination, most: configuration.waiters)
         self.intake = Intake(common.limits, stall: configuration.stall)
         self.idle = configuration.idle + Self.slack
+        self.reminder = .nanoseconds(configuration.idle.nanoseconds / 2)
         self.lateTime = configuration.late
         self.roundTrip = roundTrip
     }
@@ -51,6 +55,8 @@ struct InterStreams: Streams {
         if let (_, since) = self.quiet.oldest { first = min(first, since + self.idle) }
         if let (_, since) = self.late.oldest { first = min(first, since + self.lateTime) }
         if let due = self.waiting.deadline { first = min(first, due) }
+        if let (_, since) = self.receiving.oldest { first = min(first, since + self.reminder) }
+        if let due = self.common.paceDeadline { first = min(first, due) }
         return first == .distantFuture ? nil : first
     }
 
@@ -67,7 +73,7 @@ struct InterStreams: Streams {
             }
         } while !self.common.notices.isEmpty
         if writable { self.sayAll(now: now) }
-        let bytes = self.common.write(writable: writable)
+        let bytes = self.common.write(now: now, writable: writable)
         for row in self.common.wrote { self.said(row, now: now) }
         return bytes.map { .write($0) }
     }
@@ -77,7 +83,7 @@ struct InterStreams: Streams {
     /// - Throws: `unsupported` for anything but TCP to an address, `limit` when all places, also to wait, are taken.
     mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID {
         let endpoint = try ZhwkproX.Endpoint(request.destination)
-        let isFree = self.rows[endpoint] == nil && self.waiting.isEmpty(endpoint)
+        let isFree = self.common.rows[endpoint] == nil && self.waiting.isEmpty(endpoint)
         if isFree {
             guard self.common.table.count - self.waiting.count < self.common.limits.streams else { throw .limit }
         } else {
@@ -129,7 +135,7 @@ extension InterStreams {
             guard let row = self.common.table.row(id), self.common.table[row].phase != .leaving else { return nil }
             return .opened(id)
         case .freed(let endpoint):
-            if self.rows[endpoint] == nil, let row = self.waiting.popFirst(endpoint) { self.admit(row, now: now) }
+            if self.common.rows[endpoint] == nil, let row = self.waiting.popFirst(endpoint) { self.admit(row, now: now) }
             return nil
         case .end, .accepted, .drained, .finished, .reset:
             return nil  // never those of an inter-server
@@ -139,7 +145,7 @@ extension InterStreams {
     /// The destination is the stream's from now on.
     private mutating func admit(_ row: Int, now: NIODeadline) {
         let id = self.common.table[row].id
-        self.rows[self.common.table[row].endpoint] = row
+        self.common.rows[self.common.table[row].endpoint] = row
         self.common.admit(row)
         self.quiet.touch(row, now: now)
         self.unsaid.append(id)
@@ -164,5 +170,14 @@ extension InterStreams {
         self.common.table[row].lastSaid = now
         self.common.table[row].hasHeard = false
         self.quiet.touch(row, now: now)
+        self.receiving.remove(row)
+    }
+
+    /// Says that users who only receive are still there, by a request of length 0.
+    mutating func remind(now: NIODeadline) {
+        while let (row, since) = self.receiving.oldest, since + self.reminder <= now {
+            self.common.sayEmpty(self.common.table[row].endpoint)
+            self.said(row, now: now)
+        }
     }
 }

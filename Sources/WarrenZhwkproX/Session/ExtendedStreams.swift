@@ -66,7 +66,7 @@ struct ExtendedStreams: Streams {
         } while !self.common.notices.isEmpty
         self.isWritable = writable
         if writable { self.giveCredit(now: now) }
-        return self.common.write(writable: writable).map { .write($0) }
+        return self.common.write(now: now, writable: writable).map { .write($0) }
     }
 
     // MARK: Commands

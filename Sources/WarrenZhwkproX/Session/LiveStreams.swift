@@ -54,6 +54,12 @@ struct LiveStreams<Plain: Streams> {
         return try self.extended?.value.next(now: now, writable: writable)
     }
 
+    /// The path takes so many bytes in one segment; `pieces` is what the configuration says instead.
+    mutating func isolated(segment: Int, _ pieces: Int?) {
+        guard pieces == nil else { return }
+        self.plain?.value.common.pieces = ZhwkproX.pieces(of: segment)
+    }
+
     mutating func isPeerGone(now: NIODeadline) -> Bool { self.extended?.value.isPeerGone(now: now) ?? false }
 
     mutating func receive(_ bytes: ByteBuffer) {

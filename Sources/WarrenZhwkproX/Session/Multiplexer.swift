@@ -34,18 +34,22 @@ struct Multiplexer {
     private static let mostControl = 64 << 10
 
     let limits: SessionLimits
-    private let cipher: MessageCipher
+    let cipher: MessageCipher
     /// A whole message toward the peer, head included, in bytes.
-    private let pieces: Int
+    var pieces: Int
+    /// Deployed peers: when something may be said of which destination. Nil between two Warrens.
+    var pace: Pace?
 
     var table = StreamTable()
+    /// Deployed peers: the stream that has a destination.
+    var rows: [ZhwkproX.Endpoint: Int] = [:]
     var notices = CircularBuffer<Notice>()
     private var reader: MessageReader
-    private(set) var queue = FairQueue(quantum: Self.quantum)
+    var queue = FairQueue(quantum: Self.quantum)
     /// Messages without payload; they go first.
     private var control = ByteBuffer()
     /// The last buffer written, used again when the driver has let go of it.
-    private var output = ByteBuffer()
+    var output = ByteBuffer()
     /// Rows whose payload the last write has taken.
     private(set) var wrote = ContiguousArray<Int>()
 
@@ -53,6 +57,8 @@ struct Multiplexer {
         var format: ZhwkproX.Format
         var key: ZhwkproX.Key
         var pieces: Int
+        /// From one message of a destination to the next; nil between two Warrens.
+        var gap: TimeAmount?
         var largestMessage: Int
         var limits: SessionLimits
     }
@@ -62,19 +68,23 @@ struct Multiplexer {
         self.limits = settings.limits
         self.cipher = MessageCipher(settings.key)
         self.pieces = settings.pieces
+        self.pace = settings.gap.map { Pace(gap: $0) }
         self.reader = MessageReader(
             early, format: settings.format, cipher: self.cipher, most: settings.largestMessage)
     }
 
-    var isCrowded: Bool { self.control.readableBytes > Self.mostControl }
+    var isCrowded: Bool {
+        let empties = (self.pace?.waiting ?? 0) * ZhwkproX.Endpoint.longestHead
+        return self.control.readableBytes + empties > Self.mostControl
+    }
     var isInsideMessage: Bool { self.reader.isInsideMessage }
     mutating func receive(_ bytes: ByteBuffer) { self.reader.receive(bytes) }
     mutating func nextIncoming() throws(WireError) -> Incoming? { try self.reader.nextIncoming() }
 
     // MARK: Sending
 
-    /// Queues a message of length 0.
-    mutating func sayEmpty(_ endpoint: ZhwkproX.Endpoint) { self.control.writeZhwkproXGet(endpoint, length: 0) }
+    /// Queues a message of length 0, behind all that was said of its destination.
+    mutating func sayEmpty(_ endpoint: ZhwkproX.Endpoint) { self.pace?.sayEmpty(endpoint) }
     mutating func say(_ message: ZhwkproX.ExtendedMessage) { self.control.writeZhwkproXExtension(message) }
 
     mutating func send(_ bytes: ByteBuffer, on stream: StreamID) {
@@ -127,15 +137,16 @@ struct Multiplexer {
     }
 
     /// How the queue knows the stream of a row.
-    private func line(_ row: Int) -> StreamID { StreamID(UInt32(truncatingIfNeeded: row)) }
+    func line(_ row: Int) -> StreamID { StreamID(UInt32(truncatingIfNeeded: row)) }
 }
 
 // MARK: Writing
 
 extension Multiplexer {
     /// What goes on the carrier now: messages without payload, then payload in turns; nil if there is nothing or no room.
-    mutating func write(writable: Bool) -> ByteBuffer? {
+    mutating func write(now: NIODeadline, writable: Bool) -> ByteBuffer? {
         self.wrote.removeAll(keepingCapacity: true)
+        if self.pace != nil { return self.writeMessage(now: now, writable: writable) }
         guard writable else { return nil }
         self.holdThoseWithoutCredit()
         guard self.control.readableBytes > 0 || !self.queue.isEmpty else { return nil }
@@ -167,13 +178,13 @@ extension Multiplexer {
         while let first = self.queue.first, self.table[Int(first.rawValue)].credit == 0 { self.queue.holdFirst() }
     }
 
-    private mutating func takeOutput(_ capacity: Int) -> ByteBuffer {
+    mutating func takeOutput(_ capacity: Int) -> ByteBuffer {
         let isReused = self.output.modifyIfUniquelyOwned { $0.clear(minimumCapacity: capacity) } != nil
         defer { self.output = ByteBuffer() }
         return isReused ? self.output : ByteBufferAllocator().buffer(capacity: capacity)
     }
 
-    private mutating func written(_ count: Int, _ row: Int) {
+    mutating func written(_ count: Int, _ row: Int) {
         if self.wrote.last != row { self.wrote.append(row) }
         self.table[row].queued -= count
         if self.table[row].credit != .max { self.table[row].credit -= count }
@@ -188,7 +199,7 @@ extension Multiplexer {
 
 extension ZhwkproX.Head {
     /// In bytes.
-    fileprivate var length: Int {
+    var length: Int {
         switch self {
         case .get(let endpoint): endpoint.headLength
         case .data: ByteBuffer.zhwkproXDataLength

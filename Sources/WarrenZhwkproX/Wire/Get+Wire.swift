@@ -5,7 +5,8 @@ import WarrenCore
 
 extension ZhwkproX.Endpoint {
     /// Of a GET's head: `ipvr 1 | address 4 or 16 | port 2 | dlen 4`.
-    var headLength: Int { self.address.family == .v4 ? 11 : 23 }
+    var headLength: Int { self.address.family == .v4 ? 11 : Self.longestHead }
+    static let longestHead = 23
 }
 
 extension ByteBuffer {

@@ -125,7 +125,7 @@ private struct FuzzRuntime<Machine: SessionMachine> {
                     self.complaint = "held \(leftover.readableBytes)"
                 }
             case .write, .authenticate, .open, .deliver, .end, .pause, .resume: break
-            case .ready, .granted, .opened, .finish: self.complaint = "says what no front says: \(action)"
+            case .isolateWrites, .ready, .granted, .opened, .finish: self.complaint = "says what no front says: \(action)"
             }
         }
         self.complaint = "does not stop speaking"

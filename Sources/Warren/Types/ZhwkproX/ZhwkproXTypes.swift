@@ -17,6 +17,9 @@ extension InboundType {
         exit.dialect = section.value("dialect", .oneOf(ZhwkproX.Dialect.self), default: .deployed)
         exit.strict = section.value("strict", .bool, default: false)
         exit.idle = section.value("idle", .duration, default: exit.idle)
+        exit.sendOnly = section.value("sendOnly", .duration, default: exit.sendOnly)
+        exit.gap = section.value("gap", .duration, default: exit.gap)
+        exit.pieces = section.zhwkproxPieces()
         exit.stall = section.value("stall", .duration, default: exit.stall)
         exit.usesExtension = section.readExtension()
         exit.limits = SessionLimits(handshake: limits.handshake, streams: limits.streamsPerSession)
@@ -48,6 +51,8 @@ extension OutboundType {
         let key = section.zhwkproxKey()
         var inter = ZhwkproX.InterConfiguration()
         inter.idle = section.value("idle", .duration, default: inter.idle)
+        inter.gap = section.value("gap", .duration, default: inter.gap)
+        inter.pieces = section.zhwkproxPieces()
         inter.wait = section.value("wait", .duration, default: inter.wait)
         inter.stall = section.value("stall", .duration, default: inter.stall)
         inter.usesExtension = section.readExtension()
@@ -99,6 +104,9 @@ extension Section {
             return nil
         }
     }
+
+    /// The longest message; nil to have the path decide.
+    fileprivate func zhwkproxPieces() -> Int? { self.optional("pieces", .int(in: 64...(100 << 10))) }
 
     fileprivate func refuseWebSockets(_ carriers: [CarrierDraft], at key: String) {
         guard let carrier = carriers.first(where: \.scheme.isWebSocket) else { return }
