@@ -13,7 +13,7 @@ public enum ZhwkproX: TunnelProtocol {
     public static let defaultPort: UInt16 = 1992
 
     /// From one message of a destination to the next, toward deployed peers; measured, see Wire.md.
-    public static let defaultGap = TimeAmount.milliseconds(2)
+    public static let defaultGap = TimeAmount.milliseconds(1)
     /// A message that fits into one segment of nearly every path, in bytes.
     static let safePieces = 1400
     /// What deployed programs read at once, and so the longest message they send.
