@@ -11,9 +11,12 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #if defined(__linux__)
@@ -133,6 +136,37 @@ int cws_local_address(int descriptor, struct cws_address *address) {
     if (getsockname(descriptor, &system.any, &length) < 0) return -1;
     *address = from_system(&system);
     return 0;
+}
+
+int cws_bind_without_port(int descriptor) {
+#if defined(IP_BIND_ADDRESS_NO_PORT)
+    int on = 1;
+    return setsockopt(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+#else
+    (void)descriptor;
+    return 0;
+#endif
+}
+
+int cws_take_both_families(int descriptor) {
+    int off = 0;
+    return setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+}
+
+int cws_lock_port(uint16_t port) {
+#if defined(__linux__)
+    // In the abstract namespace: no file, and gone with the process.
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int length = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "warren-listens-on-%u", (unsigned)port);
+    int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return -1;
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
+    if (bind(descriptor, (struct sockaddr *)&name, size) == 0) return descriptor;
+    (void)close(descriptor);
+#else
+    (void)port;
+#endif
+    return -1;
 }
 
 int cws_set_option(int descriptor, int level, int name, int value) {

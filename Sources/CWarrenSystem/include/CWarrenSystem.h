@@ -64,6 +64,12 @@ int cws_socket_pair(int ends[2]);
 /// Accepts a connection as such a socket.
 int cws_accept(int listener, struct cws_address *peer);
 int cws_bind(int descriptor, struct cws_address address);
+/// Lets a bind to an address leave the choice of the port to connect, where the system can.
+int cws_bind_without_port(int descriptor);
+/// Lets an IPv6 socket that is about to be bound to every address take IPv4 as well, whatever the system's default.
+int cws_take_both_families(int descriptor);
+/// Keeps other processes of ours from binding the same port meanwhile, until the descriptor is closed; -1 if one does so.
+int cws_lock_port(uint16_t port);
 /// Starts to connect; 0 also when it is under way.
 int cws_connect(int descriptor, struct cws_address address);
 /// Where a socket is bound.

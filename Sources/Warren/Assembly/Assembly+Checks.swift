@@ -77,6 +77,18 @@ extension Assembly {
         }
     }
 
+    /// An inbound that leads to its own port would fill the process with one user's connection.
+    static func checkCircles(_ inbounds: [Inbound], _ outbounds: [Entry], _ findings: Findings) {
+        for inbound in inbounds {
+            guard case .listening(let draft) = inbound.draft, let target = draft.target else { continue }
+            let outbound = outbounds.first { $0.name == inbound.entry.to?.value }
+            guard outbound.map({ $0.type == "direct" }) ?? true, draft.listen.isReached(by: target) else { continue }
+            let place = inbound.entry.section.place(of: "target")
+            let hint = "name another port, or listen on one"
+            findings.report("leads to itself: it listens on \(draft.listen)", at: place, hint: hint)
+        }
+    }
+
     static func exposures(_ places: [ListeningPlace]) -> [String] {
         places.filter { $0.isReachable && !$0.hasTLS }.map { place in
             let name = "\(place.entry.name) (\(place.entry.type)) listens on \(place.listen) without TLS"
@@ -113,6 +125,18 @@ extension Assembly.ListeningPlace {
     }
 }
 
+extension ListenAddress {
+    /// Whether a connection from this machine to the target ends here.
+    fileprivate func isReached(by target: Target) -> Bool {
+        guard self.port > 0, self.port == target.port else { return false }
+        // To no address at all means to this machine.
+        let isLocal = target.host.isLoopback || target.host.isUnspecified
+        guard let host, !host.isUnspecified else { return isLocal }
+        return host == target.host || (host.isLoopback && isLocal && (host.isNamed || target.host.isNamed))
+            || (target.host.isUnspecified && host.isLoopback)
+    }
+}
+
 extension InboundDraft {
     fileprivate var needsTarget: Bool {
         switch self {
@@ -142,6 +166,14 @@ extension CarrierDraft {
 }
 
 extension Host {
+    fileprivate var isNamed: Bool { if case .name = self { true } else { false } }
+
+    /// `0.0.0.0` or `::`.
+    fileprivate var isUnspecified: Bool {
+        guard case .address(let address) = self else { return false }
+        return address.high == 0 && address.low == 0
+    }
+
     fileprivate var isLoopback: Bool {
         switch self {
         case .address(let address): AddressClass(address) == .loopback

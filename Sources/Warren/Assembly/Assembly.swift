@@ -63,6 +63,7 @@ package struct Assembly {
         let listening = Self.places(self.inbounds, self.outbounds, self.relays)
         Self.checkPorts(listening, findings)
         Self.checkTargets(self.inbounds, configuration.outbounds, findings)
+        Self.checkCircles(self.inbounds, configuration.outbounds, findings)
         Self.checkShared(self.outbounds, configuration.inbounds, findings)
         try findings.check()
         let exposures = Self.exposures(listening) + Self.exposures(dialling: self.inbounds, self.outbounds)

@@ -43,6 +43,8 @@ struct ListeningDraft {
     var isOpenToAll = false
     /// It has no target of its own, so its outbound must know where to go.
     var needsTarget = false
+    /// Where all its streams go, if that is one place.
+    var target: Target?
     /// Its sessions carry many streams and are worth a log line of their own.
     var isTunnel = false
     var judge: any Authenticator = NoAuthenticator()

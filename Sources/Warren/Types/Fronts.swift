@@ -38,6 +38,7 @@ extension InboundType {
             site.start(ForwardFront(target: destination), on: leg, owner: sessions)
         }
         draft?.isTrusted = true
+        draft?.target = target
         draft?.needsTarget = !entry.section.contains("target")
         return draft.map { .listening($0) }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CWarrenSystem
 package import NIOCore
 import NIOPosix
 import WarrenCore
@@ -66,6 +67,8 @@ package struct Listener: Sendable {
 
     package static func bind(_ plan: Plan, on loops: Loops, gate: Gate) async throws -> Listener {
         let loops = plan.home.map { [$0] } ?? loops.all
+        let lock = await Self.lock(plan.port)
+        defer { if lock >= 0 { _ = systemClose(lock) } }
         let descriptors = try Self.bind(plan, times: loops.count)
         guard let first = descriptors.first, let address = ListeningSocket.localAddress(of: first)?.socketAddress else {
             for descriptor in descriptors { _ = systemClose(descriptor) }
@@ -93,6 +96,17 @@ package struct Listener: Sendable {
         for (loop, socket) in self.sockets {
             try? await loop.submit { socket.value.stop() }.get()
         }
+    }
+
+    /// Sockets that share a port would also share it with those of a second process that starts at the same moment and
+    /// finds it free. So only one at a time may look and bind; nobody waits for long, as a stranger could hold the lock.
+    private static func lock(_ port: UInt16) async -> CInt {
+        for _ in 0..<50 where port > 0 {
+            let lock = cws_lock_port(port)
+            if lock >= 0 { return lock }
+            guard errno == EADDRINUSE, (try? await Task.sleep(for: .milliseconds(20))) != nil else { break }
+        }
+        return -1
     }
 
     private static func bind(_ plan: Plan, times: Int) throws -> [CInt] {

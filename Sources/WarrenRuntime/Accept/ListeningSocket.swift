@@ -3,6 +3,7 @@
 import CWarrenSystem
 import NIOCore
 import NIOPosix
+import WarrenCore
 
 #if canImport(Darwin)
 import Darwin
@@ -123,6 +124,7 @@ extension ListeningSocket {
         guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
         _ = cws_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
         if shared { _ = cws_set_option(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) }
+        if address.address == IPAddress(high: 0, low: 0) { _ = cws_take_both_families(descriptor) }
         options.apply(to: descriptor)
         for (name, call) in [("bind", { cws_bind($0, address.system) }), ("listen", { listen($0, 4096) })] {
             guard call(descriptor) == 0 else {

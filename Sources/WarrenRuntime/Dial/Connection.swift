@@ -17,7 +17,7 @@ final class Connection: SocketWatcher {
     private let socket: Socket
     private let address: PeerAddress
     private let options: SocketOptions
-    private var answer: ((Connection, Result<SocketLeg, StreamFault>) -> Void)?
+    private var answer: ((Result<SocketLeg, StreamFault>) -> Void)?
     private var timer: LoopTimer?
 
     /// Starts to connect. `answer` comes on the loop, later, exactly once unless the attempt is cancelled.
@@ -25,7 +25,7 @@ final class Connection: SocketWatcher {
     /// - Throws: what the system says at once.
     init(
         to address: PeerAddress, from local: IPAddress?, options: SocketOptions, timeout: TimeAmount,
-        on loop: SocketLoop, answer: @escaping (Connection, Result<SocketLeg, StreamFault>) -> Void
+        on loop: SocketLoop, answer: @escaping (Result<SocketLeg, StreamFault>) -> Void
     ) throws(StreamFault) {
         let descriptor = cws_socket(address.system.version)
         guard descriptor >= 0 else { throw StreamFault(connecting: errno) }
@@ -52,6 +52,8 @@ final class Connection: SocketWatcher {
     ) -> CInt? {
         options.apply(to: descriptor)
         if let local {
+            // The port is chosen when the destination is known, so that each destination has the whole range.
+            _ = cws_bind_without_port(descriptor)
             guard cws_bind(descriptor, PeerAddress(local, port: 0).system) == 0 else { return errno }
         }
         return cws_connect(descriptor, address.system) == 0 ? nil : errno
@@ -61,9 +63,13 @@ final class Connection: SocketWatcher {
         if socket.hasFailed {
             self.finish(.failure(StreamFault(connecting: socket.takeError())))
         } else if socket.isWritable {
+            guard !self.isToItself else { return self.finish(.failure(.refused)) }
             self.finish(.success(SocketLeg(socket, peer: self.address, options: self.options)))
         }
     }
+
+    /// Both ends are this socket: nobody listens on a port that the system has just given to us.
+    private var isToItself: Bool { ListeningSocket.localAddress(of: self.socket.descriptor) == self.address }
 
     func cancel() {
         self.answer = nil
@@ -76,6 +82,6 @@ final class Connection: SocketWatcher {
         self.answer = nil
         self.timer?.cancel()
         if case .failure = result { self.socket.close() }
-        answer(self, result)
+        answer(result)
     }
 }

@@ -38,7 +38,7 @@ package struct Dialer: Sendable {
 
     func connect(
         to address: IPAddress, port: UInt16, on loop: SocketLoop,
-        answer: @escaping (Connection, Result<SocketLeg, StreamFault>) -> Void
+        answer: @escaping (Result<SocketLeg, StreamFault>) -> Void
     ) throws(StreamFault) -> Connection {
         do throws(StreamFault) {
             return try Connection(

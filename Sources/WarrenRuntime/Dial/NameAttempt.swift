@@ -3,67 +3,107 @@
 import NIOCore
 import WarrenCore
 
-/// Finds the one address of a name that goes to a far end which knows no names: IPv4 if there is any, IPv6 otherwise.
+/// Reaches a name through a far end which knows no names: its addresses are tried one after the other, IPv4 first.
 final class NameAttempt: OpenAttempt {
+    typealias Answer = (Result<any Leg, StreamFault>) -> Void
+    /// For the addresses of one family.
     private static let patience = TimeAmount.seconds(10)
 
     private let name: String
     private let resolver: any AddressResolver
     private let loop: SocketLoop
-    private var answer: ((Result<any Leg, StreamFault>) -> Void)?
-    private let proceed: (IPAddress) -> any OpenAttempt
+    private var answer: Answer?
+    private let proceed: (IPAddress, @escaping Answer) -> any OpenAttempt
+    private var families: [IPAddress.Family] = [.v6, .v4]
+    private var addresses: [IPAddress] = []
     private var timer: LoopTimer?
-    /// What follows when the address is known.
+    /// What is under way to the address that is tried.
     private var next: (any OpenAttempt)?
+    private var tried = 0
+    private var fault: StreamFault?
 
     /// - Parameters:
-    ///   - answer: told why there is no address.
-    ///   - proceed: called with the address.
+    ///   - answer: called once, unless the attempt is cancelled.
+    ///   - proceed: opens a stream to an address.
     init(
-        _ name: String, _ resolver: any AddressResolver, on loop: SocketLoop,
-        answer: @escaping (Result<any Leg, StreamFault>) -> Void, proceed: @escaping (IPAddress) -> any OpenAttempt
+        _ name: String, _ resolver: any AddressResolver, on loop: SocketLoop, answer: @escaping Answer,
+        proceed: @escaping (IPAddress, @escaping Answer) -> any OpenAttempt
     ) {
         self.name = name
         self.resolver = resolver
         self.loop = loop
         self.answer = answer
         self.proceed = proceed
-        self.timer = loop.timer(in: Self.patience) { self.fail(.timedOut) }
-        self.ask(.v4)
+        self.tryNext()
     }
 
-    private func ask(_ family: IPAddress.Family) {
-        let query = self.resolver.resolve(self.name, family, on: self.loop)
-        query.assumeIsolated().whenComplete { self.resolved(family, $0) }
-    }
-
-    private func resolved(_ family: IPAddress.Family, _ result: Result<[IPAddress], any Error>) {
+    private func tryNext() {
         guard self.answer != nil else { return }
+        if let address = self.addresses.popLast() { return self.open(address) }
+        guard let family = self.families.popLast() else {
+            return self.finish(.failure(self.fault ?? .unknownHost))
+        }
+        self.timer = self.loop.timer(in: Self.patience) { self.finish(.failure(self.fault ?? .timedOut)) }
+        let query = self.resolver.resolve(self.name, family, on: self.loop)
+        query.assumeIsolated().whenComplete { self.resolved($0) }
+    }
+
+    private func resolved(_ result: Result<[IPAddress], any Error>) {
+        guard self.answer != nil else { return }
+        self.timer?.cancel()
         switch result {
         case .success(let addresses):
-            if let address = addresses.first { return self.found(address) }
-            if family == .v4 { self.ask(.v6) } else { self.fail(.unknownHost) }
+            self.addresses = addresses.reversed()
+            self.tryNext()
         case .failure(let error):
-            self.fail(error as? StreamFault ?? .unknownHost)
+            self.finish(.failure(self.fault ?? error as? StreamFault ?? .unknownHost))
         }
     }
 
-    private func found(_ address: IPAddress) {
-        self.answer = nil
-        self.timer?.cancel()
-        self.next = self.proceed(address)
+    private func open(_ address: IPAddress) {
+        self.tried += 1
+        let attempt = self.tried
+        let next = self.proceed(address) { self.opened(attempt, $0) }
+        // The answer may have come already, and another address may be tried by now.
+        if self.tried == attempt, self.answer != nil { self.next = next }
     }
 
-    private func fail(_ fault: StreamFault) {
+    private func opened(_ attempt: Int, _ result: Result<any Leg, StreamFault>) {
+        guard self.answer != nil, attempt == self.tried else {
+            if case .success(let leg) = result { leg.discard() }
+            return
+        }
+        self.next = nil
+        switch result {
+        case .failure(let fault) where fault.isOfAddress:
+            if self.fault.map({ $0.tells < fault.tells }) ?? true { self.fault = fault }
+            self.tryNext()
+        case .success, .failure:
+            self.finish(result)
+        }
+    }
+
+    private func finish(_ result: Result<any Leg, StreamFault>) {
         guard let answer else { return }
         self.answer = nil
         self.timer?.cancel()
-        answer(.failure(fault))
+        answer(result)
     }
 
     func cancel() {
         self.answer = nil
         self.timer?.cancel()
         self.next?.cancel()
+        self.next = nil
+    }
+}
+
+extension StreamFault {
+    /// Another address of the same name may do better.
+    fileprivate var isOfAddress: Bool {
+        switch self {
+        case .refused, .unreachable, .timedOut, .notAllowed, .failed: true
+        default: false
+        }
     }
 }

@@ -24,7 +24,7 @@ private struct Attempt: Sendable {
         loop.execute {
             do throws(StreamFault) {
                 _ = try Connection(to: address, from: local, options: .init(), timeout: timeout, on: loop) {
-                    _, result in
+                    result in
                     promise.completeWith(result.map { NIOLoopBound($0, eventLoop: loop) }.mapError { $0 })
                 }
             } catch {
@@ -79,7 +79,7 @@ private struct Attempt: Sendable {
     ) throws -> Connection {
         let address = PeerAddress(loopback, port: server.port)
         return try Connection(to: address, from: nil, options: .init(), timeout: .seconds(10), on: loop) {
-            answer($1)
+            answer($0)
         }
     }
 

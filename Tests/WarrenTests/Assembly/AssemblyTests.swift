@@ -117,6 +117,32 @@ func assemble(_ yaml: String, in folder: String = "") -> (assembly: Assembly?, p
         )
     }
 
+    @Test(
+        "a forward to its own port is a circle",
+        arguments: [
+            ("127.0.0.1:7000", "127.0.0.1:7000"), (":7000", "127.0.0.1:7000"), (":7000", "localhost:7000"),
+            ("127.0.0.1:7000", "localhost:7000"), ("[::1]:7000", "[::1]:7000"), ("127.0.0.1:7000", "0.0.0.0:7000"),
+            ("0.0.0.0:7000", "127.0.0.1:7000"), ("192.0.2.1:7000", "192.0.2.1:7000"), ("a.test:7000", "a.test:7000"),
+        ])
+    func aForwardToItself(listen: String, target: String) {
+        let (_, problems) = assemble(
+            "inbounds: [{ name: a, type: forward, listen: \"\(listen)\", target: \"\(target)\" }]")
+        #expect(problems.count == 1)
+        #expect(problems.first?.contains("leads to itself: it listens on \(listen)") == true)
+    }
+
+    @Test(
+        "a forward to another port or machine is none",
+        arguments: [
+            ("127.0.0.1:7000", "127.0.0.1:7001"), ("127.0.0.1:0", "127.0.0.1:7000"), (":7000", "192.0.2.1:7000"),
+            ("127.0.0.1:7000", "127.0.0.2:7000"), ("192.0.2.1:7000", "localhost:7000"),
+        ])
+    func aForwardElsewhere(listen: String, target: String) {
+        let (_, problems) = assemble(
+            "inbounds: [{ name: a, type: forward, listen: \"\(listen)\", target: \"\(target)\" }]")
+        #expect(problems == [])
+    }
+
     @Test func aForwardNeedsATarget() {
         let (_, problems) = assemble("inbounds: [{ name: a, type: forward, listen: \"127.0.0.1:0\" }]")
         #expect(problems.count == 1)
