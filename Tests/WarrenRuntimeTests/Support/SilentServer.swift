@@ -14,14 +14,18 @@ struct SilentServer: Sendable {
     static func start(port: UInt16 = 0) async throws -> SilentServer {
         let server = try await TestServer.start(host: Self.host, port: port, accepts: false, backlog: 1)
         var fillers: [any Channel] = []
-        // As soon as one gets no answer in this time, the queue is full.
-        while fillers.count < 16 {
+        // The system takes one more than it was told. As soon as one behind those gets no answer in this time, the queue is
+        // full; before that it is this machine that takes its time.
+        var attempts = 0
+        while fillers.count < 16, attempts < 64 {
+            attempts += 1
             do {
                 let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                     .connectTimeout(.milliseconds(100))
                     .connect(to: server.address).get()
                 fillers.append(channel)
             } catch {
+                guard fillers.count >= 2 else { continue }
                 return SilentServer(server: server, fillers: fillers)
             }
         }
