@@ -14,12 +14,15 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #if defined(__linux__)
+#include <linux/sockios.h>
+
 #include "poller_epoll.h"
 #else
 #include "poller_kqueue.h"
@@ -200,6 +203,17 @@ ssize_t cws_send_several(int descriptor, const struct iovec *pieces, size_t coun
 #else
     return sendmsg(descriptor, &message, 0);
 #endif
+}
+
+int cws_unsent(int descriptor) {
+    int count = 0;
+#if defined(__linux__)
+    if (ioctl(descriptor, SIOCOUTQNSD, &count) < 0) return 0;
+#elif defined(SO_NWRITE)
+    socklen_t size = sizeof count;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_NWRITE, &count, &size) < 0) return 0;
+#endif
+    return count;
 }
 
 int cws_set_reset_on_close(int descriptor) {

@@ -16,6 +16,8 @@ public enum CloseReason: Hashable, Sendable, Error {
     case violation(WireError)
     /// The carrier failed, or what it carried was cut off: the runtime resets it. The text says what happened.
     case carrierLost(String)
+    /// The one stream that it was made for was refused or cut off with no words left to say so: the runtime resets it.
+    case cutOff(StreamFault)
     /// Our own shutdown.
     case shutdown
 }
@@ -30,6 +32,7 @@ extension CloseReason: CustomStringConvertible {
         case .timedOut(let phase): "timed out in \(phase)"
         case .violation(let error): "protocol violation: \(error)"
         case .carrierLost(let text): "carrier lost: \(text)"
+        case .cutOff(let fault): "cut off: \(fault.rawValue)"
         case .shutdown: "shutting down"
         }
     }

@@ -47,6 +47,8 @@ package final class Node: Service {
     /// - Throws: ``StartFailure`` if a listener cannot be bound, or a part cannot be started; nothing is left
     ///   half-started then.
     package func run() async throws {
+        let idle = self.plan.limits.idle
+        for loop in self.loops.all { loop.execute { loop.readerPatience = idle > .zero ? idle : nil } }
         let listeners = try await self.bindAll()
         let sweep = self.startSweeping()
         let failure = await self.startParts()

@@ -83,6 +83,8 @@ int cws_take_error(int descriptor);
 ssize_t cws_send(int descriptor, const void *bytes, size_t count);
 /// The same for several pieces.
 ssize_t cws_send_several(int descriptor, const struct iovec *pieces, size_t count);
+/// Bytes that were written and not sent; 0 also where the system does not say.
+int cws_unsent(int descriptor);
 /// So that closing resets.
 int cws_set_reset_on_close(int descriptor);
 

@@ -51,8 +51,6 @@ package struct SocketOptions: Sendable {
     static let readsPerTurn = 4
     /// How long a peer's bytes are dropped after everything was sent.
     static let lingerTime = TimeAmount.seconds(2)
-    /// How long a peer may take nothing of what is left for it.
-    static let writingTime = TimeAmount.seconds(60)
 
     private static let noDelay = CInt(1)  // TCP_NODELAY, the same everywhere
 

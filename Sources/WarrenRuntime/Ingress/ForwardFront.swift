@@ -5,12 +5,12 @@ package import WarrenCore
 
 /// The front without a protocol: every connection is one stream to one target.
 package struct ForwardFront: SessionMachine {
-    private enum Phase {
+    private enum Phase: Equatable {
         case idle
         case starting
         case opening
         case accepted
-        case refused
+        case refused(StreamFault)
         case over
     }
 
@@ -30,7 +30,7 @@ package struct ForwardFront: SessionMachine {
     package mutating func receiveEnd() {}
     package mutating func accept(_ stream: StreamID) { if self.phase == .opening { self.phase = .accepted } }
     package mutating func reset(_ stream: StreamID, _ fault: StreamFault?) {
-        if self.phase != .over { self.phase = .refused }
+        if self.phase != .over { self.phase = .refused(fault ?? .failed) }
     }
 
     package mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
@@ -42,9 +42,10 @@ package struct ForwardFront: SessionMachine {
             self.phase = .over
             defer { self.early = ByteBuffer() }
             return .handOver(Self.stream, leftover: self.early)
-        case .refused:
+        case .refused(let fault):
             self.phase = .over
-            return .close(.finished)
+            // There are no words for it: an orderly end would be an answer, an empty one.
+            return .close(.cutOff(fault))
         case .idle, .opening, .over:
             return nil
         }

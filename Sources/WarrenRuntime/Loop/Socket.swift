@@ -176,6 +176,9 @@ extension Socket {
 
     func shutOutput() { _ = shutdown(self.descriptor, CInt(SHUT_WR)) }
 
+    /// Bytes that the system has taken and not sent, because the peer's window is full.
+    var unsent: Int { Int(cws_unsent(self.descriptor)) }
+
     /// Why it has failed, as an error number; 0 if it has not.
     func takeError() -> CInt { cws_take_error(self.descriptor) }
 }

@@ -30,6 +30,8 @@ package final class SocketLoop: @unchecked Sendable {
     /// What is watched, by descriptor.
     private var watched = WatchTable()
     var timers = TimerHeap()
+    /// How long the reader of a last word may take nothing of it; nil for as long as it likes.
+    package var readerPatience: TimeAmount? = .hours(1)
     /// What is read goes here first, in large steps or small ones. Whoever keeps it makes the next read use new storage.
     var readBuffer = ByteBuffer()
     var stepBuffer = ByteBuffer()

@@ -36,6 +36,7 @@ package final class ChannelLeg: Leg {
 
 extension ChannelLeg {
     package var isWritable: Bool { self.channel.isWritable }
+    package var waiting: Int { self.channel.waiting }
 
     package func begin() {
         self.hasBegun = true

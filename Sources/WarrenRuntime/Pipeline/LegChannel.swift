@@ -47,6 +47,7 @@ final class LegChannel: Channel, @unchecked Sendable {
     var closeFuture: EventLoopFuture<Void> { self.closing.futureResult }
     var _channelCore: any ChannelCore { self }
     var isWritable: Bool { self.isOpen && self.leg.isWritable }
+    var waiting: Int { self.leg.waiting }
 
     /// Puts the handlers on the channel and starts it.
     func start(_ handlers: [any ChannelHandler]) throws {

@@ -12,6 +12,8 @@ package protocol Leg: AnyObject {
     var peer: SocketAddress? { get }
     /// Whether a write finds room. A write that does not is still taken: the other end stops soon.
     var isWritable: Bool { get }
+    /// Bytes that were written and have not left, as far as is known: if it changes, the far end takes something.
+    var waiting: Int { get }
 
     /// Starts the flow of events to ``events``: first what was put back, then the end of the input if that has come
     /// already. Called again when a carrier becomes a stream.
@@ -36,6 +38,7 @@ package protocol Leg: AnyObject {
 extension Leg {
     package var peer: SocketAddress? { nil }
     package func isolateWrites() -> Int? { nil }
+    package var waiting: Int { 0 }
 
     /// Gives up a leg that nobody will use.
     package func discard() { self.end(.aborted) }

@@ -25,6 +25,8 @@ package final class Relay: LegEvents {
     private let loop: SocketLoop
     private let started: NIODeadline
     private var activity: NIODeadline
+    /// What waited at the last look.
+    private var waiting = (front: 0, back: 0)
     private var hasBegun = false
     private var ending: ((RelayReport) -> Void)?
 
@@ -82,7 +84,13 @@ package final class Relay: LegEvents {
         self.back.leg.end(fault)
     }
 
-    package func isIdle(since moment: NIODeadline) -> Bool { self.activity < moment }
+    /// Looked at now and then. A reader that takes what was sent long ago is not idle.
+    package func isIdle(since moment: NIODeadline) -> Bool {
+        let waiting = (front: self.front.leg.waiting, back: self.back.leg.waiting)
+        if waiting != self.waiting { self.activity = self.loop.now }
+        self.waiting = waiting
+        return self.activity < moment
+    }
 }
 
 extension Relay {
@@ -116,11 +124,14 @@ extension Relay {
 
     package func finished(by leg: any Leg) {
         let isFront = leg === self.front.leg
+        // A front may have passed it on for its user already, before the carrier tells of it.
+        guard !(isFront ? self.front.hasFinished : self.back.hasFinished) else { return }
         if isFront { self.front.hasFinished = true } else { self.back.hasFinished = true }
         self.other(than: leg).finish()
     }
 
     package func sent(_ count: Int, by leg: any Leg) {
+        self.activity = self.loop.now
         guard let stream = self.other(than: leg) as? StreamLeg else { return }
         stream.consumed(count)
     }

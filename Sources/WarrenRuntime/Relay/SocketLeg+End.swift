@@ -24,10 +24,10 @@ extension SocketLeg {
         switch self.ending {
         case .open, .gone: return
         case .finished:
-            if self.inputEnded { self.close() } else { self.socket.shutOutput() }
+            if self.inputEnded { self.closeWhenTaken() } else { self.socket.shutOutput() }
         case .closing:
             guard !self.isLingering else { return }
-            if self.inputEnded { self.close() } else { self.linger() }
+            if self.inputEnded { self.closeWhenTaken() } else { self.linger() }
         }
     }
 
@@ -39,17 +39,41 @@ extension SocketLeg {
         self.hasBegun = true
         self.isReading = true
         if self.socket.isReadable { self.socket.again() }
-        self.timer?.cancel()
-        self.timer = self.loop.timer(in: SocketOptions.lingerTime) { self.close() }
+        self.lookAgain { self.closeWhenTaken() }
+    }
+
+    /// Closes when the peer has been sent everything.
+    ///
+    /// A connection that nobody holds any more is given up by the system when its reader takes nothing for some minutes
+    /// (Linux: when its probes of a full window have become rare), and a paused reader would lose the rest.
+    func closeWhenTaken() {
+        let unsent = self.socket.unsent
+        guard unsent > 0 else { return self.close() }
+        if !self.isLingering {
+            self.ending = .closing
+            self.isLingering = true
+            self.socket.shutOutput()
+        }
+        guard self.readerMoves(unsent) else { return self.close(.timedOut) }
+        self.lookAgain { self.closeWhenTaken() }
     }
 
     /// A peer may take its time with what is queued for it, but not for ever without taking anything.
     private func waitForReader() {
-        let waiting = self.queue.count + self.piped
+        guard self.readerMoves(self.queue.count + self.piped) else { return self.close(.timedOut) }
+        self.lookAgain { self.waitForReader() }
+    }
+
+    /// Whether the reader has taken something lately.
+    private func readerMoves(_ left: Int) -> Bool {
+        if left != self.leftForReader.count { self.leftForReader = (left, self.loop.now) }
+        guard let patience = self.loop.readerPatience else { return true }
+        return self.loop.now - self.leftForReader.since < patience
+    }
+
+    private func lookAgain(_ action: @escaping () -> Void) {
         self.timer?.cancel()
-        self.timer = self.loop.timer(in: SocketOptions.writingTime) {
-            if self.queue.count + self.piped < waiting { self.waitForReader() } else { self.close(.timedOut) }
-        }
+        self.timer = self.loop.timer(in: SocketOptions.lingerTime, action)
     }
 
     func failed(_ code: CInt) {

@@ -34,6 +34,8 @@ package final class SocketLeg: Leg {
     /// Everything is sent; the peer's bytes are dropped until its end.
     var isLingering = false
     var timer: LoopTimer?
+    /// What the reader had still to take when it last took something, and when that was.
+    var leftForReader = (count: 0, since: NIODeadline.distantPast)
     /// Bytes on their way to this socket that never enter the process.
     var pipe: Pipe?
     var piped = 0
@@ -95,6 +97,10 @@ extension SocketLeg {
     }
 
     var hasUnsent: Bool { self.queue.count > 0 || self.piped > 0 }
+
+    package var waiting: Int {
+        self.queue.count + self.piped + (self.ending == .open || self.ending == .gone ? 0 : self.socket.unsent)
+    }
 
     private func left(_ count: Int) {
         if self.needs.contains(.counts) { self.events?.sent(count, by: self) }
@@ -194,8 +200,8 @@ extension SocketLeg {
         case .open: self.events?.finished(by: self)
         case .finished:
             self.events?.finished(by: self)
-            if self.ending == .finished && !self.hasUnsent { self.close() }
-        case .closing: if self.isLingering { self.close() }
+            if self.ending == .finished && !self.hasUnsent { self.queueLeft() }
+        case .closing: if self.isLingering { self.closeWhenTaken() }
         case .gone: break
         }
     }

@@ -186,6 +186,7 @@ extension StreamFault {
         case .rejected, .denied, .redirected: self = .refused
         case .timedOut: self = .timedOut
         case .shutdown: self = .shutdown
+        case .cutOff(let fault): self = fault
         case .finished, .violation, .carrierLost: self = .sessionLost
         }
     }

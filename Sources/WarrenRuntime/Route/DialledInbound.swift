@@ -145,7 +145,7 @@ extension DialledInbound: SessionOwner {
         // Nobody came in the time that the peer gives: nothing is wrong.
         case .timedOut: self.keeper.next()
         case .finished: self.handedOver(most: session.isReady ? most : 1)
-        case .denied, .rejected, .redirected, .violation, .carrierLost, .shutdown: self.keeper.ended(reason)
+        case .denied, .rejected, .redirected, .violation, .carrierLost, .cutOff, .shutdown: self.keeper.ended(reason)
         }
     }
 

@@ -65,7 +65,11 @@ package final class InboundSessions: SessionOwner {
     }
 
     package func sessionEnded(_ session: any Session, _ reason: CloseReason) {
-        guard self.isTunnel || reason != .finished else { return }
+        // A front's end is told by the lines of its streams, unless it had none.
+        switch reason {
+        case .finished, .cutOff: guard self.isTunnel else { return }
+        case .denied, .rejected, .redirected, .timedOut, .violation, .carrierLost, .shutdown: break
+        }
         self.reporter.sessionEnded(
             inbound: self.label.inbound, protocol: self.label.protocol, peer: session.peer, user: session.user,
             reason: reason, wasUp: self.isTunnel && session.isReady

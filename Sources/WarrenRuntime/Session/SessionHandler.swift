@@ -154,8 +154,17 @@ extension SessionHandler {
         guard !self.isOver else { return }
         self.over(reason)
         self.carrier.events = nil
-        // A lost carrier: what was sent is not all there was, and the peer must not take it for the end.
-        if case .carrierLost = reason { self.carrier.end(.aborted) } else { self.carrier.end(nil) }
+        self.carrier.end(self.fault(for: reason))
+    }
+
+    /// What was sent is not all there was, and the peer must not take it for the end.
+    private func fault(for reason: CloseReason) -> StreamFault? {
+        switch reason {
+        case .carrierLost, .cutOff: .aborted
+        // Whatever waits here will not leave any more.
+        case .shutdown: self.machine.mayEndInOrder && self.carrier.waiting == 0 ? nil : .aborted
+        case .finished, .denied, .rejected, .redirected, .timedOut, .violation: nil
+        }
     }
 
     /// Every stream of the session ends with it, and so does every attempt to reach a destination for it.
