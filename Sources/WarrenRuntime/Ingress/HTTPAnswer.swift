@@ -17,19 +17,38 @@ struct HTTPAnswer: Error, Hashable {
         self.sentence = sentence
     }
 
-    /// - Parameter withBody: false for an answer to HEAD, which states a length and has no body.
-    func bytes(withBody: Bool = true) -> ByteBuffer {
+    /// - Parameters:
+    ///   - withBody: false for an answer to HEAD, which states a length and has no body.
+    ///   - connection: what becomes of the user's connection.
+    func bytes(withBody: Bool = true, _ connection: HTTPPersistence = .close) -> ByteBuffer {
         var bytes = ByteBuffer()
         bytes.writeString("HTTP/1.1 \(self.code) \(self.reason)\r\n")
         for field in self.fields { bytes.writeString("\(field)\r\n") }
         bytes.writeString("Content-Type: text/plain; charset=utf-8\r\n")
-        bytes.writeString("Content-Length: \(self.sentence.utf8.count + 1)\r\nConnection: close\r\n\r\n")
+        bytes.writeString("Content-Length: \(self.sentence.utf8.count + 1)\r\n\(connection.field)\r\n")
         if withBody { bytes.writeString("\(self.sentence)\n") }
         return bytes
     }
 
     /// How the session that got this answer is over: the request was never HTTP as we know it.
     var violation: CloseReason { .violation(WireError(.badValue, in: "HTTP request", found: self.sentence)) }
+}
+
+/// What becomes of the user's connection after an answer.
+enum HTTPPersistence: Hashable {
+    case close
+    case keep
+    /// Kept for a user of HTTP/1.0, who must be told.
+    case keepSaid
+
+    /// The header line for it, with its end.
+    var field: String {
+        switch self {
+        case .close: "Connection: close\r\n"
+        case .keep: ""
+        case .keepSaid: "Connection: keep-alive\r\n"
+        }
+    }
 }
 
 extension HTTPAnswer {
@@ -50,6 +69,10 @@ extension HTTPAnswer {
         answer.fields = ["Proxy-Authenticate: Basic realm=\"warren\", charset=\"UTF-8\""]
         return answer
     }()
+
+    static func badAnswer(of target: Destination, _ what: String) -> HTTPAnswer {
+        .gateway(502, "Bad answer", "\(target) answered \(what).", "http_protocol_error")
+    }
 
     static func emptyAnswer(of target: Destination) -> HTTPAnswer {
         .gateway(502, "Empty answer", "\(target) closed the connection without an answer.", "http_response_incomplete")

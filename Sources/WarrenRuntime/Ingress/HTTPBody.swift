@@ -3,10 +3,10 @@
 import NIOCore
 import WarrenCore
 
-/// Follows the body of a request through its framing and passes it on as it is.
+/// Follows the body of a message through its framing and passes it on as it is.
 ///
 /// ```
-/// length(n) ──n bytes──> complete
+/// length(n) ──n bytes──> complete         untilEnd: the connection's end is its end
 /// size ──> extension ──> sizeEnd ──0──> trailer ⇄ trailerLine ──empty line──> complete
 ///   ^                       └──n──> data ──> dataCR ──> dataLF ─┐
 ///   └───────────────────────────────────────────────────────────┘
@@ -25,6 +25,7 @@ struct HTTPBody: Hashable {
         case trailerLine
         case trailerLineEnd
         case lastLineEnd
+        case untilEnd
         case complete
     }
 
@@ -36,6 +37,15 @@ struct HTTPBody: Hashable {
     private var state: State
     private var lineLength = 0
 
+    private init(_ state: State) { self.state = state }
+
+    static let none = HTTPBody(.complete)
+    static let chunked = HTTPBody(.size(0, digits: 0))
+    static let untilEnd = HTTPBody(.untilEnd)
+    static func length(_ count: Int) -> HTTPBody { HTTPBody(count > 0 ? .length(count) : .complete) }
+
+    /// The body of a request.
+    ///
     /// - Throws: the answer to framing that two readers could read in two ways.
     init(_ fields: [HTTPField], minorVersion: Int) throws(HTTPAnswer) {
         let lengths = Set(fields.filter { $0.key == "content-length" }.map { Array($0.value) })
@@ -49,19 +59,33 @@ struct HTTPBody: Hashable {
             guard codings == ["chunked"] else {
                 throw HTTPAnswer(501, "Not Implemented", "The only transfer coding of requests is chunked.")
             }
-            self.state = .size(0, digits: 0)
+            self = .chunked
         } else if let length = lengths.first {
-            // 18 digits always fit into an Int.
-            guard (1...18).contains(length.count), length.allSatisfy({ (0x30...0x39).contains($0) }),
-                let count = Int(String(decoding: length, as: UTF8.self))
-            else { throw .malformed("The Content-Length is not a number.") }
-            self.state = count == 0 ? .complete : .length(count)
+            guard let count = Self.number(length) else { throw .malformed("The Content-Length is not a number.") }
+            self = .length(count)
         } else {
-            self.state = .complete
+            self = .none
         }
     }
 
+    /// Digits and nothing else, 18 at most: they always fit into an Int.
+    static func number(_ digits: some Collection<UInt8>) -> Int? {
+        guard (1...18).contains(digits.count), digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        return Int(String(decoding: digits, as: UTF8.self))
+    }
+
     var isComplete: Bool { if case .complete = self.state { true } else { false } }
+    /// Only the end of the connection tells where it ends.
+    var lastsUntilEnd: Bool { if case .untilEnd = self.state { true } else { false } }
+    /// It is cut into chunks.
+    var isChunked: Bool {
+        switch self.state {
+        case .length, .untilEnd, .complete: false
+        case .size, .extensions, .sizeEnd, .data, .dataCR, .dataLF, .trailer, .trailerLine, .trailerLineEnd,
+            .lastLineEnd:
+            true
+        }
+    }
 
     /// Takes what belongs to the body; nil when nothing of it is there.
     ///
@@ -74,6 +98,7 @@ struct HTTPBody: Hashable {
             self.state = rest == 0 ? .complete : .length(rest)
             return piece
         }
+        if self.lastsUntilEnd { return input.readSlice(length: input.readableBytes) }
         let bytes = input.readableBytesView
         var index = bytes.startIndex
         while index < bytes.endIndex, !self.isComplete {
@@ -87,6 +112,23 @@ struct HTTPBody: Hashable {
             }
         }
         return input.readSlice(length: index - bytes.startIndex)
+    }
+
+    /// Takes framing and content, and gives the next piece of the content alone; nil when there is none.
+    ///
+    /// For users who cannot read chunks (HTTP/1.0).
+    mutating func readContent(from input: inout ByteBuffer) throws(WireError) -> ByteBuffer? {
+        guard self.isChunked else { return try self.read(from: &input) }
+        while !self.isComplete, input.readableBytes > 0 {
+            if case .data(let left) = self.state {
+                let count = min(left, input.readableBytes)
+                self.state = left == count ? .dataCR : .data(left - count)
+                return input.readSlice(length: count)
+            }
+            guard let byte = input.readInteger(as: UInt8.self) else { return nil }
+            self.state = try self.state(after: byte)
+        }
+        return nil
     }
 
     private mutating func state(after byte: UInt8) throws(WireError) -> State {
@@ -113,7 +155,7 @@ struct HTTPBody: Hashable {
         case (.lastLineEnd, UInt8(ascii: "\n")): return .complete
         case (.sizeEnd, _), (.dataCR, _), (.dataLF, _), (.trailerLineEnd, _), (.lastLineEnd, _):
             throw WireError(.badValue, in: "chunk.end")
-        case (.length, _), (.data, _), (.complete, _): return self.state
+        case (.length, _), (.data, _), (.untilEnd, _), (.complete, _): return self.state
         }
     }
 

@@ -5,35 +5,23 @@ import WarrenCore
 
 /// One request on its way to the origin, and what comes back.
 ///
-/// The request is followed to its last byte: what a user sends after it is meant for another host perhaps, and never
-/// goes to this one. The answer passes as it is, until the origin closes (it was asked to).
+/// The request is followed to its last byte: what a user sends after it is the next request, perhaps for another host,
+/// and never goes to this one. So is the answer: what an origin sends after it goes to nobody.
 ///
 /// ```
-/// request:  head ──> body ──complete──> drop whatever comes
-///              └─ WebSocket asked ──101──> handOver
-///                                └──other answer──> further bytes end it: the user takes this connection for free
-/// answer:   origin ──send──> output ──writable──> user
+/// request:  head ──> body ──complete──> wait for the answer     (the user's end is passed on)
+///              └─ upgrade asked ──101──> handOver
+/// answer:   origin ──send──> HTTPReply ──writable──> user ──complete──> answered
 /// ```
 struct HTTPForward {
     enum Step {
         case action(SessionAction)
-        /// The stream's end where the runtime does not know it yet, what the user is still told, the session's end.
-        case end(SessionAction?, HTTPAnswer?, CloseReason)
-    }
-
-    private enum Upgrade {
-        case none
-        /// Asked for; the origin has answered so many bytes of ``granted``.
-        case asked(Int)
-        case granted
-        case declined
-
-        var needsInput: Bool {
-            switch self {
-            case .none: false
-            case .asked, .granted, .declined: true
-            }
-        }
+        /// The answer is with the user, all of it, and so it goes on with the connection.
+        case answered(HTTPPersistence)
+        /// There is no answer but this one; nil where a part of one is with the user already.
+        case failed(StreamFault?, HTTPAnswer?)
+        /// The user broke off or broke the rules.
+        case broken(HTTPAnswer?, WireError)
     }
 
     private enum Origin: Equatable {
@@ -43,53 +31,51 @@ struct HTTPForward {
         case gone(StreamFault?)
     }
 
-    private static let granted = Array("HTTP/1.1 101".utf8)
-
     let request: HTTPRequest
+    let stream: StreamID
     private let limits: SessionLimits
     private var head: ByteBuffer?
     private var body: HTTPBody
-    private var upgrade: Upgrade
+    private let asksUpgrade: Bool
+    private var reply: HTTPReply
     private var origin = Origin.live
-    private(set) var input: ByteBuffer
-    private var inputHasEnded: Bool
+    private var hasFinished = false
     private var unread = 0
-    private var output = CircularBuffer<ByteBuffer>()
-    private var queued = 0
     private var isPaused = false
-    private var hasAnswered = false
 
-    /// - Parameter input: what came after the head.
-    init(_ request: HTTPRequest, path: ByteBuffer, input: ByteBuffer, inputHasEnded: Bool, limits: SessionLimits) {
+    init(_ request: HTTPRequest, path: ByteBuffer, on stream: StreamID, limits: SessionLimits) {
         self.request = request
+        self.stream = stream
         self.limits = limits
         self.head = request.forwarded(to: path)
         self.body = request.body
-        self.upgrade = request.wantsWebSocket ? .asked(0) : .none
-        self.input = input
-        self.inputHasEnded = inputHasEnded
+        self.asksUpgrade = !request.upgrades.isEmpty
+        self.reply = HTTPReply(to: request)
     }
 
-    var wantsBytes: Bool {
-        switch self.upgrade {
-        case .none: !self.body.isComplete && self.unread < self.limits.unreadPerStream
-        case .asked, .granted, .declined: self.input.readableBytes < FrontConfiguration.mostEarlyBytes
+    /// The user has a part of the answer and not yet all of it.
+    var isUnderWay: Bool { self.reply.isUnderWay }
+
+    /// The origin's end of the stream is there no more.
+    var isGone: Bool {
+        switch self.origin {
+        case .live, .finished: false
+        case .gone: true
         }
     }
 
-    mutating func receive(_ bytes: ByteBuffer) {
-        guard self.upgrade.needsInput || !self.body.isComplete else { return }
-        self.input.take(bytes)
+    /// - Parameter input: bytes of the user that nobody has looked at.
+    func wantsBytes(_ input: ByteBuffer) -> Bool {
+        // Also behind the request, up to a limit: else nobody would see the user leave.
+        input.readableBytes < FrontConfiguration.mostEarlyBytes
+            && (self.body.isComplete || self.unread < self.limits.unreadPerStream)
     }
 
-    mutating func receiveEnd() { self.inputHasEnded = true }
+    /// Where the answer is ours: whether the next request may follow.
+    var mayGoOn: Bool { self.body.isComplete && !self.asksUpgrade }
 
     mutating func send(_ bytes: ByteBuffer) {
-        guard self.origin == .live, bytes.readableBytes > 0 else { return }
-        self.hasAnswered = true
-        self.watchAnswer(bytes)
-        self.output.append(bytes)
-        self.queued += bytes.readableBytes
+        if self.origin == .live { self.reply.receive(bytes) }
     }
 
     mutating func finish() {
@@ -99,9 +85,7 @@ struct HTTPForward {
     /// An orderly end leaves the user what was queued; a fault does not.
     mutating func reset(_ fault: StreamFault?) {
         self.origin = .gone(fault)
-        guard fault != nil else { return }
-        self.output.removeAll()
-        self.queued = 0
+        if fault != nil { self.reply.dropQueued() }
     }
 
     mutating func consumed(_ count: Int) { self.unread = max(0, self.unread - count) }
@@ -110,67 +94,85 @@ struct HTTPForward {
 // MARK: - Steps
 
 extension HTTPForward {
-    mutating func next(writable: Bool) -> Step? {
+    /// - Parameter input: what the user has sent and nobody has taken; the request's own bytes are taken out of it.
+    mutating func next(_ input: inout ByteBuffer, inputHasEnded: Bool, writable: Bool) -> Step? {
         do throws(WireError) {
-            if let step = try self.nextOfRequest() { return step }
+            if let step = try self.nextOfRequest(&input, inputHasEnded) { return step }
         } catch {
             let sentence = error.code == .truncated ? "The body is cut off." : "The body is not chunked as it says."
-            return .end(.end(.front, .aborted), self.hasAnswered ? nil : .malformed(sentence), .violation(error))
+            return .broken(self.isUnderWay ? nil : .malformed(sentence), error)
         }
-        if writable, let bytes = self.output.popFirst() {
-            self.queued -= bytes.readableBytes
-            return .action(.write(bytes))
+        do throws(WireError) {
+            // The tail of an answer does not wait for its reader where nothing else would remember it.
+            if writable || self.isGone, let bytes = try self.reply.next(self.allowed(input)) {
+                return .action(.write(bytes))
+            }
+        } catch {
+            let target = self.request.target.destination
+            return .failed(.aborted, self.isUnderWay ? nil : .badAnswer(of: target, "not as HTTP says: \(error)"))
         }
-        if self.isPaused ? self.queued < self.limits.queuedPerStream / 2 : self.queued >= self.limits.queuedPerStream {
-            self.isPaused.toggle()
-            return .action(self.isPaused ? .pause(.front) : .resume(.front))
-        }
-        return self.output.isEmpty ? self.nextOfEnd() : nil
+        if let step = self.nextOfPressure() { return step }
+        return self.nextOfEnd(input, hasLooked: writable || self.isGone)
     }
 
-    private mutating func nextOfRequest() throws(WireError) -> Step? {
-        switch self.origin {
-        case .gone, .finished: return nil
-        case .live: break
-        }
-        if let head = self.head.take() { return .action(.deliver(.front, head)) }
-        if let piece = try self.body.read(from: &self.input) {
+    private mutating func nextOfRequest(_ input: inout ByteBuffer, _ inputHasEnded: Bool) throws(WireError) -> Step? {
+        guard self.origin == .live, !self.reply.isComplete else { return nil }
+        if let head = self.head.take() { return .action(.deliver(self.stream, head)) }
+        if let piece = try self.body.read(from: &input) {
             self.unread += piece.readableBytes
-            return .action(.deliver(.front, piece))
+            // The storage is the piece's alone.
+            if input.readableBytes == 0 { input = ByteBuffer() }
+            return .action(.deliver(self.stream, piece))
         }
-        if self.body.isComplete {
-            if !self.upgrade.needsInput { self.input.clear() }
-        } else if self.inputHasEnded {
-            throw WireError(.truncated, in: "HTTP body")
-        }
-        return nil
+        // Words of another protocol that came early are still to follow.
+        guard inputHasEnded, !self.hasFinished, !self.asksUpgrade || input.readableBytes == 0 else { return nil }
+        guard self.body.isComplete else { throw WireError(.truncated, in: "HTTP body") }
+        // The user may have gone, or only have nothing more to say: that is for the origin to judge.
+        self.hasFinished = true
+        return .action(.finish(self.stream))
     }
 
-    private func nextOfEnd() -> Step? {
+    /// What may become of the user's connection, as far as this request goes.
+    private func allowed(_ input: ByteBuffer) -> HTTPPersistence {
+        // The origin has not taken all of the body, so what follows on this connection is not the next request.
+        guard self.body.isComplete else { return .close }
+        // Words of another protocol that came before it was agreed must not be taken for a request.
+        guard !self.asksUpgrade || input.readableBytes == 0 else { return .close }
+        return self.request.persistence
+    }
+
+    private mutating func nextOfPressure() -> Step? {
+        guard !self.isGone else { return nil }
+        let queued = self.reply.queued
+        guard self.isPaused ? queued < self.limits.queuedPerStream / 2 : queued >= self.limits.queuedPerStream else {
+            return nil
+        }
+        self.isPaused.toggle()
+        return .action(self.isPaused ? .pause(self.stream) : .resume(self.stream))
+    }
+
+    /// - Parameter hasLooked: what has come of the answer has been looked at: where the user cannot be written to it waits.
+    private mutating func nextOfEnd(_ input: ByteBuffer, hasLooked: Bool) -> Step? {
+        switch self.origin {
+        case .gone(let fault?): return self.lost(fault)
+        case .gone(nil) where self.reply.hasSwitched: return .answered(.close)
+        case .live where self.reply.hasSwitched, .finished where self.reply.hasSwitched:
+            guard self.body.isComplete else { return .failed(.aborted, nil) }
+            return .action(.handOver(self.stream, leftover: input))
+        case .live: break
+        case .finished, .gone(nil): self.reply.receiveEnd()
+        }
+        if self.reply.isComplete { return .answered(self.reply.persistence ?? .close) }
+        guard self.origin != .live, self.reply.queued == 0 || hasLooked && self.reply.hasPartOfHead else { return nil }
+        guard !self.isUnderWay else { return .failed(.aborted, nil) }
         let target = self.request.target.destination
-        switch (self.origin, self.upgrade) {
-        case (.live, .granted): return .action(.handOver(.front, leftover: self.input))
-        case (.live, .declined): return self.input.readableBytes > 0 ? .end(.end(.front, nil), nil, .finished) : nil
-        case (.live, .none), (.live, .asked): return nil
-        case (.finished, _):
-            return .end(.end(.front, nil), self.hasAnswered ? nil : .emptyAnswer(of: target), .finished)
-        case (.gone(nil), _): return .end(nil, self.hasAnswered ? nil : .emptyAnswer(of: target), .finished)
-        case (.gone(let fault?), _):
-            // An answer that was cut off must not look like a whole one, so the user's connection is reset too.
-            guard !self.hasAnswered else { return .end(nil, nil, .carrierLost(fault.rawValue)) }
-            return .end(nil, HTTPAnswer(fault, reaching: target), .finished)
-        }
+        guard self.reply.hasPartOfHead else { return .failed(nil, .emptyAnswer(of: target)) }
+        return .failed(.aborted, .badAnswer(of: target, "half a head"))
     }
 
-    /// Whether the origin agrees to WebSocket is in the first bytes of its answer, and they come in any pieces.
-    private mutating func watchAnswer(_ bytes: ByteBuffer) {
-        guard case .asked(let seen) = self.upgrade else { return }
-        let news = bytes.readableBytesView.prefix(Self.granted.count - seen)
-        guard Self.granted[seen...].starts(with: news) else {
-            self.upgrade = .declined
-            self.input.clear()
-            return
-        }
-        self.upgrade = seen + news.count == Self.granted.count ? .granted : .asked(seen + news.count)
+    /// An answer that was cut off must not look like a whole one.
+    private func lost(_ fault: StreamFault) -> Step {
+        if self.reply.isComplete { return .answered(self.reply.persistence ?? .close) }
+        return .failed(fault, self.isUnderWay ? nil : HTTPAnswer(fault, reaching: self.request.target.destination))
     }
 }

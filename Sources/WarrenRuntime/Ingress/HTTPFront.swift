@@ -3,14 +3,15 @@
 package import NIOCore
 package import WarrenCore
 
-/// An HTTP proxy for one user's connection: CONNECT, or one request in absolute form.
+/// An HTTP proxy for one user's connection: requests in absolute form one after the other, or CONNECT.
 ///
 /// ```
 /// head ──login──> judging ──accepted──> opening ──open──> dialing ──accept──> connected
-///   │                └──denied──┐                            │          CONNECT │ │ absolute form
-///   │                           │                          reset                │ └──> forwarding (HTTPForward)
-///   └──bad head, no login, late─┴──> ending ──answer──> closing <───────────────┼──────────┘
-///                                                          └──> closed <── handingOver
+///  ^ │                └──denied──┐         │                 │          CONNECT │ │ absolute form
+///  │ │                           │      last hop          reset──> refused      │ └──> forwarding (HTTPForward)
+///  │ └──bad head, no login, late─┴──> ending ──answer──> closing <──┤           │          │
+///  │                                                        └──> closed <── handingOver    │
+///  └────────────────────────── answered, and the connection is kept <──────────────────────┘
 /// ```
 package struct HTTPFront: SessionMachine {
     private enum Phase {
@@ -18,13 +19,21 @@ package struct HTTPFront: SessionMachine {
         case judging(HTTPRequest)
         case opening(HTTPRequest)
         case dialing(HTTPRequest)
+        case refused(HTTPRequest, StreamFault)
         case connected(HTTPRequest)
         case forwarding
+        /// To be told by us in the place of the origin.
+        case answering(ByteBuffer, HTTPPersistence)
         case handingOver
-        /// To be told: first the stream's end where it has one, then the answer, then the session's end.
+        /// To be told: first the answer, then the session's end.
         case ending(ByteBuffer?, CloseReason)
         case closed
     }
+
+    /// How long a connection may wait for its next request: what squid and browsers give it. A user who sends one just
+    /// when it is closed has lost it, so the time is long.
+    static let patience = TimeAmount.minutes(2)
+    private static let mostDelays = 30
 
     package private(set) var deadline: NIODeadline?
     private let configuration: FrontConfiguration
@@ -32,27 +41,39 @@ package struct HTTPFront: SessionMachine {
     private var scan = HTTPHeadScan()
     private var input = ByteBuffer()
     private var inputHasEnded = false
+    /// Of the request in hand; every one gets its own.
+    private var stream = StreamID.front
     private var forward: HTTPForward?
+    /// Between two requests, when no byte of the next one has come.
+    private var isResting = false
+    /// How often the end of the time found the user still busy with the last answer.
+    private var delays = 0
 
     package init(_ configuration: FrontConfiguration) { self.configuration = configuration }
 
     package var wantsBytes: Bool {
-        self.forward?.wantsBytes ?? (self.input.readableBytes < FrontConfiguration.mostEarlyBytes)
+        self.forward?.wantsBytes(self.input) ?? (self.input.readableBytes < FrontConfiguration.mostEarlyBytes)
     }
+
+    package var mayEndInOrder: Bool { self.forward.map { !$0.isUnderWay } ?? true }
 
     package mutating func start(now: NIODeadline) { self.deadline = now + self.configuration.limits.handshake }
 
     package mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
-        if let deadline, deadline <= now { return self.late() }
+        if let deadline, deadline <= now, !self.isDelayed(now, writable) { return self.late() }
         switch self.phase {
-        case .head: return self.readHead()
+        // Who does not read the last answer gets no further one.
+        case .head: return writable ? self.readHead(now) : nil
         case .judging, .dialing, .closed: return nil
-        case .opening(let request):
-            self.deadline = nil
-            self.phase = .dialing(request)
-            return .open(.front, StreamRequest(request.target.destination))
-        case .connected(let request): return self.connect(request, writable: writable)
-        case .forwarding: return self.nextOfForward(writable: writable)
+        case .opening(let request): return self.open(request, now)
+        case .refused(let request, let fault):
+            self.answer(HTTPAnswer(fault, reaching: request.target.destination), to: request)
+            return self.next(now: now, writable: writable)
+        case .connected(let request): return self.connect(request, now, writable)
+        case .forwarding: return self.nextOfForward(now, writable)
+        case .answering(let answer, let persistence):
+            self.goOn(persistence, now)
+            return .write(answer)
         case .handingOver: return self.handOver(leftover: self.input)
         case .ending(let answer, let reason):
             guard let answer else { return self.close(reason) }
@@ -67,16 +88,13 @@ package struct HTTPFront: SessionMachine {
 extension HTTPFront {
     package mutating func receive(_ bytes: ByteBuffer) {
         switch self.phase {
-        case .head, .judging, .opening, .dialing, .connected, .handingOver: self.input.take(bytes)
-        case .forwarding: self.forward?.receive(bytes)
+        case .head, .judging, .opening, .dialing, .refused, .connected, .forwarding, .answering, .handingOver:
+            self.input.take(bytes)
         case .ending, .closed: return
         }
     }
 
-    package mutating func receiveEnd() {
-        self.inputHasEnded = true
-        self.forward?.receiveEnd()
-    }
+    package mutating func receiveEnd() { self.inputHasEnded = true }
 
     package mutating func judged(_ verdict: Verdict) {
         guard case .judging(let request) = self.phase else { return }
@@ -87,88 +105,159 @@ extension HTTPFront {
     }
 
     package mutating func accept(_ stream: StreamID) {
-        guard case .dialing(let request) = self.phase else { return }
+        guard case .dialing(let request) = self.phase, stream == self.stream else { return }
         self.phase = .connected(request)
     }
 
     package mutating func reset(_ stream: StreamID, _ fault: StreamFault?) {
-        guard case .dialing(let request) = self.phase else {
-            self.forward?.reset(fault)
-            return
+        if case .dialing(let request) = self.phase, stream == self.stream {
+            self.phase = .refused(request, fault ?? .failed)
+        } else {
+            if stream == self.stream { self.forward?.reset(fault) }
         }
-        let answer = HTTPAnswer(fault ?? .failed, reaching: request.target.destination)
-        self.end(answer, to: request.method, .finished)
     }
 
-    package mutating func send(_ bytes: ByteBuffer, on stream: StreamID) { self.forward?.send(bytes) }
+    // A late word for a stream before this one is nobody's.
+    package mutating func send(_ bytes: ByteBuffer, on stream: StreamID) {
+        if stream == self.stream { self.forward?.send(bytes) }
+    }
 
-    package mutating func finish(_ stream: StreamID) { self.forward?.finish() }
+    package mutating func finish(_ stream: StreamID) {
+        if stream == self.stream { self.forward?.finish() }
+    }
 
-    package mutating func consumed(_ count: Int, on stream: StreamID) { self.forward?.consumed(count) }
+    package mutating func consumed(_ count: Int, on stream: StreamID) {
+        if stream == self.stream { self.forward?.consumed(count) }
+    }
 }
 
-// MARK: - Steps
+// MARK: - The request
 
 extension HTTPFront {
-    private mutating func readHead() -> SessionAction? {
+    private mutating func readHead(_ now: NIODeadline) -> SessionAction? {
+        if self.isResting, self.input.readableBytes > 0 {
+            self.isResting = false
+            self.deadline = now + self.configuration.limits.handshake
+        }
         do throws(HTTPAnswer) {
             guard let length = try self.scan.length(in: self.input), let head = self.input.readSlice(length: length)
             else { return self.inputHasEnded ? self.close(.finished) : nil }
+            self.scan = HTTPHeadScan()
+            self.input.discardReadBytesIfLarge()
             let request = try HTTPRequest(head.readableBytesView)
-            guard self.configuration.requiresLogin else {
-                self.phase = .opening(request)
-                return self.next(now: .distantPast, writable: false)
-            }
+            guard self.configuration.requiresLogin else { return self.open(request, now) }
             guard let claim = request.claim else {
                 self.end(.loginRequired, to: request.method, .denied)
-                return self.next(now: .distantPast, writable: false)
+                return self.next(now: now, writable: false)
             }
             self.phase = .judging(request)
             return .authenticate(claim)
         } catch {
             self.end(error, to: "", error.violation)
-            return self.next(now: .distantPast, writable: false)
+            return self.next(now: now, writable: false)
         }
     }
 
-    private mutating func connect(_ request: HTTPRequest, writable: Bool) -> SessionAction? {
+    private mutating func open(_ request: HTTPRequest, _ now: NIODeadline) -> SessionAction? {
+        self.deadline = nil
+        let persistence = request.body.isComplete ? request.persistence : .close
+        if let answer = request.ownAnswer(persistence) {
+            self.goOn(persistence, now)
+            return .write(answer)
+        }
+        self.phase = .dialing(request)
+        return .open(self.stream, StreamRequest(request.target.destination))
+    }
+
+    private mutating func connect(_ request: HTTPRequest, _ now: NIODeadline, _ writable: Bool) -> SessionAction? {
         guard let path = request.target.path else {
             self.phase = .handingOver
             return .write(HTTPAnswer.connected)
         }
-        self.forward = HTTPForward(
-            request, path: path, input: self.input, inputHasEnded: self.inputHasEnded, limits: self.configuration.limits
-        )
-        self.input = ByteBuffer()
+        self.forward = HTTPForward(request, path: path, on: self.stream, limits: self.configuration.limits)
         self.phase = .forwarding
-        return self.nextOfForward(writable: writable)
+        return self.nextOfForward(now, writable)
     }
 
-    private mutating func nextOfForward(writable: Bool) -> SessionAction? {
-        switch self.forward?.next(writable: writable) {
+    private mutating func nextOfForward(_ now: NIODeadline, _ writable: Bool) -> SessionAction? {
+        let step = self.forward?.next(&self.input, inputHasEnded: self.inputHasEnded, writable: writable)
+        switch step {
         case nil: return nil
         case .action(.handOver(_, let leftover)): return self.handOver(leftover: leftover)
         case .action(let action): return action
-        case .end(let action, let answer, let reason):
-            self.end(answer, to: self.forward?.request.method ?? "", reason)
-            return action ?? self.next(now: .distantPast, writable: writable)
+        case .answered(let persistence): return self.endStream(nil, now, writable) { $0.goOn(persistence, now) }
+        case .failed(let fault, let answer):
+            return self.endStream(fault, now, writable) { front in
+                if let answer, let forward = front.forward {
+                    front.answer(answer, to: forward.request, if: forward.mayGoOn)
+                } else {
+                    front.end(nil, to: "", .cutOff(fault ?? .aborted))
+                }
+            }
+        case .broken(let answer, let error):
+            let method = self.forward?.request.method ?? ""
+            return self.endStream(.aborted, now, writable) { $0.end(answer, to: method, .violation(error)) }
         }
+    }
+
+    /// Says that the stream is over, if the runtime does not know, and then goes on.
+    private mutating func endStream(
+        _ fault: StreamFault?, _ now: NIODeadline, _ writable: Bool, _ goOn: (inout HTTPFront) -> Void
+    ) -> SessionAction? {
+        let isKnown = self.forward?.isGone ?? true
+        let stream = self.stream
+        goOn(&self)
+        self.forward = nil
+        return isKnown ? self.next(now: now, writable: writable) : .end(stream, fault)
+    }
+}
+
+// MARK: - The end of a request, and of the connection
+
+extension HTTPFront {
+    /// Answers in the place of the origin. CONNECT is not followed by another request, lest early bytes of a tunnel that
+    /// was refused be taken for one.
+    private mutating func answer(_ answer: HTTPAnswer, to request: HTTPRequest, if mayGoOn: Bool? = nil) {
+        let isKept = mayGoOn ?? (request.body.isComplete && request.upgrades.isEmpty)
+        let persistence = isKept && request.target.path != nil ? request.persistence : .close
+        self.phase = .answering(answer.bytes(withBody: request.method != "HEAD", persistence), persistence)
+    }
+
+    /// Waits for the next request, or for nothing more.
+    private mutating func goOn(_ persistence: HTTPPersistence, _ now: NIODeadline) {
+        guard persistence != .close else { return self.end(nil, to: "", .finished) }
+        self.phase = .head
+        self.isResting = true
+        self.delays = 0
+        self.deadline = now + Self.patience
+        self.stream = StreamID(self.stream.rawValue &+ 1)
+        // An idle connection keeps no storage.
+        if self.input.readableBytes == 0 { self.input = ByteBuffer() }
+    }
+
+    /// A user who is still busy with the last answer has time for the next request, though not without end.
+    private mutating func isDelayed(_ now: NIODeadline, _ writable: Bool) -> Bool {
+        guard case .head = self.phase, self.isResting, !writable, self.delays < Self.mostDelays else { return false }
+        self.delays += 1
+        self.deadline = now + Self.patience
+        return true
     }
 
     private mutating func handOver(leftover: ByteBuffer) -> SessionAction {
+        let stream = self.stream
         self.leave()
-        return .handOver(.front, leftover: leftover)
+        return .handOver(stream, leftover: leftover)
     }
 
-    /// The request took too long. Browsers open connections ahead of need: one without a word ends without a word, or
-    /// the answer would be taken for that of the next request.
-    private mutating func late() -> SessionAction {
+    /// The request took too long. Browsers open connections ahead of need and keep them: one without a word ends without
+    /// a word, or the answer would be taken for that of the next request.
+    private mutating func late() -> SessionAction? {
         let reason = CloseReason.timedOut(phase: "HTTP request")
         guard case .head = self.phase, self.input.readableBytes == 0 else {
             self.end(.tooSlow, to: "", reason)
-            return self.next(now: .distantPast, writable: false) ?? self.close(reason)
+            return self.next(now: .distantPast, writable: false)
         }
-        return self.close(reason)
+        return self.close(self.isResting ? .finished : reason)
     }
 
     private mutating func end(_ answer: HTTPAnswer?, to method: String, _ reason: CloseReason) {
@@ -191,17 +280,32 @@ extension HTTPFront {
     }
 }
 
+extension ByteBuffer {
+    /// Keeps no more behind the reader than pipelined requests need.
+    fileprivate mutating func discardReadBytesIfLarge() {
+        if self.readableBytes == 0 {
+            self = ByteBuffer()
+        } else if self.readerIndex > 32 << 10 {
+            self.discardReadBytes()
+        }
+    }
+}
+
 extension HTTPFront: TunnelProtocol {
     package static let name = "http"
 
-    /// A method in capitals and the space behind it.
+    /// A method, which is any token, and the space behind it; empty lines may come first.
     package static func detect(_ head: ByteBufferView) -> Detection {
-        let method = head.prefix { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) || $0 == UInt8(ascii: "-") }
-        guard method.count < Self.longestMethod, method.first != UInt8(ascii: "-") else { return .no }
-        guard method.endIndex < head.endIndex else { return .needs(bytes: head.count + 1) }
-        return !method.isEmpty && head[method.endIndex] == UInt8(ascii: " ") ? .yes : .no
+        var rest = head
+        while rest.count >= 2, rest.starts(with: "\r\n".utf8) { rest = rest.dropFirst(2) }
+        if rest.elementsEqual("\r".utf8) { return Self.needsMore(head) }
+        let method = rest.prefix { $0.isToken }
+        guard method.endIndex < rest.endIndex else { return Self.needsMore(head) }
+        return !method.isEmpty && rest[method.endIndex] == UInt8(ascii: " ") ? .yes : .no
     }
 
-    /// The longest registered one has 17 bytes.
-    private static let longestMethod = 24
+    /// Nothing else begins with so many letters: whatever it is, it gets an answer.
+    private static func needsMore(_ head: ByteBufferView) -> Detection {
+        head.count < Detection.mostBytes ? .needs(bytes: head.count + 1) : .yes
+    }
 }

@@ -28,6 +28,8 @@ struct HTTPRequest: Hashable {
     var minorVersion: Int
     var fields: [HTTPField]
     var body: HTTPBody
+    /// How often TRACE and OPTIONS may still be passed on; nil without such a limit, and for every other method.
+    var mostForwards: Int?
 
     /// - Parameter head: all of it with the last empty line, as ``HTTPHeadScan`` has found it.
     /// - Throws: the answer that says what is wrong with it.
@@ -50,13 +52,40 @@ struct HTTPRequest: Hashable {
         guard fields.count(where: { $0.key == "host" }) <= 1 else {
             throw .malformed("The request has more than one Host.")
         }
+        self.mostForwards = try Self.mostForwards(self.method, fields)
     }
 
-    /// True where the user wants to go on in WebSocket after the head. Other upgrades (h2c) may be ignored, and are.
-    var wantsWebSocket: Bool {
-        self.minorVersion == 1 && self.body.isComplete
-            && self.fields.contains { $0.key == "connection" && $0.words.contains("upgrade") }
-            && self.fields.contains { $0.key == "upgrade" && $0.words == ["websocket"] }
+    private static func mostForwards(_ method: String, _ fields: [HTTPField]) throws(HTTPAnswer) -> Int? {
+        guard method == "TRACE" || method == "OPTIONS" else { return nil }
+        let limits = fields.filter { $0.key == "max-forwards" }
+        guard let limit = limits.first else { return nil }
+        guard limits.count == 1, let count = HTTPBody.number(limit.value) else {
+            throw .malformed("Max-Forwards is not a number.")
+        }
+        return count
+    }
+
+    /// The protocols in one of which the user would go on after the head, as the user wrote them.
+    ///
+    /// Not h2c: a user who speaks HTTP/2 over this connection takes us for its far end.
+    var upgrades: [String] {
+        guard self.minorVersion == 1, self.fields.words("connection").contains("upgrade") else { return [] }
+        let protocols = self.fields.filter { $0.key == "upgrade" }.flatMap {
+            $0.value.split(separator: UInt8(ascii: ",")).map { String(decoding: Self.trimmed($0), as: UTF8.self) }
+        }
+        return protocols.filter { name in
+            !name.isEmpty && name.utf8.allSatisfy { $0.isToken || $0 == UInt8(ascii: "/") }
+                && name.lowercased() != "h2c"
+        }
+    }
+
+    /// What the user wants to become of the connection after an answer whose end can be seen.
+    var persistence: HTTPPersistence {
+        // Who takes us for a server says Connection; clients of proxies once said Proxy-Connection.
+        let said = self.fields.words("connection") + self.fields.words("proxy-connection")
+        if said.contains("close") { return .close }
+        if self.minorVersion == 1 { return .keep }
+        return said.contains("keep-alive") ? .keepSaid : .close
     }
 
     /// The login the user gave, if it can be read.

@@ -63,6 +63,23 @@ private final class EchoHandler: ChannelInboundHandler {
     }
 }
 
+extension Server {
+    /// Says nothing, and ends when the other side has.
+    static func silent() async throws -> Server {
+        try await Self.start { channel in
+            channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(SilentHandler()) }
+        }
+    }
+}
+
+private final class SilentHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed = event { context.close(promise: nil) }
+    }
+}
+
 // MARK: - Both ways at once
 
 /// A stream that says and hears content of its own: `seed 8B | up 4B | down 4B`, then both directions at the same time,

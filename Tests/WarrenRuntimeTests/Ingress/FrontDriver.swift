@@ -12,6 +12,8 @@ struct FrontDriver<Machine: SessionMachine> {
     var writable = true
     var now = NIODeadline.uptimeNanoseconds(0)
     private(set) var actions: [SessionAction] = []
+    /// The last one that was asked for.
+    private(set) var stream = StreamID(0)
 
     init(_ machine: Machine, verdict: Verdict = .accepted(name: "alice")) {
         self.machine = machine
@@ -24,6 +26,7 @@ struct FrontDriver<Machine: SessionMachine> {
         for _ in 0..<10_000 {
             guard let action = self.machine.next(now: self.now, writable: self.writable) else { return }
             if case .authenticate = action { self.machine.judged(self.verdict) }
+            if case .open(let stream, _) = action { self.stream = stream }
             switch (self.actions.last, action) {
             case (.deliver(let id, var bytes), .deliver(_, let more)):
                 bytes.writeImmutableBuffer(more)
@@ -47,22 +50,22 @@ struct FrontDriver<Machine: SessionMachine> {
     }
 
     mutating func accept() {
-        self.machine.accept(StreamID(0))
+        self.machine.accept(self.stream)
         self.pull()
     }
 
     mutating func refuse(_ fault: StreamFault?) {
-        self.machine.reset(StreamID(0), fault)
+        self.machine.reset(self.stream, fault)
         self.pull()
     }
 
     mutating func send(_ text: String) {
-        self.machine.send(ByteBuffer(string: text), on: StreamID(0))
+        self.machine.send(ByteBuffer(string: text), on: self.stream)
         self.pull()
     }
 
     mutating func finish() {
-        self.machine.finish(StreamID(0))
+        self.machine.finish(self.stream)
         self.pull()
     }
 
@@ -91,12 +94,14 @@ func everySplit(_ bytes: [UInt8]) -> [[ArraySlice<UInt8>]] {
 extension SessionAction {
     static func write(_ bytes: [UInt8]) -> SessionAction { .write(ByteBuffer(bytes: bytes)) }
     static func write(_ text: String) -> SessionAction { .write(ByteBuffer(string: text)) }
-    static func deliver(_ text: String) -> SessionAction { .deliver(StreamID(0), ByteBuffer(string: text)) }
-    static func handOver(_ leftover: String) -> SessionAction {
-        .handOver(StreamID(0), leftover: ByteBuffer(string: leftover))
+    static func deliver(_ text: String, on stream: UInt32 = 0) -> SessionAction {
+        .deliver(StreamID(stream), ByteBuffer(string: text))
     }
-    static func open(_ host: String, _ port: UInt16) -> SessionAction {
-        .open(StreamID(0), StreamRequest(.tcp(Host(host), port: port)))
+    static func handOver(_ leftover: String, of stream: UInt32 = 0) -> SessionAction {
+        .handOver(StreamID(stream), leftover: ByteBuffer(string: leftover))
+    }
+    static func open(_ host: String, _ port: UInt16, as stream: UInt32 = 0) -> SessionAction {
+        .open(StreamID(stream), StreamRequest(.tcp(Host(host), port: port)))
     }
     static func authenticate(_ user: String, _ password: String) -> SessionAction {
         .authenticate(Claim(identity: Array(user.utf8), proof: Array(password.utf8)))

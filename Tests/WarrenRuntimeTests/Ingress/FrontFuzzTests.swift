@@ -63,6 +63,7 @@ private struct FuzzRuntime<Machine: SessionMachine> {
     private(set) var complaint: String?
     private var now = NIODeadline.uptimeNanoseconds(0)
     private var isOver = false
+    private var stream = StreamID(0)
 
     init(_ machine: Machine, _ random: FrontFuzzGenerator) {
         self.machine = machine
@@ -104,13 +105,25 @@ private struct FuzzRuntime<Machine: SessionMachine> {
         switch Int.random(in: 0..<12, using: &self.random) {
         case 0: self.machine.judged(.accepted(name: "a"))
         case 1: self.machine.judged(.denied)
-        case 2, 3: self.machine.accept(StreamID(0))
-        case 4: self.machine.reset(StreamID(0), Bool.random(using: &self.random) ? .refused : nil)
-        case 5, 6: self.machine.send(ByteBuffer(string: "HTTP/1.1 1"), on: StreamID(0))
-        case 7: self.machine.finish(StreamID(0))
-        case 8: self.machine.consumed(.random(in: 0...100, using: &self.random), on: StreamID(0))
+        case 2, 3: self.machine.accept(self.stream)
+        case 4: self.machine.reset(self.stream, Bool.random(using: &self.random) ? .refused : nil)
+        case 5, 6: self.machine.send(ByteBuffer(string: self.words()), on: self.stream)
+        case 7: self.machine.finish(self.stream)
+        case 8: self.machine.consumed(.random(in: 0...100, using: &self.random), on: self.stream)
         default: break
         }
+    }
+
+    /// What an origin might say next.
+    private mutating func words() -> String {
+        let words = [
+            "HTTP/1.1 1", "HTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"
+                + "abc", "HTTP/1.1 204 \r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 101 \r\n\r\n", "3\r\nabc\r\n", "0\r\n\r\n", "\r\n",
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "abc",
+        ]
+        return words.randomElement(using: &self.random) ?? ""
     }
 
     private mutating func pull() {
@@ -124,8 +137,9 @@ private struct FuzzRuntime<Machine: SessionMachine> {
                 if leftover.readableBytes > (64 << 10) + (16 << 10) {
                     self.complaint = "held \(leftover.readableBytes)"
                 }
-            case .write, .authenticate, .open, .deliver, .end, .pause, .resume: break
-            case .isolateWrites, .ready, .granted, .opened, .finish: self.complaint = "says what no front says: \(action)"
+            case .open(let stream, _): self.stream = stream
+            case .write, .authenticate, .deliver, .finish, .end, .pause, .resume: break
+            case .isolateWrites, .ready, .granted, .opened: self.complaint = "says what no front says: \(action)"
             }
         }
         self.complaint = "does not stop speaking"

@@ -23,9 +23,13 @@ import WarrenCore
             .open("::1", 81)
         ),
         // RFC 9110, section 9.3.6.
-        ("CONNECT server.example.com:80 HTTP/1.1\r\nHost: server.example.com\r\n\r\n", .open("server.example.com", 80)),
+        (
+            "CONNECT server.example.com:80 HTTP/1.1\r\nHost: server.example.com\r\n"
+                + "\r\n", .open("server.example.com", 80)
+        ),
         ("CONNECT 192.0.2.7:443 HTTP/1.0\r\n\r\n", .open("192.0.2.7", 443)),
         ("\r\nCONNECT a:1 HTTP/1.1\r\nContent-Length: 0\r\n\r\n", .open("a", 1)),
+        ("\r\n\r\n\r\nCONNECT a:1 HTTP/1.1\r\n\r\n", .open("a", 1)),
     ]
 
     @Test("tunnels, however the bytes arrive", arguments: tunnels)
@@ -49,7 +53,8 @@ import WarrenCore
 
     static let loginWanted =
         "HTTP/1.1 407 Proxy Authentication Required\r\n"
-        + "Proxy-Authenticate: Basic realm=\"warren\", charset=\"UTF-8\"\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        + "Proxy-Authenticate: Basic realm=\"warren\", charset=\"UTF-8\"\r\n"
+        + "Content-Type: text/plain; charset=utf-8\r\n"
         + "Content-Length: 45\r\nConnection: close\r\n\r\nThis proxy wants a user name and a password.\n"
 
     @Test(
@@ -88,7 +93,8 @@ import WarrenCore
             _ = driver.take()
             driver.refuse(fault)
             let actions = driver.take()
-            #expect(actions.count == 2 && actions.last == .close(.finished))
+            // A tunnel that was refused is followed by nothing; after another request the next one is waited for.
+            #expect(actions.dropFirst() == (request == Self.curlConnect ? [.close(.finished)] : []))
             #expect(answerStatus(actions.first) == expected)
             driver.receive("more")
             driver.send("more")
@@ -119,7 +125,7 @@ import WarrenCore
             Issue.record("no answer")
             return
         }
-        #expect(String(buffer: answer).hasSuffix("Connection: close\r\n\r\n"))
+        #expect(String(buffer: answer).hasSuffix("Content-Length: 39\r\n\r\n"))
     }
 
     static let bad: [(String, String)] = [
@@ -128,7 +134,11 @@ import WarrenCore
         ("GET http://a/ HTTP/2.0\r\n\r\n", "505 HTTP Version Not Supported"),
         ("GET http://a/ HTTX/1.1\r\n\r\n", "400 Bad Request"),
         ("GET http://a/\r\n\r\n", "400 Bad Request"), ("GET  http://a/ HTTP/1.1\r\n\r\n", "400 Bad Request"),
-        ("GET http://a/ b HTTP/1.1\r\n\r\n", "400 Bad Request"), ("GET http://a/\tHTTP/1.1\r\n\r\n", "400 Bad Request"),
+        ("GET http://a/ b HTTP/1.1\r\n\r\n", "400 Bad Request"),
+        (
+            "GET http://a/\tHTTP/1.1\r\n"
+                + "\r\n", "400 Bad Request"
+        ),
         ("G(T http://a/ HTTP/1.1\r\n\r\n", "400 Bad Request"), ("GET http://a/ HTTP/1.1\n\n", "400 Bad Request"),
         ("GET http://a/ HTTP/1.1\r\nA: b\rc\r\n\r\n", "400 Bad Request"),
         ("GET http://a/ HTTP/1.1\r\nA: \0\r\n\r\n", "400 Bad Request"),
@@ -240,11 +250,15 @@ import WarrenCore
     }
 
     @Test(
-        "detects a method in capitals and the space behind it",
+        "detects any method and the space behind it, empty lines before it or not",
         arguments: [
             ("", Detection.needs(bytes: 1)), ("G", .needs(bytes: 2)), ("GET", .needs(bytes: 4)), ("GET ", .yes),
-            ("CONNECT a:1", .yes), ("M-SEARCH *", .yes), (" GET", .no), ("get /", .no), ("-GET ", .no),
-            ("SSH-2.0-x", .no), ("\u{5}\u{1}", .no), (String(repeating: "A", count: 24), .no),
+            ("CONNECT a:1", .yes), ("M-SEARCH *", .yes), (" GET", .no), ("get /", .yes), ("-GET ", .yes),
+            ("VERSION-CONTROL ", .yes), ("2!#$%&'*+-.^_`|~aZ x", .yes), ("GET\t", .no), ("GE(T ", .no),
+            ("SSH-2.0-x\r\n", .no), ("\u{5}\u{1}", .no), ("\u{4}\u{1}", .no), ("\u{16}\u{3}\u{1}", .no),
+            ("\r", .needs(bytes: 2)), ("\r\n", .needs(bytes: 3)), ("\r\nG", .needs(bytes: 4)), ("\r\n\r\nGET ", .yes),
+            ("\r\n\r", .needs(bytes: 4)), ("\n", .no), ("\r\r", .no), ("\r\n ", .no),
+            (String(repeating: "A", count: 63), .needs(bytes: 64)), (String(repeating: "A", count: 64), .yes),
         ]
     )
     func detectsItself(head: String, answer: Detection) {
