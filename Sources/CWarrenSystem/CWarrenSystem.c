@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -186,6 +187,22 @@ int cws_take_error(int descriptor) {
     int code = 0;
     socklen_t length = sizeof code;
     return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length) < 0 ? errno : code;
+}
+
+int cws_is_unanswered(int descriptor, uint32_t milliseconds) {
+#if defined(__linux__)
+    struct tcp_info info;
+    memset(&info, 0, sizeof info);
+    socklen_t length = sizeof info;
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &length) < 0) return 0;
+    // Data sent again, or, where the peer takes none, the question whether it does now.
+    unsigned asked = info.tcpi_unacked > 0 ? info.tcpi_retransmits : info.tcpi_probes;
+    return asked >= 2 && info.tcpi_last_ack_recv >= milliseconds;
+#else
+    (void)descriptor;
+    (void)milliseconds;
+    return 0;
+#endif
 }
 
 ssize_t cws_send(int descriptor, const void *bytes, size_t count) {

@@ -79,6 +79,9 @@ int cws_set_option(int descriptor, int level, int name, int value);
 int cws_get_option(int descriptor, int level, int name);
 /// What failed, as an error number; 0 for nothing.
 int cws_take_error(int descriptor);
+/// True where the system has asked the peer of a connection several times for an answer and heard nothing of it for so
+/// long. A peer that answers but takes nothing is no such peer. Always 0 where the system does not tell (Darwin).
+int cws_is_unanswered(int descriptor, uint32_t milliseconds);
 /// Writes without raising SIGPIPE.
 ssize_t cws_send(int descriptor, const void *bytes, size_t count);
 /// The same for several pieces.

@@ -18,13 +18,17 @@ package struct SocketOptions: Sendable {
     /// Bytes queued for a peer at which its partner stops reading, and goes on again.
     package var highWaterMark = 128 << 10
     package var lowWaterMark = 64 << 10
-    /// A dead peer is noticed after about idle + 3 × interval. Not for plain relays: their idle time finds it.
+    /// How a peer is found that has gone without a word. Not for plain relays: their idle time finds it.
     package var keepAlive: KeepAlive?
 
+    /// Where nothing is under way the system asks: dead after idle + 3 × interval. Where data is, it does not ask but
+    /// sends again, for a quarter of an hour: there ``LossWatch`` decides (on Darwin the system, by `silence`).
     package struct KeepAlive: Sendable {
-        package var idle: Int32 = 15
-        package var interval: Int32 = 5
+        package var idle: Int32 = 12
+        package var interval: Int32 = 4
         package var probes: Int32 = 3
+        /// Seconds without any answer to what was sent.
+        package var silence: Int32 = 20
         package init() {}
     }
 
@@ -52,6 +56,7 @@ package struct SocketOptions: Sendable {
     /// How long a peer's bytes are dropped after everything was sent.
     static let lingerTime = TimeAmount.seconds(2)
 
+    private static let retransmitTime = CInt(0x80)  // TCP_RXT_CONNDROPTIME of Darwin
     private static let noDelay = CInt(1)  // TCP_NODELAY, the same everywhere
 
     /// Sets what lasts for the life of a socket. Listening ones pass it on to what they accept (Linux).
@@ -63,6 +68,11 @@ package struct SocketOptions: Sendable {
         Self.set(descriptor, CInt(IPPROTO_TCP), CInt(TCP_KEEPIDLE), keepAlive.idle)
         Self.set(descriptor, CInt(IPPROTO_TCP), CInt(TCP_KEEPINTVL), keepAlive.interval)
         Self.set(descriptor, CInt(IPPROTO_TCP), CInt(TCP_KEEPCNT), keepAlive.probes)
+        #elseif canImport(Darwin)
+        Self.set(descriptor, CInt(IPPROTO_TCP), TCP_KEEPALIVE, keepAlive.idle)
+        Self.set(descriptor, CInt(IPPROTO_TCP), TCP_KEEPINTVL, keepAlive.interval)
+        Self.set(descriptor, CInt(IPPROTO_TCP), TCP_KEEPCNT, keepAlive.probes)
+        Self.set(descriptor, CInt(IPPROTO_TCP), Self.retransmitTime, keepAlive.silence)
         #endif
     }
 

@@ -6,6 +6,9 @@ package import WarrenCore
 
 /// Dials the carrier of a session: a TCP connection to a server, with TLS around it and a WebSocket inside if asked.
 package struct CarrierDialer: Sendable, CustomStringConvertible {
+    /// A try that began while the network was away must not outlast it: the system asks again ever more seldom.
+    private static let patience = TimeAmount.seconds(4)
+
     private let dialer: Dialer
     private let host: Host
     private let port: UInt16
@@ -20,6 +23,7 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
         var dialer = dialer
         if isTrusted { dialer.policy = .everything }
         dialer.sockets = .carrier
+        dialer.connectTimeout = min(dialer.connectTimeout, Self.patience)
         self.dialer = dialer
         self.host = host
         self.port = port

@@ -89,6 +89,8 @@ extension SocketLeg {
         self.fault = fault
         self.timer?.cancel()
         self.timer = nil
+        self.lossWatch?.stop()
+        self.lossWatch = nil
         self.queue.removeAll()
         self.dropPipe()
         self.socket.close(reset: reset)

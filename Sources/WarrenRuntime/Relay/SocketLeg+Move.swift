@@ -32,6 +32,8 @@ extension SocketLeg {
         self.events = nil
         self.ending = .gone
         self.timer?.cancel()
+        self.lossWatch?.stop()
+        self.lossWatch = nil
         return LooseConnection(
             descriptor: self.socket.release(), peer: self.peerAddress, options: self.options, onClose: onClose
         )

@@ -36,6 +36,8 @@ package final class SocketLeg: Leg {
     var timer: LoopTimer?
     /// What the reader had still to take when it last took something, and when that was.
     var leftForReader = (count: 0, since: NIODeadline.distantPast)
+    /// Only where a lost peer must be found soon, and where the system does not do it.
+    var lossWatch: LossWatch?
     /// Bytes on their way to this socket that never enter the process.
     var pipe: Pipe?
     var piped = 0
@@ -56,6 +58,9 @@ package final class SocketLeg: Leg {
         self.options = options
         self.onClose = onClose
         socket.watcher = self
+        #if os(Linux)
+        if let silence = options.keepAlive?.silence { self.lossWatch = LossWatch(self, silence: silence) }
+        #endif
     }
 
     var loop: SocketLoop { self.socket.loop }

@@ -58,7 +58,7 @@ final class CarrierAttempt: OpenAttempt {
             return
         }
         var isAnswered = false
-        let attempt = carrier.dialer.dial(on: self.loop) { result in
+        let attempt = carrier.dial(self.loop) { result in
             isAnswered = true
             self.dialled(carrier, result)
         }
@@ -77,13 +77,14 @@ final class CarrierAttempt: OpenAttempt {
                 self.failed("\(error)", .failed)
             }
         case .failure(let failure):
+            self.outbound.silent.failed(carrier)
             self.failed(failure.description, failure.fault)
         }
     }
 
     private func failed(_ reason: String, _ fault: StreamFault, sentTo elsewhere: SessionCarrier? = nil) {
         guard self.answer != nil, let carrier = self.carriers.popFirst() else { return }
-        self.reporter.carrierFailed(.outbound(self.outbound.name), peer: carrier.dialer.description, reason: reason)
+        self.reporter.carrierFailed(.outbound(self.outbound.name), peer: carrier.description, reason: reason)
         if !self.isElsewhere {
             self.wasRefused = self.wasRefused || fault == .refused
             self.why = self.wasToldNo ? .refused : fault
@@ -158,6 +159,7 @@ extension CarrierAttempt {
 
     fileprivate func ready(_ session: any Session, round: Int) {
         guard self.answer != nil, round == self.round else { return session.shutDown(.finished) }
+        if let carrier = self.carriers.first { self.outbound.silent.answered(carrier) }
         self.attempt = session.open(self.request) { result in self.finish(result) }
     }
 
@@ -171,7 +173,12 @@ extension CarrierAttempt {
             self.wasRedirected = true
             elsewhere = self.route.redirected(host)
         }
-        if !self.isElsewhere && StreamFault(reason) == .refused { self.wasToldNo = true }
+        // A no is an answer, too.
+        let wasToldNo = StreamFault(reason) == .refused
+        if let carrier = self.carriers.first {
+            if wasToldNo { self.outbound.silent.answered(carrier) } else { self.outbound.silent.failed(carrier) }
+        }
+        if !self.isElsewhere && wasToldNo { self.wasToldNo = true }
         self.failed("\(reason)", StreamFault(reason), sentTo: elsewhere)
     }
 }

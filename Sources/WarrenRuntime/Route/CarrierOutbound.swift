@@ -27,14 +27,22 @@ package struct CarrierOutbound: Outbound {
     package let name: String
     package var home: SocketLoop? { nil }
     private let reporter: Reporter
-    let route: @Sendable () throws(StreamFault) -> Route
+    private let makeRoute: @Sendable () throws(StreamFault) -> Route
+    let silent = SilentCarriers()
 
     package init(
         name: String, reporter: Reporter, route: @escaping @Sendable () throws(StreamFault) -> Route
     ) {
         self.name = name
         self.reporter = reporter
-        self.route = route
+        self.makeRoute = route
+    }
+
+    /// The next route. Carriers that could not be had the last time come last.
+    func route() throws(StreamFault) -> Route {
+        var route = try self.makeRoute()
+        route.carriers = self.silent.last(in: route.carriers)
+        return route
     }
 
     package func open(

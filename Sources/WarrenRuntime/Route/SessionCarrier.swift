@@ -4,14 +4,26 @@ import WarrenCore
 
 /// A carrier that we dial, and the session that is to run over it.
 package struct SessionCarrier: Sendable {
-    package var dialer: CarrierDialer
+    /// Where it leads.
+    package let description: String
+    /// Connects it; the answer comes once, unless the attempt is cancelled.
+    let dial: @Sendable (SocketLoop, @escaping (Result<any Leg, CarrierFailure>) -> Void) -> any OpenAttempt
     /// Starts the session, with this owner, on the connected carrier.
     package var makeSession: @Sendable (any Leg, any SessionOwner, SocketLoop) throws -> Void
 
     package init(
         _ dialer: CarrierDialer, makeSession: @escaping @Sendable (any Leg, any SessionOwner, SocketLoop) throws -> Void
     ) {
-        self.dialer = dialer
+        self.init(dialer.description, dial: { dialer.dial(on: $0, answer: $1) }, makeSession: makeSession)
+    }
+
+    init(
+        _ description: String,
+        dial: @escaping @Sendable (SocketLoop, @escaping (Result<any Leg, CarrierFailure>) -> Void) -> any OpenAttempt,
+        makeSession: @escaping @Sendable (any Leg, any SessionOwner, SocketLoop) throws -> Void
+    ) {
+        self.description = description
+        self.dial = dial
         self.makeSession = makeSession
     }
 }

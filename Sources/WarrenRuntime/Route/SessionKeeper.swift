@@ -36,14 +36,20 @@ final class SessionKeeper {
 
     private let end: TunnelEnd
     private let loop: SocketLoop
-    private let carriers: [SessionCarrier]
+    /// In the order in which they are tried. Whoever fails before its session is up goes to the end, so that the one
+    /// that worked last is the first.
+    private var carriers: ArraySlice<SessionCarrier>
     private let reporter: Reporter
     private unowned let owner: any SessionOwner & AnyObject
 
     private var state = State.idle
     private var isRetiring = false
-    /// The carrier of the list that is tried, or was used last.
-    private var current = 0
+    /// Carriers that are still to be tried in this round, with the one in hand.
+    private var untried = 0
+    /// In this round somebody answered, if only to refuse.
+    private var wasAnswered = false
+    /// The carrier that is tried, or was used last.
+    private var peer = ""
     private var backoff: Backoff
     private var lastTry = NIODeadline.uptimeNanoseconds(0)
     private var random = SystemRandomNumberGenerator()
@@ -62,7 +68,7 @@ final class SessionKeeper {
     ) {
         self.end = end
         self.loop = loop
-        self.carriers = carriers
+        self.carriers = carriers[...]
         self.reporter = reporter
         self.owner = owner
         self.backoff = Backoff(longest: end.isAsked ? Backoff.longest : Backoff.longestUnasked)
@@ -76,8 +82,6 @@ final class SessionKeeper {
         case .stopped: .stopped
         }
     }
-
-    private var peer: String { self.carriers[self.current].dialer.description }
 
     func start() { self.dialFirst() }
 
@@ -154,44 +158,50 @@ extension SessionKeeper {
 
 extension SessionKeeper {
     private func dialFirst() {
-        self.current = 0
+        self.untried = self.carriers.count
+        self.wasAnswered = false
         self.dial()
     }
 
     private func dial() {
         if case .stopped = self.state { return self.triedOnce() }
+        guard let carrier = self.carriers.first else { return self.failed("no address") }
         self.lastTry = .now()
         self.state = .idle
+        self.peer = carrier.description
         var isAnswered = false
-        let attempt = self.carriers[self.current].dialer.dial(on: self.loop) { result in
+        let attempt = carrier.dial(self.loop) { result in
             isAnswered = true
-            self.dialled(result)
+            self.dialled(carrier, result)
         }
         if !isAnswered { self.state = .dialing(attempt) }
     }
 
-    private func dialled(_ result: Result<any Leg, CarrierFailure>) {
+    private func dialled(_ carrier: SessionCarrier, _ result: Result<any Leg, CarrierFailure>) {
         if case .stopped = self.state {
             if case .success(let leg) = result { leg.discard() }
             return
         }
         switch result {
         case .success(let leg):
+            self.wasAnswered = true
             do {
-                try self.carriers[self.current].makeSession(leg, self.owner, self.loop)
+                try carrier.makeSession(leg, self.owner, self.loop)
             } catch {
                 leg.discard()
                 self.tryNext("\(error)")
             }
         case .failure(let failure):
+            if !failure.fault.isSilence { self.wasAnswered = true }
             self.tryNext(failure.description)
         }
     }
 
     private func tryNext(_ reason: String) {
-        guard self.current + 1 < self.carriers.count, !self.isRetiring else { return self.failed(reason) }
+        if let carrier = self.carriers.popFirst() { self.carriers.append(carrier) }
+        self.untried -= 1
+        guard self.untried > 0, !self.isRetiring else { return self.failed(reason) }
         self.reporter.carrierFailed(self.end, peer: self.peer, reason: reason)
-        self.current += 1
         self.dial()
     }
 
@@ -202,7 +212,7 @@ extension SessionKeeper {
             self.whenLost?(.shutdown)
             return
         }
-        let pause = self.backoff.failed(random: &self.random)
+        let pause = self.backoff.failed(wasAnswered: self.wasAnswered, random: &self.random)
         self.reporter.tunnelLost(self.end, peer: self.peer, reason: reason, pause: pause, wasUp: wasUp)
         self.rest(for: pause)
         self.whenLost?(.sessionLost)
@@ -215,6 +225,17 @@ extension SessionKeeper {
 
     private func rest(for pause: TimeAmount) {
         self.state = .resting(self.loop.timer(in: max(pause, .zero)) { self.dialFirst() })
+    }
+}
+
+extension StreamFault {
+    /// Nobody has answered: the network may be away.
+    fileprivate var isSilence: Bool {
+        switch self {
+        case .timedOut, .unreachable, .unknownHost: true
+        case .refused, .notAllowed, .limit, .stalled, .idle, .aborted, .sessionLost, .unsupported, .shutdown, .failed:
+            false
+        }
     }
 }
 

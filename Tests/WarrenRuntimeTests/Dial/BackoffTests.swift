@@ -19,6 +19,16 @@ import WarrenTesting
         }
     }
 
+    @Test("where nobody answered no pause is longer than 1 s, and the next answer finds the pauses grown")
+    func staysShortInSilence() {
+        var random = SeededRandom(3)
+        var backoff = Backoff()
+        let pauses = (0..<200).map { _ in backoff.failed(wasAnswered: false, random: &random) }
+        #expect(pauses.allSatisfy { $0 >= Backoff.shortest && $0 <= .seconds(1) })
+        #expect(Set(pauses.map(\.nanoseconds)).count > 100)
+        #expect((0..<20).contains { _ in backoff.failed(random: &random) > .seconds(5) })
+    }
+
     @Test func theFirstPauseIsTheShortest() {
         var random = SeededRandom(1)
         var backoff = Backoff()

@@ -26,7 +26,7 @@ private final class Rig {
     /// The pause that was announced last, in milliseconds.
     var pause: Int64? { self.log.lines.last?.metadata["retryMs"].flatMap { Int64($0) } }
 
-    init(_ carriers: [SessionCarrier] = [.failing()]) {
+    init(_ carriers: [SessionCarrier] = [.failing("far", .refused)]) {
         self.keeper = SessionKeeper(
             .outbound("far"), on: self.loop, carriers: carriers, reporter: self.log.reporter, owner: self.owner
         )
@@ -90,6 +90,22 @@ private let notUp = "tunnel not up; trying again"
         #expect(rig.messages == [notHad, notUp, notHad, notUp])
         #expect(rig.lost == [.sessionLost, .sessionLost])
         #expect(rig.tries == 1)
+    }
+
+    @Test("where nobody answers the pauses stay short, so that it is back soon after the network")
+    func staysAwakeWithoutANetwork() throws {
+        for fault in [StreamFault.timedOut, .unreachable, .unknownHost] {
+            let rig = Rig([.failing("far", fault)])
+            rig.keeper.start()
+            for _ in 0..<100 {
+                #expect(try #require(rig.pause) <= 1000)
+                rig.loop.advance(by: .seconds(1))
+            }
+            rig.keeper.stop()
+        }
+        let mixed = Rig([.failing("one", .timedOut), .failing("two", .refused)])
+        mixed.failOften()
+        mixed.keeper.stop()
     }
 
     @Test func hurryEndsALongPause() throws {
