@@ -70,9 +70,10 @@ outbounds: [ {{ name: z, type: zhwkprox, listen: "{FAR}:0", extension: {on} }} ]
             client = hold.start(f"jclient-{on}", f"""
 inbounds: [ {{ name: front, type: mixed, listen: "{HOST}:0", to: o }} ]
 outbounds: [ {{ name: o, type: jproxy, server: "{FAR}:{server.port('t')}", key: {hold.key()}, extension: {on} }} ]""")
-            leaf = hold.start(f"zexit-{on}", f"""
+            leaf = Warren(hold, f"zexit-{on}", f"""
 inbounds: [ {{ name: e, type: zhwkprox, dial: "{FAR}:{inter.port('z')}", extension: {on} }} ]
-{ON_NETWORK}""")
+{ON_NETWORK}""", ready=False)
+            hold.processes.append(leaf)
         made[f"jproxy, extension {on}"] = (network.near, client, network.far, client)
         made[f"zhwkprox, extension {on}"] = (network.far, inter, network.near, leaf)
     return made
