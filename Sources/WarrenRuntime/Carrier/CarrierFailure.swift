@@ -7,9 +7,12 @@ package struct CarrierFailure: Error, CustomStringConvertible {
     package let description: String
     /// The same in one word, for a stream that needed it.
     package let fault: StreamFault
+    /// Whether something answered there, and what it said was no.
+    package let isAnswer: Bool
 
-    package init(_ description: String, _ fault: StreamFault = .failed) {
+    package init(_ description: String, _ fault: StreamFault = .failed, isAnswer: Bool = false) {
         self.description = description
         self.fault = fault
+        self.isAnswer = isAnswer
     }
 }

@@ -64,7 +64,7 @@ package struct HTTPServiceLimits: Sendable {
     /// How long a connection may wait for its next request, or take nothing of an answer.
     package var idle = TimeAmount.seconds(60)
     /// A ping goes out on a WebSocket when nothing was sent for so long.
-    package var keepAlive = TimeAmount.seconds(30)
+    package var keepAlive = WebSocketClient.usualPing
     /// The largest body, in bytes.
     package var body = 64 << 10
 

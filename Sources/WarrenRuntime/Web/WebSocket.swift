@@ -15,6 +15,8 @@ enum WebSocket {
     static let largestWrite = 64 << 10
     /// How long a client waits for the server to close the connection after both have said Close.
     static let closingTime = TimeAmount.seconds(2)
+    /// How long a ping may remain without an answer.
+    static let pongTime = TimeAmount.seconds(15)
 
     /// Puts frames behind the handlers that are on the channel, and makes the leg that speaks bytes over them.
     ///

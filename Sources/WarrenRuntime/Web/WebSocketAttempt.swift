@@ -63,8 +63,10 @@ final class WebSocketAttempt: ChannelInboundHandler, RemovableChannelHandler, Op
         self.fail("cancelled", resets: true)
     }
 
-    /// - Parameter resets: false lets the peer end in order.
-    private func fail(_ sentence: String, resets: Bool) {
+    /// - Parameters:
+    ///   - resets: false lets the peer end in order.
+    ///   - isAnswer: whether the peer has answered.
+    private func fail(_ sentence: String, resets: Bool, isAnswer: Bool = false) {
         guard self.phase != .over else { return }
         self.phase = .over
         self.timer?.cancel()
@@ -77,7 +79,7 @@ final class WebSocketAttempt: ChannelInboundHandler, RemovableChannelHandler, Op
             self.channel.endLeg()
             self.channel.read0()
         }
-        answer?(.failure(CarrierFailure(sentence)))
+        answer?(.failure(CarrierFailure(sentence, isAnswer: isAnswer)))
     }
 }
 
@@ -113,15 +115,30 @@ extension WebSocketAttempt {
     private func received(_ part: HTTPClientResponsePart, _ context: ChannelHandlerContext) {
         switch (self.phase, part) {
         case (.asking, .head(let head)) where head.status != .switchingProtocols:
-            self.fail("the relay answered \(head.status.code)", resets: false)
+            self.fail("the relay answered \(head.status.code)", resets: false, isAnswer: true)
         case (.asking, .head(let head)):
-            guard head.headers.upgradesToWebSocket, self.upgrader.shouldAllowUpgrade(upgradeResponse: head) else {
-                return self.fail("the relay answered 101, but not to our WebSocket request", resets: false)
-            }
+            if let why = self.complaint(about: head) { return self.fail(why, resets: false, isAnswer: true) }
             self.phase = .granted
         case (.granted, .end): self.leaveHTTP(context)
         default: break
         }
+    }
+
+    /// What is wrong with a 101 (RFC 6455, section 4.1); nil if nothing is.
+    private func complaint(about head: HTTPResponseHead) -> String? {
+        guard head.headers.upgradesToWebSocket, self.upgrader.shouldAllowUpgrade(upgradeResponse: head) else {
+            return "the relay answered 101, but not to our WebSocket request"
+        }
+        guard !head.headers.contains(name: "sec-websocket-extensions") else {
+            return "the relay wants a WebSocket extension that was not offered"
+        }
+        let offered = self.client.headers.filter { $0.name.lowercased() == "sec-websocket-protocol" }
+            .flatMap { $0.value.split(separator: ",").map { $0.trimmed } }
+        let chosen = head.headers[canonicalForm: "sec-websocket-protocol"].map { $0.trimmed }
+        guard chosen.count <= 1, chosen.allSatisfy(offered.contains) else {
+            return "the relay wants a WebSocket subprotocol that was not offered"
+        }
+        return nil
     }
 
     private func leaveHTTP(_ context: ChannelHandlerContext) {
@@ -166,7 +183,7 @@ extension WebSocketAttempt {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard self.phase != .over else { return context.fireErrorCaught(error) }
         switch error {
-        case is HTTPParserError: self.fail("the relay does not answer in HTTP", resets: true)
+        case is HTTPParserError: self.fail("the relay does not answer in HTTP", resets: true, isAnswer: true)
         case let fault as StreamFault: self.fail("the connection failed: \(fault.rawValue)", resets: true)
         default: self.fail(TLSFailure.sentence(for: error), resets: true)
         }
@@ -184,6 +201,13 @@ extension ChannelHandlerContext {
         for part in parts { self.fireChannelRead(part) }
         if !parts.isEmpty { self.fireChannelReadComplete() }
         if end { self.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
+    }
+}
+
+extension Substring {
+    fileprivate var trimmed: String {
+        let isSpace = { (character: Character) in character == " " || character == "\t" }
+        return String(self.drop(while: isSpace).reversed().drop(while: isSpace).reversed())
     }
 }
 

@@ -33,7 +33,22 @@ extension WebSocketBytes {
         context.flush()
     }
 
-    func peerClosed(_ context: ChannelHandlerContext) {
+    func peerCloses(_ reason: ByteBuffer, _ context: ChannelHandlerContext) {
+        do throws(WebSocketFailure) {
+            switch try WebSocketFarewell(reason) {
+            case .orderly: self.peerClosed(context)
+            case .gaveUp:
+                // Whoever gives up has not said all there was.
+                self.peerHasClosed = true
+                self.sendClose(.normalClosure, context)
+                self.raise(StreamFault.aborted, context)
+            }
+        } catch {
+            self.fail(error, context)
+        }
+    }
+
+    private func peerClosed(_ context: ChannelHandlerContext) {
         self.peerHasClosed = true
         if !self.isDropping { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
         if self.hasClosed { self.finish(context) }
@@ -64,11 +79,18 @@ extension WebSocketBytes {
     /// The peer has ended the connection itself.
     func transportEnded(_ context: ChannelHandlerContext) {
         guard !self.isGone else { return }
-        guard self.peerHasClosed || self.isClosing else { return self.raise(StreamFault.aborted, context) }
+        guard self.peerHasClosed || self.isClosing else { return self.cut(context) }
         self.sendClose(.normalClosure, context)
         self.closeTransport(context)
         // NIOSSL would wait on although the peer's farewell has come.
         if !self.isGone { (context.channel as? LegChannel)?.endLeg() }
+    }
+
+    /// What the peer was told so far is not all there was either: it gets no Close frame, which would say so.
+    private func cut(_ context: ChannelHandlerContext) {
+        self.hasClosed = true
+        self.raise(StreamFault.aborted, context)
+        if !self.isGone { (context.channel as? LegChannel)?.reset() }
     }
 
     func fail(_ failure: WebSocketFailure, _ context: ChannelHandlerContext) {
@@ -80,6 +102,7 @@ extension WebSocketBytes {
     private func raise(_ error: any Error, _ context: ChannelHandlerContext) {
         guard !self.isGone else { return }
         self.isDropping = true
+        self.pingTimer?.cancel()
         context.fireErrorCaught(error)
         self.closeTransport(context)
     }
@@ -88,10 +111,11 @@ extension WebSocketBytes {
 // MARK: - Keep-alive
 
 extension WebSocketBytes {
-    /// When the peer has been silent for too long. Only while somebody reads, and while it may still answer.
+    /// When the peer has been silent for too long. Only while somebody reads, and while it may still answer: one that takes
+    /// what we send is not silent, and a ping behind that would come late.
     private var silentAt: NIODeadline? {
-        guard !self.peerHasClosed else { return nil }
-        return self.waitingSince.map { $0 + self.keepAlive * 2 + .seconds(15) }
+        guard !self.peerHasClosed, let waitingSince else { return nil }
+        return max(waitingSince, self.lastPayload) + self.keepAlive + WebSocket.pongTime
     }
 
     func armPing(_ context: ChannelHandlerContext) {
@@ -103,7 +127,7 @@ extension WebSocketBytes {
     private func ping(_ context: ChannelHandlerContext) {
         let now = self.loop.now
         if let silentAt, silentAt <= now {
-            return self.fail(WebSocketFailure("no answer to pings", .goingAway), context)
+            return self.fail(WebSocketFailure("no answer to pings", .unexpectedServerError), context)
         }
         if self.lastSent + self.keepAlive <= now {
             self.lastSent = now

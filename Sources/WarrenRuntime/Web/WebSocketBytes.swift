@@ -11,7 +11,7 @@ import WarrenCore
 ///        ┌── our Close ──> finishing ── peer's Close ──┐
 /// open ──┤                                             ├──> closed: the server ends the connection, the client waits
 ///        └── peer's Close ──> draining ── our Close ───┘
-/// the connection ends without the peer's Close, bad frames, no answer to pings ──> error
+/// the connection ends without the peer's Close, bad frames, no answer to pings, a Close that tells of a fault ──> error
 /// ```
 ///
 /// What arrives before the first read is asked for is kept until then: nobody listens yet.
@@ -24,6 +24,7 @@ final class WebSocketBytes: ChannelDuplexHandler {
     let role: WebSocket.Role
     let loop: SocketLoop
     let keepAlive: TimeAmount
+    private var rules: WebSocketRules
 
     /// Frames that came before anybody asked: at most one burst.
     private var held: [WebSocketFrame] = []
@@ -43,14 +44,18 @@ final class WebSocketBytes: ChannelDuplexHandler {
     var closingTimer: LoopTimer?
     var pingTimer: LoopTimer?
     var lastSent: NIODeadline
+    /// When payload was written last: only to a connection that takes it.
+    var lastPayload: NIODeadline
     /// Since when a read has been asked for and nothing has come.
     var waitingSince: NIODeadline?
 
     init(_ role: WebSocket.Role, on loop: SocketLoop, keepAlive: TimeAmount) {
         self.role = role
+        self.rules = WebSocketRules(role)
         self.loop = loop
         self.keepAlive = keepAlive
         self.lastSent = loop.now
+        self.lastPayload = loop.now
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.armPing(context) }
@@ -58,7 +63,9 @@ final class WebSocketBytes: ChannelDuplexHandler {
     func handlerRemoved(context: ChannelHandlerContext) { self.stop() }
 
     func channelInactive(context: ChannelHandlerContext) {
+        let isCut = !self.peerHasClosed && !self.isClosing && !self.isGone
         self.stop()
+        if isCut { context.fireErrorCaught(StreamFault.aborted) }
         context.fireChannelInactive()
     }
 
@@ -81,27 +88,14 @@ extension WebSocketBytes {
 
     private func take(_ frame: WebSocketFrame, _ context: ChannelHandlerContext) {
         guard !self.peerHasClosed, !self.isClosing, !self.isGone else { return }
-        if let failure = self.judge(frame) { return self.fail(failure, context) }
+        if let failure = self.rules.judge(frame) { return self.fail(failure, context) }
         switch frame.opcode {
-        case .connectionClose: self.peerClosed(context)
+        case .connectionClose: self.peerCloses(frame.unmaskedData, context)
         case .ping: self.pong = frame.unmaskedData
         case .pong: break
         default:
             guard !self.isDropping, frame.length > 0 else { return }
             context.fireChannelRead(self.wrapInboundOut(frame.unmaskedData))
-        }
-    }
-
-    private func judge(_ frame: WebSocketFrame) -> WebSocketFailure? {
-        if !frame.reservedBits.isEmpty { return WebSocketFailure("a frame with reserved bits") }
-        switch (self.role, frame.maskKey) {
-        case (.server, nil): return WebSocketFailure("a frame of a client without a mask")
-        case (.client, .some): return WebSocketFailure("a frame of a server with a mask")
-        case (.server, .some), (.client, nil): break
-        }
-        switch frame.opcode {
-        case .binary, .text, .continuation, .connectionClose, .ping, .pong: return nil
-        default: return WebSocketFailure("a frame of an unknown kind")
         }
     }
 
@@ -149,6 +143,8 @@ extension WebSocketBytes {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         switch error {
+        // What comes behind a Close frame is dropped, whatever it is.
+        case is NIOWebSocketError where self.peerHasClosed: break
         case let error as NIOWebSocketError: self.fail(WebSocketFailure(error), context)
         // More bytes after bad ones.
         case is ByteToMessageDecoderError: break
@@ -169,6 +165,7 @@ extension WebSocketBytes {
             promise?.fail(ChannelError.outputClosed)
             return
         }
+        self.lastPayload = self.loop.now
         var bytes = self.unwrapOutboundIn(data)
         let most = WebSocket.largestWrite
         while bytes.readableBytes > most, let piece = bytes.readSlice(length: most) {

@@ -15,7 +15,10 @@ package struct WebSocketClient: Sendable {
     /// How long TLS and the upgrade may take together.
     package var patience = TimeAmount.seconds(10)
     /// A ping goes out when nothing was sent for so long, so that proxies on the way keep the connection.
-    package var keepAlive = TimeAmount.seconds(30)
+    package var keepAlive = Self.usualPing
+
+    /// Proxies give up on a silent connection after 60 seconds as a rule, and some after 30.
+    package static let usualPing = TimeAmount.seconds(15)
 
     package init(host: String, path: String, headers: [(name: String, value: String)] = []) {
         self.host = host

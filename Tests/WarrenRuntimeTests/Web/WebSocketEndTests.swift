@@ -116,6 +116,45 @@ private let normal = RawFrame(RawFrame.close, ByteBuffer(bytes: [0x03, 0xE8]))
         #expect(rig.probe.ends == [.aborted])
     }
 
+    @Test(
+        "a Close frame with a reason that says that all is said",
+        arguments: [1000, 1001, 3000, 4999] as [UInt16?] + [nil])
+    func orderlyReasons(code: UInt16?) throws {
+        let rig = try RawRig.server()
+        rig.raw.send(RawFrame(RawFrame.close, .reason(code, "bye")).masked)
+        #expect(rig.probe.hasFinished && rig.probe.ends.isEmpty)
+        rig.leg?.finish()
+        rig.raw.finish()
+        #expect(rig.probe.ends == [nil])
+        #expect(rig.raw.frames == [normal])
+    }
+
+    @Test("a peer that gave up has not said everything", arguments: [1002, 1003, 1007, 1009, 1011, 1014] as [UInt16])
+    func disorderlyReasons(code: UInt16) throws {
+        let rig = try RawRig.server()
+        rig.raw.send(RawFrame(RawFrame.close, .reason(code, "no")).masked)
+        #expect(!rig.probe.hasFinished)
+        #expect(rig.raw.frames == [normal])
+        rig.raw.finish()
+        #expect(rig.probe.ends == [.aborted])
+    }
+
+    @Test(
+        "reasons that no peer may give are violations",
+        arguments: [
+            (.reason(0), 0x03EA), (.reason(999), 0x03EA), (.reason(1004), 0x03EA), (.reason(1005), 0x03EA),
+            (.reason(1006), 0x03EA), (.reason(1015), 0x03EA), (.reason(2999), 0x03EA), (.reason(5000), 0x03EA),
+            (ByteBuffer(bytes: [0x03]), 0x03EA), (ByteBuffer(bytes: [0x03, 0xE8, 0xFF, 0xFE]), 0x03EF),
+        ] as [(ByteBuffer, UInt16)])
+    func impossibleReasons(payload: ByteBuffer, answer: UInt16) throws {
+        let rig = try RawRig.server()
+        rig.raw.send(RawFrame(RawFrame.close, payload).masked)
+        #expect(rig.raw.frames == [RawFrame(RawFrame.close, .reason(answer))])
+        rig.raw.finish()
+        #expect(!rig.probe.hasFinished)
+        #expect(rig.probe.ends == [.failed])
+    }
+
     /// TLS tells of the end by itself, whether or not anybody reads.
     @Test("an end that comes before the leg begins waits behind the frames", arguments: [true, false])
     func earlyEnd(saysClose: Bool) throws {
@@ -189,5 +228,15 @@ private let normal = RawFrame(RawFrame.close, ByteBuffer(bytes: [0x03, 0xE8]))
             rig = nil
             #expect(attempt == nil, "\(answer)")
         }
+    }
+}
+
+extension ByteBuffer {
+    /// The payload of a Close frame.
+    fileprivate static func reason(_ code: UInt16?, _ text: String = "") -> ByteBuffer {
+        guard let code else { return ByteBuffer() }
+        var payload = ByteBuffer(integer: code)
+        payload.writeString(text)
+        return payload
     }
 }

@@ -128,6 +128,39 @@ import WarrenTesting
         #expect(rig.raw.probe.ends.count == 1)
     }
 
+    @Test(
+        "a relay that wants what was not offered is refused",
+        arguments: [
+            (
+                "Sec-WebSocket-Extensions: permessage-deflate\r\n",
+                "the relay wants a WebSocket extension that was not offered"
+            ),
+            ("Sec-WebSocket-Protocol: chat\r\n", "the relay wants a WebSocket subprotocol that was not offered"),
+        ])
+    func unaskedExtras(header: String, sentence: String) {
+        let rig = RawRig.client(answers: false)
+        rig.raw.send(Handshake.answer().replacing("Upgrade: websocket\r\n", with: "Upgrade: websocket\r\n\(header)"))
+        #expect(rig.failures == [sentence])
+        #expect(rig.leg == nil)
+    }
+
+    @Test(
+        "of the subprotocols that were offered the relay may want one",
+        arguments: [("b", true), ("a, b", false), ("c", false)])
+    func offeredSubprotocol(chosen: String, isTaken: Bool) {
+        let client = WebSocketClient(host: "a", path: "/tunnel", headers: [("Sec-WebSocket-Protocol", "a, b")])
+        let rig = RawRig.client(client, answers: false)
+        let header = "Sec-WebSocket-Protocol: \(chosen)\r\n"
+        rig.raw.send(Handshake.answer().replacing("Upgrade: websocket\r\n", with: "Upgrade: websocket\r\n\(header)"))
+        #expect((rig.leg != nil) == isTaken)
+    }
+
+    @Test func anExtensionThatIsOfferedIsNotTaken() throws {
+        let rig = try RawRig.server(asks: false)
+        rig.raw.send(Handshake.request(more: "Sec-WebSocket-Extensions: permessage-deflate\r\n"))
+        #expect(rig.raw.text.hasPrefix("HTTP/1.1 101 ") && !rig.raw.text.lowercased().contains("extensions"))
+    }
+
     @Test func aHeadWithoutEndIsRefused() {
         let rig = RawRig.client(answers: false)
         rig.raw.send("HTTP/1.1 101 Switching\r\n" + String(repeating: "A: bbbbbbbb\r\n", count: 200))

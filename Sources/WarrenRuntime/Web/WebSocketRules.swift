@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import NIOWebSocket
+
+/// What RFC 6455 allows a peer to send, frame by frame, where no extension was agreed on.
+struct WebSocketRules {
+    private let role: WebSocket.Role
+    /// A message has begun whose last frame has not come.
+    private var isInMessage = false
+
+    /// - Parameter role: ours.
+    init(_ role: WebSocket.Role) { self.role = role }
+
+    mutating func judge(_ frame: WebSocketFrame) -> WebSocketFailure? {
+        if !frame.reservedBits.isEmpty { return WebSocketFailure("a frame with reserved bits") }
+        switch (self.role, frame.maskKey) {
+        case (.server, nil): return WebSocketFailure("a frame of a client without a mask")
+        case (.client, .some): return WebSocketFailure("a frame of a server with a mask")
+        case (.server, .some), (.client, nil): break
+        }
+        switch frame.opcode {
+        case .binary, .text:
+            guard !self.isInMessage else { return WebSocketFailure("a message within a message") }
+            self.isInMessage = !frame.fin
+        case .continuation:
+            guard self.isInMessage else { return WebSocketFailure("the continuation of no message") }
+            self.isInMessage = !frame.fin
+        case .connectionClose, .ping, .pong: return self.judgeControl(frame)
+        default: return WebSocketFailure("a frame of an unknown kind")
+        }
+        return nil
+    }
+
+    private func judgeControl(_ frame: WebSocketFrame) -> WebSocketFailure? {
+        if !frame.fin { return WebSocketFailure("a control frame in pieces") }
+        if frame.length > 125 { return WebSocketFailure("a control frame is longer than 125 bytes") }
+        return nil
+    }
+}
+
+/// What a Close frame means to the bytes before it.
+enum WebSocketFarewell {
+    /// All has been said.
+    case orderly
+    /// The peer gave up, for the reason with this number.
+    case gaveUp(UInt16)
+
+    /// - Throws: what is wrong with the frame (RFC 6455, sections 5.5.1 and 7.4).
+    init(_ payload: ByteBuffer) throws(WebSocketFailure) {
+        var payload = payload
+        guard payload.readableBytes > 0 else {
+            self = .orderly
+            return
+        }
+        guard let code = payload.readInteger(as: UInt16.self) else {
+            throw WebSocketFailure("half a reason in a Close frame")
+        }
+        switch code {
+        // Normal, going away, and what libraries and applications agree on between themselves.
+        case 1000, 1001, 3000...4999: self = .orderly
+        case 1002, 1003, 1007...1014: self = .gaveUp(code)
+        default: throw WebSocketFailure("the reason \(code) in a Close frame")
+        }
+        guard String(validating: payload.readableBytesView, as: UTF8.self) != nil else {
+            throw WebSocketFailure("a reason in a Close frame that is no text", .dataInconsistentWithMessage)
+        }
+    }
+}
