@@ -16,6 +16,16 @@ import WarrenCore
         ),
     ]
 
+    @Test(
+        "an IPv6 address counts as its /64, IPv4 within IPv6 as IPv4",
+        arguments: [
+            ("192.0.2.7", "192.0.2.7"), ("::ffff:192.0.2.7", "192.0.2.7"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("2001:db8:1:2::", "2001:db8:1:2::"), ("2001:db8:1:3::6", "2001:db8:1:3::"), ("::1", "::"),
+        ])
+    func counts(text: String, as other: String) {
+        #expect(IPAddress(text)?.counted == IPAddress(other))
+    }
+
     @Test("has one text, one packed form and one socket address", arguments: forms)
     func converts(_ text: String, _ address: IPAddress, _ packed: [UInt8]) throws {
         #expect(IPAddress(text) == address)

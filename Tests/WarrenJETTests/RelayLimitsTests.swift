@@ -45,6 +45,22 @@ struct RelayLimitsTests {
         #expect(rig.machine.deadline == nil)
     }
 
+    @Test("whoever has many IPv6 addresses counts once") func countsNetworks() throws {
+        var rig = RelayRig { $0.maxPendingPerAddress = 2 }
+        func asks(_ text: String) throws -> [Int] {
+            let carrier = rig.arrive(from: IPAddress(text))
+            return rig.receive(try ByteBuffer(jet: .accept), on: carrier).statuses
+        }
+        #expect(try asks("2001:db8:0:1::1") == [200])
+        #expect(try asks("2001:db8:0:1:ffff::2") == [200])
+        #expect(try asks("2001:db8:0:1::3") == [503])
+        #expect(try asks("2001:db8:0:2::1") == [200])
+        #expect(try asks("192.0.2.1") == [200])
+        #expect(try asks("::ffff:192.0.2.1") == [200])
+        #expect(try asks("::ffff:192.0.2.1") == [503])
+        #expect(try asks("192.0.2.2") == [200])
+    }
+
     @Test func refusesMoreThanMayWait() throws {
         var rig = RelayRig { $0.maxPending = 2 }
         let (first, association) = try rig.accept()

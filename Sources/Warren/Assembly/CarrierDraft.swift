@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NIOCore
 import WarrenCore
 import WarrenRuntime
 
@@ -9,28 +10,40 @@ struct CarrierDraft: Sendable {
     let target: Target
     /// Nil for a scheme without TLS.
     let tls: TLSMaterial?
+    /// Around the path that a WebSocket is asked for under.
+    var prefix = ""
+    var query = ""
 
     /// - Parameters:
-    ///   - path: what to ask for, over a WebSocket.
+    ///   - path: what to ask for below the prefix, over a WebSocket.
+    ///   - ping: how often that is kept alive.
     ///   - isTrusted: false where a peer named the target, so that the egress policy has its say.
-    func dialer(_ dialer: Dialer, webSocket path: String? = nil, isTrusted: Bool = true) -> CarrierDialer {
+    func dialer(
+        _ dialer: Dialer, webSocket path: String? = nil, ping: TimeAmount = WebSocketClient.usualPing,
+        isTrusted: Bool = true
+    ) -> CarrierDialer {
         let tls = self.tls.map { TLSClient(context: $0.context, serverName: $0.serverName) }
         let port: UInt16 = self.scheme.isSecure ? 443 : 80
         let name = self.target.port == port ? "\(self.target.host)" : "\(self.target)"
+        let webSocket = path.map { path in
+            var client = WebSocketClient(host: name, path: self.prefix + path + self.query)
+            client.keepAlive = ping
+            return client
+        }
         return CarrierDialer(
-            dialer: dialer, host: self.target.host, port: self.target.port, tls: tls,
-            webSocket: path.map { WebSocketClient(host: name, path: $0) }, isTrusted: isTrusted
+            dialer: dialer, host: self.target.host, port: self.target.port, tls: tls, webSocket: webSocket,
+            isTrusted: isTrusted
         )
     }
 
-    /// The same scheme and TLS, another host.
+    /// The same scheme, TLS and path, another host.
     func moved(to target: Target) -> CarrierDraft {
-        CarrierDraft(scheme: self.scheme, target: target, tls: self.tls)
+        CarrierDraft(scheme: self.scheme, target: target, tls: self.tls, prefix: self.prefix, query: self.query)
     }
 }
 
 extension CarrierDraft: CustomStringConvertible {
-    var description: String { "\(self.scheme.rawValue)://\(self.target)" }
+    var description: String { "\(self.scheme.rawValue)://\(self.target)\(self.prefix)" }
 }
 
 extension Section {
@@ -45,7 +58,10 @@ extension Section {
         guard (settings != nil || needsTLS) == (tls != nil) else { return [] }
         return addresses.map { address in
             let scheme = address.scheme(hasTLS: settings != nil)
-            return CarrierDraft(scheme: scheme, target: address.address, tls: scheme.isSecure ? tls : nil)
+            return CarrierDraft(
+                scheme: scheme, target: address.address, tls: scheme.isSecure ? tls : nil, prefix: address.prefix,
+                query: address.query
+            )
         }
     }
 

@@ -36,6 +36,8 @@ struct PortDraft: Sendable {
     let listen: ListenAddress
     /// Nil for a scheme without TLS.
     let tls: TLSMaterial?
+    /// What stands before the paths that are asked for there, such as `/tunnel`; empty for nothing.
+    var prefix = ""
 }
 
 /// A relay that is put together.
@@ -77,7 +79,8 @@ extension Section {
             self.findings.report("a listener with TLS needs a certificate", at: address.place, hint: hint)
         }
         return PortDraft(
-            key: key, suffix: suffix, scheme: scheme, listen: address.value.address, tls: scheme.isSecure ? tls : nil
+            key: key, suffix: suffix, scheme: scheme, listen: address.value.address, tls: scheme.isSecure ? tls : nil,
+            prefix: address.value.prefix
         )
     }
 }

@@ -63,12 +63,17 @@ extension ValueKind where Value == Bool {
 }
 
 extension ValueKind where Value == Int {
+    /// Decimal, or hexadecimal after `0x` as YAML has it.
     package static func int(in range: ClosedRange<Int>) -> Self {
         let isOpen = range.upperBound == .max
         let bounds = isOpen ? "of \(range.lowerBound) or more" : "from \(range.lowerBound) to \(range.upperBound)"
         return .scalar("a whole number \(bounds)") { text throws(Refusal) in
-            // `Int` also takes a plus sign, which nobody means here.
-            guard let number = Int(text), range.contains(number), !text.hasPrefix("+") else { throw Refusal() }
+            // `Int` also takes a plus sign, which nobody means here, and a minus sign behind the `0x`.
+            let isHexadecimal = text.hasPrefix("0x")
+            let digits = isHexadecimal ? text.dropFirst(2) : text[...]
+            guard let number = Int(digits, radix: isHexadecimal ? 16 : 10), range.contains(number),
+                digits.first != "+", !isHexadecimal || digits.first != "-"
+            else { throw Refusal() }
             return number
         }
     }

@@ -119,6 +119,7 @@ struct Carrier: Sendable {
     /// What one carrier may make us keep.
     static let mostHeld = 64 << 10
 
+    /// For which it counts; nil where addresses do not.
     let address: IPAddress?
     var phase = Phase.reading
     var input = ByteBuffer()

@@ -16,16 +16,15 @@ private enum Route {
     case create(Substring)
     case gather(Substring)
 
-    /// From a path with its query; nil for others.
-    init?(_ path: String) {
-        let halves = path.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        let pieces = (halves.first ?? "").split(separator: "/")
-        let query = halves.count > 1 ? halves[1].split(separator: "&") : []
-        switch (pieces.count, pieces.first, pieces.dropFirst().first, pieces.dropFirst(3).first) {
-        case (1, "health", _, _), (2, "jet", "health", _): self = .health
-        case (2, "jet", "association", _): self = .list(isDetailed: query.contains("detail=true"))
-        case (3, "jet", "association", _): self = .create(pieces[2])
-        case (3, "jet", "gather", _), (4, "jet", "association", "candidates"): self = .gather(pieces[2])
+    /// Nil for other paths.
+    init?(_ path: JET.Path) {
+        let named = path.named
+        let name = named.dropFirst(2).first ?? ""
+        switch (named.count, named.first, named.dropFirst().first, named.dropFirst(3).first) {
+        case _ where path.asksHealth: self = .health
+        case (2, "jet", "association", _): self = .list(isDetailed: path.query.contains("detail=true"))
+        case (3, "jet", "association", _): self = .create(name)
+        case (3, "jet", "gather", _), (4, "jet", "association", "candidates"): self = .gather(name)
         default: return nil
         }
     }
@@ -50,7 +49,7 @@ extension JET.RelayMachine {
     ///
     /// 401 without the token, where there is one; 404 for other paths, 405 for other methods.
     public mutating func call(_ call: JET.Call, now: NIODeadline) -> JET.Answer {
-        let route = Route(call.path)
+        let route = Route(JET.Path(call.path))
         if case .health? = route, call.method == "GET" { return self.health }
         guard self.isAuthorized(call) else { return .text(401, "A token is required.") }
         guard let route else { return .text(404, "No such path.") }

@@ -13,7 +13,7 @@ extension JET.RelayMachine {
     /// A carrier asks to become a WebSocket. This stands for ``arrive(_:from:now:)``, and may also follow it; it is asked
     /// before the 101 is written, and ``upgraded(_:)`` follows when that is out.
     ///
-    /// | path, in any case | answers |
+    /// | path, in any case and with any query | answers |
     /// |---|---|
     /// | `/jet/accept/A/C` | 403 if nobody may wait there, 503 if too many wait |
     /// | `/jet/connect/A/C` | 400 if nobody waits there |
@@ -35,9 +35,13 @@ extension JET.RelayMachine {
         }
     }
 
-    /// The 101 is out: the carrier is bytes from here on.
+    /// The 101 is out: the carrier is bytes from here on. One that took too long for that is closed.
     public mutating func upgraded(_ carrier: CarrierID) {
-        guard case .granted(let kind)? = self.carriers[carrier]?.phase else { return }
+        guard let phase = self.carriers[carrier]?.phase else {
+            self.actions.append(.close(carrier, .timedOut(phase: "handshake")))
+            return
+        }
+        guard case .granted(let kind) = phase else { return }
         self.move(carrier, to: .upgraded(kind))
         self.enqueue(carrier)
     }
@@ -110,14 +114,13 @@ private struct Names {
 
 extension JET.RelayMachine {
     /// - Returns: no names where they are malformed.
-    private func target(of path: String) throws(Refusal) -> (kind: JET.Request.Kind, names: Names?) {
-        let pieces = path[...].utf8.split(separator: UInt8(ascii: "/"), maxSplits: 5, omittingEmptySubsequences: false)
-        guard pieces.count >= 3, pieces[0].isEmpty, pieces[1].equalsIgnoringCase("jet"),
-            let kind = JET.Request.Kind.allCases.first(where: { pieces[2].equalsIgnoringCase($0.rawValue) })
-        else { throw .unknown }
-        let decoding = self.configuration.decoding
-        guard pieces.count == 5 || pieces.count > 5 && decoding == .lenient,
-            let association = UUID(jet: pieces[3], decoding), let candidate = UUID(jet: pieces[4], decoding)
+    private func target(of text: String) throws(Refusal) -> (kind: JET.Request.Kind, names: Names?) {
+        let path = JET.Path(text)
+        guard let kind = path.kind else { throw .unknown }
+        let (decoding, names) = (self.configuration.decoding, path.segments.dropFirst(2))
+        guard names.count == 2 || names.count > 2 && decoding == .lenient,
+            let first = names.first, let second = names.dropFirst().first,
+            let association = UUID(jet: first.utf8, decoding), let candidate = UUID(jet: second.utf8, decoding)
         else { return (kind, nil) }
         return (kind, Names(association: association, candidate: candidate))
     }

@@ -67,7 +67,7 @@ extension JET {
 
         public mutating func arrive(_ carrier: CarrierID, from address: IPAddress?, now: NIODeadline) {
             guard self.carriers[carrier] == nil else { return }
-            self.carriers[carrier] = Carrier(address: address)
+            self.carriers[carrier] = Carrier(address: address?.counted)
             self.handshakes.append(carrier, due: now + self.configuration.handshake)
         }
 

@@ -4,6 +4,7 @@ import Foundation
 import NIOCore
 import WarrenCore
 import WarrenJET
+import WarrenRuntime
 
 /// What an entry says of the place where two peers meet: version, association, candidate.
 struct AssociationKeys: Sendable {
@@ -11,9 +12,13 @@ struct AssociationKeys: Sendable {
     /// Nil where the relay names it (accepting in version 1), or a file does.
     let association: UUID?
     let candidate: UUID?
+    /// How often a WebSocket is kept alive.
+    let ping: TimeAmount
 
     func naming(_ association: UUID) -> AssociationKeys {
-        AssociationKeys(version: self.version, association: association, candidate: self.candidate)
+        AssociationKeys(
+            version: self.version, association: association, candidate: self.candidate, ping: self.ping
+        )
     }
 
     /// What the machine of a client needs to speak over a carrier.
@@ -41,6 +46,7 @@ extension Section {
         let association = self.optional("association", .uuid)
         let candidate = self.optional("candidate", .uuid)
         let version = self.value("version", .int(in: 1...2), default: self.contains("candidate") ? 2 : 1)
+        let ping = self.ping()
         let before = self.findings.count
         if isElsewhere && self.contains("association") {
             self.report("the association is given twice", at: "association", hint: "keep it or associationFile")
@@ -62,7 +68,18 @@ extension Section {
         guard self.findings.count == before, self.contains("association") == (association != nil),
             self.contains("candidate") == (candidate != nil)
         else { return nil }
-        return AssociationKeys(version: UInt32(version), association: association, candidate: candidate)
+        return AssociationKeys(
+            version: UInt32(version), association: association, candidate: candidate, ping: ping
+        )
+    }
+
+    /// How often a WebSocket is kept alive.
+    func ping() -> TimeAmount {
+        let ping = self.value("ping", .duration, default: WebSocketClient.usualPing)
+        if ping < TimeAmount.seconds(1) || ping > TimeAmount.hours(1) {
+            self.report("a ping is due every second at most, and every hour at least", at: "ping", hint: "write 15s")
+        }
+        return ping
     }
 }
 

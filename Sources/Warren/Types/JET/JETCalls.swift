@@ -9,22 +9,28 @@ import WarrenRuntime
 /// The side entrance of a JET relay: calls, and carriers that come as WebSockets.
 final class JETCalls: HTTPService {
     private let place: MeetingPlace<JET.RelayMachine>
+    private let prefix: String
     private let takesCalls: Bool
 
-    /// - Parameter takesCalls: false where another port takes them; whether the relay is alive is told everywhere.
-    init(_ place: MeetingPlace<JET.RelayMachine>, takesCalls: Bool) {
+    /// - Parameters:
+    ///   - prefix: what stands before every path here, such as `/tunnel`.
+    ///   - takesCalls: false where another port takes them; whether the relay is alive is told everywhere.
+    init(_ place: MeetingPlace<JET.RelayMachine>, below prefix: String, takesCalls: Bool) {
         self.place = place
+        self.prefix = prefix
         self.takesCalls = takesCalls
     }
 
     func answer(_ request: HTTPServiceRequest) -> HTTPServiceAnswer {
-        let path = request.uri.lowercased()
-        if JET.Request.Kind.allCases.contains(where: { path.hasPrefix("/jet/\($0.rawValue)/") }) {
-            return .upgradeRequired
+        let whole = JET.Path(request.uri)
+        // Whoever looks after proxies asks the relay itself, without the prefix.
+        guard let path = whole.below(self.prefix) ?? (whole.asksHealth ? whole : nil) else {
+            return HTTPServiceAnswer(.notFound)
         }
-        guard self.takesCalls || path.hasSuffix("/health") else { return HTTPServiceAnswer(.notFound) }
+        guard path.kind == nil else { return .upgradeRequired }
+        guard self.takesCalls || path.asksHealth else { return HTTPServiceAnswer(.notFound) }
         let call = JET.Call(
-            method: request.method.rawValue, path: request.uri, authorization: request.authorization,
+            method: request.method.rawValue, path: path.text, authorization: request.authorization,
             isLocal: request.peer != nil && self.address(of: request) == nil
         )
         let answer = self.place.tell { machine, now in machine.call(call, now: now) }
@@ -35,10 +41,11 @@ final class JETCalls: HTTPService {
     }
 
     func mayUpgrade(_ request: HTTPServiceRequest) -> UpgradeVerdict<CarrierID> {
+        guard let path = JET.Path(request.uri).below(self.prefix) else { return .refused(.notFound) }
         let id = self.place.expect()
         let address = self.address(of: request)
         let refusal = self.place.tell { machine, now in
-            machine.upgrade(id, path: request.uri, from: address, now: now)
+            machine.upgrade(id, path: path.text, from: address, now: now)
         }
         return refusal.map { .refused(HTTPResponseStatus(statusCode: $0)) } ?? .granted(id)
     }

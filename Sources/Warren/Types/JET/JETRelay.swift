@@ -16,6 +16,7 @@ extension RelayType {
         let relay = section.jetRelay(limits)
         let settings = section.tls(for: .server)
         let tls = settings.flatMap { TLSMaterial($0, section.findings) }
+        let ping = section.ping()
         let listen = section.portsToListen("listen", tls: tls, hasTLS: settings != nil)
         let api = section.optional("api", .located(.carrierToListen)).map { address in
             let scheme = address.value.scheme(hasTLS: false)
@@ -24,7 +25,7 @@ extension RelayType {
         guard let relay, let listen, (settings == nil) == (tls == nil) else { return nil }
         let ports = listen + [api].compactMap { $0 }
         return RelayDraft(ports: ports) { around in
-            JETService(relay, ports: listen.map(\.scheme), hasCallPort: api != nil, around).built
+            JETService(relay, ports: listen, callPort: api, ping: ping, around).built
         }
     }
 }

@@ -10,34 +10,45 @@ import WarrenRuntime
 final class JETService: @unchecked Sendable {
     // Sendable: the constants are, and `bound` is touched on the meeting place's loop only.
     private let place: MeetingPlace<JET.RelayMachine>
-    private let schemes: [CarrierScheme]
-    private let hasCallPort: Bool
+    private let ports: [PortDraft]
+    private let callPort: PortDraft?
     private let instance: String
-    private let patience: TimeAmount
+    private let limits: HTTPServiceLimits
     /// Where the ports listen, as far as that is known.
     private var bound: [Int: UInt16] = [:]
 
     /// - Parameters:
     ///   - ports: those where peers meet, in order.
-    ///   - hasCallPort: one more port follows, and it alone takes calls.
-    init(_ relay: JET.RelayConfiguration, ports: [CarrierScheme], hasCallPort: Bool, _ around: Surroundings) {
+    ///   - callPort: one more, and it alone takes calls.
+    ///   - ping: how often WebSockets are kept alive.
+    init(
+        _ relay: JET.RelayConfiguration, ports: [PortDraft], callPort: PortDraft?, ping: TimeAmount,
+        _ around: Surroundings
+    ) {
         self.place = MeetingPlace(
             JET.RelayMachine(relay), name: around.name, protocol: JET.name, loops: around.loops,
             reporter: around.reporter
         )
-        self.schemes = ports
-        self.hasCallPort = hasCallPort
+        self.ports = ports
+        self.callPort = callPort
         self.instance = relay.instance
-        self.patience = relay.handshake
+        var limits = HTTPServiceLimits()
+        limits.patience = relay.handshake
+        limits.keepAlive = ping
+        self.limits = limits
     }
 
     var built: BuiltRelay {
-        let calls = self.hasCallPort ? [BuiltRelay.Port(install: self.serveCalls)] : []
+        let calls = self.callPort.map { port in
+            BuiltRelay.Port { leg, loop in try self.serve(leg, on: loop, below: port.prefix, takesCalls: true) }
+        }
         return BuiltRelay(
             part: self.place, home: self.place.loop,
-            ports: self.schemes.indices.map { index in
-                BuiltRelay.Port(onBound: { self.isBound(index, at: $0) }, install: self.meet)
-            } + calls
+            ports: self.ports.enumerated().map { index, port in
+                BuiltRelay.Port(onBound: { self.isBound(index, at: $0) }) { leg, loop in
+                    self.meet(leg, on: loop, below: port.prefix)
+                }
+            } + [calls].compactMap { $0 }
         )
     }
 
@@ -46,39 +57,36 @@ final class JETService: @unchecked Sendable {
         let port = UInt16(address.port ?? 0)
         self.place.loop.execute {
             self.bound[index] = port
-            let endpoints = self.schemes.indices.compactMap { self.endpoint($0) }
+            let endpoints = self.ports.indices.compactMap { self.endpoint($0) }
             self.place.tell { machine, _ in machine.listens(at: endpoints) }
         }
     }
 
     private func endpoint(_ index: Int) -> JET.Endpoint? {
-        let scheme = JET.Endpoint.Scheme(rawValue: self.schemes[index].rawValue)
+        let draft = self.ports[index]
+        let scheme = JET.Endpoint.Scheme(rawValue: draft.scheme.rawValue)
         guard let port = self.bound[index], let scheme else { return nil }
-        return JET.Endpoint(scheme: scheme, host: self.instance, port: port)
+        return JET.Endpoint(scheme: scheme, host: self.instance, port: port, prefix: draft.prefix)
     }
 
     /// A connection that opens with a packet is a carrier, one that speaks HTTP asks for a WebSocket or calls.
-    private func meet(_ leg: any Leg, on loop: SocketLoop) {
+    private func meet(_ leg: any Leg, on loop: SocketLoop, below prefix: String) {
         let peer = leg.peer
+        let takesCalls = self.callPort == nil
         let candidates = [
             Detector.Candidate(detect: JET.detect) { self.place.arrive($0) },
             Detector.Candidate(detect: HTTPFront.detect) { leg in
-                try self.serve(leg, on: loop, takesCalls: !self.hasCallPort)
+                try self.serve(leg, on: loop, below: prefix, takesCalls: takesCalls)
             },
         ]
         let detector = Detector(leg, candidates) { [place] head in
             place.stranger(peer, saying: head.readableBytes == 0 ? "nothing" : "neither JET nor HTTP")
         }
-        detector.start(patience: self.patience, on: loop)
+        detector.start(patience: self.limits.patience, on: loop)
     }
 
-    private func serveCalls(_ leg: any Leg, on loop: SocketLoop) throws {
-        try self.serve(leg, on: loop, takesCalls: true)
-    }
-
-    private func serve(_ leg: any Leg, on loop: SocketLoop, takesCalls: Bool) throws {
-        var limits = HTTPServiceLimits()
-        limits.patience = self.patience
-        try JETCalls(self.place, takesCalls: takesCalls).install(on: leg, loop: loop, limits: limits)
+    private func serve(_ leg: any Leg, on loop: SocketLoop, below prefix: String, takesCalls: Bool) throws {
+        let calls = JETCalls(self.place, below: prefix, takesCalls: takesCalls)
+        try calls.install(on: leg, loop: loop, limits: self.limits)
     }
 }
