@@ -37,6 +37,8 @@ final class CarrierAttempt: OpenAttempt {
     private var wasToldNo = false
     private var wasRefused = false
     private var looking: LoopTimer?
+    /// Where the next ticket stands is being read.
+    private var isLooking = false
 
     init(
         _ request: StreamRequest, _ route: CarrierOutbound.Route, of outbound: CarrierOutbound, on loop: SocketLoop,
@@ -54,7 +56,7 @@ final class CarrierAttempt: OpenAttempt {
 
     func start() {
         guard let carrier = self.carriers.first else {
-            if self.looking == nil { self.finish(.failure(self.why)) }
+            if self.looking == nil, !self.isLooking { self.finish(.failure(self.why)) }
             return
         }
         var isAnswered = false
@@ -91,7 +93,9 @@ final class CarrierAttempt: OpenAttempt {
         }
         self.isElsewhere = elsewhere != nil
         if let elsewhere { self.carriers.insert(elsewhere, at: self.carriers.startIndex) }
-        if self.wasRefused, self.route.ticket != nil, self.looking == nil { self.lookLater() }
+        if self.wasRefused, self.route.ticket != nil, self.looking == nil, !self.isLooking {
+            self.lookLater()
+        }
         self.start()
     }
 
@@ -134,7 +138,16 @@ extension CarrierAttempt {
     private func look() {
         self.looking = nil
         guard self.answer != nil else { return }
-        if let route = try? self.outbound.route(), route.ticket != self.route.ticket {
+        self.isLooking = true
+        self.outbound.find(self.loop) { found in
+            self.isLooking = false
+            self.found(try? found.get())
+        }
+    }
+
+    private func found(_ route: CarrierOutbound.Route?) {
+        guard self.answer != nil else { return }
+        if let route, route.ticket != self.route.ticket {
             self.dropRound()
             self.route = route
             self.carriers = route.carriers[...]

@@ -24,40 +24,77 @@ package struct CarrierOutbound: Outbound {
         }
     }
 
+    /// Finds a route: answers on the loop, once, possibly before it returns.
+    package typealias Finding =
+        @Sendable (SocketLoop, _ answer: @escaping (Result<Route, StreamFault>) -> Void) -> Void
+
     package let name: String
     package var home: SocketLoop? { nil }
     private let reporter: Reporter
-    private let makeRoute: @Sendable () throws(StreamFault) -> Route
+    private let finding: Finding
     let silent = SilentCarriers()
 
+    package init(name: String, reporter: Reporter, finding find: @escaping Finding) {
+        self.name = name
+        self.reporter = reporter
+        self.finding = find
+    }
+
+    /// - Parameter route: what never has to wait for anything.
     package init(
         name: String, reporter: Reporter, route: @escaping @Sendable () throws(StreamFault) -> Route
     ) {
-        self.name = name
-        self.reporter = reporter
-        self.makeRoute = route
+        self.init(
+            name: name, reporter: reporter,
+            finding: { _, answer in
+                do throws(StreamFault) {
+                    answer(.success(try route()))
+                } catch {
+                    answer(.failure(error))
+                }
+            })
     }
 
     /// The next route. Carriers that could not be had the last time come last.
-    func route() throws(StreamFault) -> Route {
-        var route = try self.makeRoute()
-        route.carriers = self.silent.last(in: route.carriers)
-        return route
+    func find(_ loop: SocketLoop, _ answer: @escaping (Result<Route, StreamFault>) -> Void) {
+        self.finding(loop) { found in
+            answer(
+                found.map { route in
+                    var route = route
+                    route.carriers = self.silent.last(in: route.carriers)
+                    return route
+                })
+        }
     }
 
     package func open(
         _ request: StreamRequest, trusted: Bool, on loop: SocketLoop,
         answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
-        do throws(StreamFault) {
-            let attempt = CarrierAttempt(
-                request, try self.route(), of: self, on: loop, reporter: self.reporter, answer: answer
-            )
-            attempt.start()
-            return attempt
-        } catch {
-            answer(.failure(error))
-            return NoAttempt()
+        let routed = RoutedAttempt()
+        self.find(loop) { found in
+            guard !routed.isCancelled else { return }
+            switch found {
+            case .success(let route):
+                let attempt = CarrierAttempt(
+                    request, route, of: self, on: loop, reporter: self.reporter, answer: answer
+                )
+                routed.attempt = attempt
+                attempt.start()
+            case .failure(let fault): answer(.failure(fault))
+            }
         }
+        return routed
+    }
+}
+
+/// The route first, then what is tried along it.
+private final class RoutedAttempt: OpenAttempt {
+    var attempt: CarrierAttempt?
+    private(set) var isCancelled = false
+
+    func cancel() {
+        self.isCancelled = true
+        self.attempt?.cancel()
     }
 }

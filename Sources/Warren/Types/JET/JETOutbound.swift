@@ -17,11 +17,33 @@ extension OutboundType {
         guard !carriers.isEmpty, let id else { return nil }
         return .made(
             MadeDraft(carriers: carriers) { around in
-                CarrierOutbound(name: around.name, reporter: around.reporter) { () throws(StreamFault) in
-                    try JETRoute(id, carriers, file, around).route()
-                }
+                guard let reader = file.map({ AnnounceReader($0) }) else { return id.outbound(carriers, around) }
+                return CarrierOutbound(
+                    name: around.name, reporter: around.reporter,
+                    finding: { loop, answer in
+                        reader.read(on: loop) { announced in
+                            guard let announced else {
+                                around.reporter.note("\(around.name): there is no association in \(reader.file.path)")
+                                return answer(.failure(.unreachable))
+                            }
+                            answer(.success(JETRoute(id, carriers, announced, around).route()))
+                        }
+                    })
             }
         )
+    }
+}
+
+extension AssociationKeys {
+    /// To the one who waits under the association that was given.
+    fileprivate func outbound(_ carriers: [CarrierDraft], _ around: Surroundings) -> any WarrenRuntime.Outbound {
+        let route = JETRoute(self, carriers, nil, around).route()
+        let outbound = CarrierOutbound(name: around.name, reporter: around.reporter) { route }
+        // In version 2 somebody else may wait under the same name later.
+        guard self.version == JET.Version.one, let association else { return outbound }
+        let name = association.uuidString.lowercased()
+        let sentence = "the association \(name) is good for one stream, which it has had; ask for another one"
+        return SingleUseOutbound(outbound, reporter: around.reporter, whenUsed: sentence)
     }
 }
 
@@ -33,25 +55,21 @@ private struct JETRoute {
     /// An association that a file names is good for one stream.
     let ticket: String?
 
-    /// - Throws: `unreachable` if the file with the association is not there or holds none.
     init(
-        _ id: AssociationKeys, _ carriers: [CarrierDraft], _ file: AnnounceFile?, _ around: Surroundings
-    ) throws(StreamFault) {
+        _ id: AssociationKeys, _ carriers: [CarrierDraft], _ announced: AnnounceFile.Announcement?,
+        _ around: Surroundings
+    ) {
         self.around = around
-        guard let file else {
+        guard let announced else {
             self.id = id
             self.carriers = carriers
             self.ticket = nil
             return
         }
-        guard let announced = file.read() else {
-            around.reporter.note("\(around.name): there is no association in \(file.path)")
-            throw .unreachable
-        }
         self.id = id.naming(announced.association)
         self.ticket = announced.association.uuidString
         // The one that was announced as its holder may have a name that means nothing here, so it is asked last.
-        let holder = announced.instance.map { carriers[0].moved(to: $0) }
+        let holder = announced.instance.flatMap { instance in carriers.first?.moved(to: instance) }
         self.carriers =
             carriers
             + [holder].compactMap { $0 }.filter { holder in
@@ -62,16 +80,17 @@ private struct JETRoute {
     func route() -> CarrierOutbound.Route {
         let carriers = self.carriers.map { self.carrier($0, isTrusted: true) }
         return CarrierOutbound.Route(carriers: carriers, ticket: self.ticket) { host in
-            let port = self.carriers[0].target.port
-            guard let target = try? Target(parsing: host, defaultPort: port) else { return nil }
-            return self.carrier(self.carriers[0].moved(to: target), isTrusted: false)
+            guard let first = self.carriers.first,
+                let target = try? Target(parsing: host, defaultPort: first.target.port)
+            else { return nil }
+            return self.carrier(first.moved(to: target), isTrusted: false)
         }
     }
 
     private func carrier(_ draft: CarrierDraft, isTrusted: Bool) -> SessionCarrier {
         let (id, around) = (self.id, self.around)
         let dialer = draft.dialer(
-            around.dialer, webSocket: id.webSocketPath(.connect, over: draft), isTrusted: isTrusted
+            around.dialer, webSocket: id.webSocketPath(.connect, over: draft), ping: id.ping, isTrusted: isTrusted
         )
         return SessionCarrier(dialer) { leg, owner, loop in
             let machine = JET.ConnectMachine(id.client(for: draft, around.limits))

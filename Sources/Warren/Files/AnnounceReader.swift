@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Dispatch
+import NIOCore
+import Synchronization
+import WarrenCore
+import WarrenRuntime
+
+/// Reads an ``AnnounceFile`` on a queue of its own, for whoever asks on an event loop. A disk that does not answer holds up
+/// one thread, and nobody for longer than a while.
+final class AnnounceReader: Sendable {
+    private typealias Waiter = @Sendable (AnnounceFile.Announcement?) -> Void
+
+    private struct State {
+        /// Those for whom the next read is: one that is under way may have seen what was there before they asked.
+        var waiting: [Waiter] = []
+        var isBusy = false
+    }
+
+    /// How long a disk may take.
+    private static let patience = TimeAmount.seconds(2)
+    /// More wait for a disk that hangs than it will ever serve.
+    private static let mostWaiting = 1000
+
+    let file: AnnounceFile
+    private let queue = DispatchQueue(label: "warren.association")
+    private let state = Mutex(State())
+
+    init(_ file: AnnounceFile) { self.file = file }
+
+    /// - Parameter answer: called once on `loop`, with nil if there is no association, or the disk does not say.
+    func read(on loop: SocketLoop, answer: @escaping (AnnounceFile.Announcement?) -> Void) {
+        let answer = NIOLoopBound(Answer(answer), eventLoop: loop)
+        answer.value.timer = loop.timer(in: Self.patience) { answer.value.give(nil) }
+        let isFirst = self.state.withLock { state -> Bool? in
+            guard state.waiting.count < Self.mostWaiting else { return nil }
+            state.waiting.append { found in loop.execute { answer.value.give(found) } }
+            defer { state.isBusy = true }
+            return !state.isBusy
+        }
+        switch isFirst {
+        case true?: self.queue.async { self.run() }
+        case false?: break
+        case nil: answer.value.give(nil)
+        }
+    }
+
+    private func run() {
+        while let waiting = self.next() {
+            let found = self.file.read()
+            for waiter in waiting { waiter(found) }
+        }
+    }
+
+    private func next() -> [Waiter]? {
+        self.state.withLock { state in
+            guard !state.waiting.isEmpty else {
+                state.isBusy = false
+                return nil
+            }
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+    }
+
+    /// What is said once, whoever is first.
+    private final class Answer {
+        var timer: LoopTimer?
+        private var answer: ((AnnounceFile.Announcement?) -> Void)?
+
+        init(_ answer: @escaping (AnnounceFile.Announcement?) -> Void) { self.answer = answer }
+
+        func give(_ found: AnnounceFile.Announcement?) {
+            self.timer?.cancel()
+            self.timer = nil
+            let answer = self.answer
+            self.answer = nil
+            answer?(found)
+        }
+    }
+}
