@@ -85,12 +85,14 @@ public struct Daemon {
     /// Or until there is nothing more to do: where all there is are streams that come once.
     ///
     /// - Parameters:
+    ///   - endsWhenRefused: whether a relay that will not have us is the end, and no reason to ask again.
     ///   - onGrant: called with the association, and the relay that holds it if it says so, whenever a relay has given
     ///     one.
     ///   - onReady: called once, when every listener is bound and every carrier was tried.
     /// - Throws: ``DaemonFailure`` if something could not be started (nothing is left half-started then), or the one
     ///   stream could not be had.
     public func run(
+        endsWhenRefused: Bool = false,
         onGrant: @escaping @Sendable (_ association: String, _ instance: String?) -> Void = { _, _ in },
         onReady: @escaping @Sendable ([Listening]) -> Void
     ) async throws {
@@ -104,6 +106,7 @@ public struct Daemon {
         do { loops = try Loops.start() } catch { throw DaemonFailure(description: "\(error)") }
         let (done, tellDone) = AsyncStream<String?>.makeStream()
         var hooks = Hooks()
+        hooks.endsWhenRefused = endsWhenRefused
         hooks.onDone = { tellDone.yield($0) }
         hooks.onGrant = { grant in
             guard case .meeting(let association) = grant.destination else { return }

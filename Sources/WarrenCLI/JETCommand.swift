@@ -128,7 +128,7 @@ struct JETCommand: AsyncParsableCommand {
             throw Failure(code: .usage, sentence: "\(error)")
         }
         do {
-            try await daemon.run(onGrant: onGrant) { listeners in
+            try await daemon.run(endsWhenRefused: true, onGrant: onGrant) { listeners in
                 guard !listeners.isEmpty else { return }
                 Console.error((["ready"] + listeners.map { "\($0.name)=\($0.address)" }).joined(separator: " "))
             }

@@ -195,23 +195,6 @@ struct AcceptTests {
         #expect(machine.deadline == Self.start + .seconds(310))
     }
 
-    @Test("a target that cannot be had ends the wait", arguments: [true, false]) func targetLost(isReached: Bool) throws
-    {
-        var machine = try isReached ? Self.waiting() : Self.granted()
-        machine.reset(Self.id, .refused)
-        #expect(machine.drain(Self.start) == [.close(.carrierLost("the target: refused"))])
-        machine.reset(Self.id, .refused)
-        machine.accept(Self.id)
-        machine.receive(ByteBuffer(string: "x"))
-        #expect(machine.drain(Self.start + .hours(1)) == [] && machine.deadline == nil)
-    }
-
-    @Test func aTargetThatIsDoneEndsTheWaitInOrder() throws {
-        var machine = try Self.waiting()
-        machine.reset(Self.id, nil)
-        #expect(machine.drain(Self.start) == [.close(.finished)])
-    }
-
     @Test func ignoresOtherStreams() throws {
         var machine = try Self.granted()
         machine.accept(StreamID(1))

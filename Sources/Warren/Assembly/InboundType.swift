@@ -94,6 +94,8 @@ package struct Hooks: Sendable {
     /// Called with a sentence for the user if something went wrong, when the node has done all it was for; most never
     /// have.
     package var onDone: @Sendable (String?) -> Void = { _ in }
+    /// Whether a relay that will not have us is the end, and no reason to ask again.
+    package var endsWhenRefused = false
     /// Called with what a relay says of how an inbound is reached.
     package var onGrant: @Sendable (Grant) -> Void = { _ in }
     package init() {}

@@ -27,6 +27,8 @@ extension JET {
         public var handshake: TimeAmount
         /// Whether the carrier is a WebSocket whose upgrade was the request: no packet, no reply.
         public var isBare: Bool
+        /// Whether an accepter's target cannot be had a second time, as standard input and output cannot.
+        public var isTargetOnce = false
 
         public init(
             host: String, version: UInt32 = Version.one, association: UUID = .zero, candidate: UUID = .zero,

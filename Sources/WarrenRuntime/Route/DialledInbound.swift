@@ -36,6 +36,9 @@ package final class DialledInbound: NodePart, @unchecked Sendable {
         package var onGrant: @Sendable (Grant) -> Void = { _ in }
         /// Told once, on the loop, when there is no more to come.
         package var onDone: @Sendable () -> Void = {}
+        /// Told once, on the loop, in a sentence, that every carrier was to be had and no peer would have us. Without it,
+        /// they are asked again and again.
+        package var onRefused: (@Sendable (String) -> Void)?
 
         package init(carriers: [SessionCarrier], target: Destination? = nil, succession: Succession) {
             self.carriers = carriers
@@ -55,6 +58,16 @@ package final class DialledInbound: NodePart, @unchecked Sendable {
     /// Those whose end is being reported although they never ran.
     private var failing = 0
     private var waitsForEnd = false
+    /// What a peer answered since the carriers were last tried from the first one on.
+    private var refusal: String?
+    /// The last stream's target could not be had, or went.
+    private var hasLostTarget = false
+    private var granted = NIODeadline.uptimeNanoseconds(0)
+    private var targetLosses = Backoff()
+    private var random = SystemRandomNumberGenerator()
+
+    /// A wait of this length was one in which somebody could have come.
+    private static let steadyWait = TimeAmount.seconds(10)
 
     /// - Parameter loop: where the outbound of `sessions` lives, if it is bound to a loop.
     package init(_ plan: Plan, sessions: InboundSessions, on loop: SocketLoop, reporter: Reporter) {
@@ -65,10 +78,21 @@ package final class DialledInbound: NodePart, @unchecked Sendable {
     }
 
     private func makeKeeper() -> SessionKeeper {
-        SessionKeeper(
+        let keeper = SessionKeeper(
             .inbound(self.sessions.label.inbound), on: self.loop, carriers: self.plan.carriers,
             reporter: self.reporter, owner: self
         )
+        keeper.onAnswer = { [weak self] in self?.refusal = $0 }
+        keeper.whenLost = { [weak self] fault in if fault != .shutdown { self?.carriersFailed() } }
+        return keeper
+    }
+
+    /// All carriers have been tried.
+    private func carriersFailed() {
+        guard let refusal, let onRefused = self.plan.onRefused else { return }
+        self.refusal = nil
+        self.keeper.stop()
+        onRefused(refusal)
     }
 
     package func start() -> EventLoopFuture<Void> {
@@ -101,7 +125,15 @@ extension DialledInbound: SessionOwner {
         var request = request
         if let target = self.plan.target { request.destination = target }
         return self.sessions.open(request, on: loop) { result in
-            if case .success = result { self.running += 1 } else { self.failing += 1 }
+            switch result {
+            case .success:
+                self.running += 1
+                self.hasLostTarget = false
+            case .failure(let fault):
+                self.failing += 1
+                self.hasLostTarget = true
+                self.targetFailed(request.destination, fault)
+            }
             answer(result)
         }
     }
@@ -113,10 +145,18 @@ extension DialledInbound: SessionOwner {
             return
         }
         self.running -= 1
+        let isOurs = report.fault == nil || report.fault == .sessionLost || report.fault == .shutdown
+        self.hasLostTarget = !isOurs && report.bytesIn == 0
         guard self.waitsForEnd else { return }
         self.waitsForEnd = false
         if case .never = self.plan.succession, report.wasOfUse { return self.finish() }
         self.keeper.next()
+    }
+
+    /// Where a peer chooses the targets, it may choose bad ones as often as it likes.
+    private func targetFailed(_ target: Destination, _ fault: StreamFault) {
+        guard self.plan.target != nil, self.plan.succession.mostStreams != nil, fault != .shutdown else { return }
+        self.reporter.warn("\(self.sessions.label.inbound): the target \(target) cannot be reached: \(fault.rawValue)")
     }
 
     private func finish() {
@@ -133,26 +173,50 @@ extension DialledInbound: SessionOwner {
 
     package func sessionGranted(_ session: any Session, _ grant: Grant) {
         self.keeper.isUp(session)
+        self.granted = self.loop.now
+        self.hasLostTarget = false
+        self.refusal = nil
         self.reporter.granted(inbound: self.sessions.label.inbound, peer: session.peer, grant)
         self.plan.onGrant(grant)
     }
 
     package func sessionEnded(_ session: any Session, _ reason: CloseReason) {
         guard let most = self.plan.succession.mostStreams, case .up = self.keeper.condition else {
+            if reason.isAnswer { self.refusal = "\(reason)" }
             return self.keeper.ended(reason)
         }
         switch reason {
         // Nobody came in the time that the peer gives: nothing is wrong.
         case .timedOut: self.keeper.next()
+        case .finished where !session.isReady && self.running == 0 && self.hasLostTarget: self.waitAgain()
+        case .carrierLost where !session.isReady && self.hasLostTarget:
+            self.reporter.note("\(self.sessions.label.inbound): the wait is over: \(reason)")
+            self.waitAgain()
         case .finished: self.handedOver(most: session.isReady ? most : 1)
         case .denied, .rejected, .redirected, .violation, .carrierLost, .cutOff, .shutdown: self.keeper.ended(reason)
         }
+    }
+
+    /// The wait was for nothing, because its target went before anybody came: more of the same must not be a flood.
+    private func waitAgain() {
+        if self.loop.now - self.granted >= Self.steadyWait { self.targetLosses.succeeded() }
+        self.keeper.next(after: self.targetLosses.failed(random: &self.random))
     }
 
     /// - Parameter most: streams at a time; one where nothing tells whether anybody has come, as more of the same could
     ///   go on for ever. None may be running: a stream that ended before the session did is nothing to wait for.
     private func handedOver(most: Int) {
         if self.running < most { self.keeper.next() } else { self.waitsForEnd = true }
+    }
+}
+
+extension CloseReason {
+    /// Whether a peer that was reached did not want us, or was no peer of ours.
+    fileprivate var isAnswer: Bool {
+        switch self {
+        case .denied, .rejected, .redirected, .violation: true
+        case .finished, .timedOut, .carrierLost, .shutdown: false
+        }
     }
 }
 

@@ -58,6 +58,8 @@ final class SessionKeeper {
     var whenTried: (() -> Void)?
     /// Called when a session could not be had, or was lost.
     var whenLost: ((StreamFault) -> Void)?
+    /// Called with a sentence when a carrier was to be had, and what stands there refused it.
+    var onAnswer: ((String) -> Void)?
 
     /// - Parameters:
     ///   - carriers: tried in order; not empty.
@@ -112,10 +114,10 @@ final class SessionKeeper {
         self.rest(for: Backoff.shortest - (.now() - self.lastTry))
     }
 
-    /// The session did all it was for: makes the next one.
-    func next() {
+    /// The session did all it was for: makes the next one, after a pause at least.
+    func next(after pause: TimeAmount = .zero) {
         switch self.state {
-        case .loggingIn, .up: self.rest(for: Self.shortestTurn - (.now() - self.lastTry))
+        case .loggingIn, .up: self.rest(for: max(pause, Self.shortestTurn - (.now() - self.lastTry)))
         case .idle, .dialing, .resting, .stopped: break
         }
     }
@@ -193,6 +195,7 @@ extension SessionKeeper {
             }
         case .failure(let failure):
             if !failure.fault.isSilence { self.wasAnswered = true }
+            if failure.isAnswer { self.onAnswer?(failure.description) }
             self.tryNext(failure.description)
         }
     }

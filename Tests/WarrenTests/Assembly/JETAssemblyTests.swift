@@ -20,7 +20,7 @@ import WarrenCore
             relays:
               - name: meet
                 type: jet
-                listen: ["127.0.0.1:8080", "ws://127.0.0.1:8081", "tls://127.0.0.1:8082", "wss://127.0.0.1:8083"]
+                listen: ["127.0.0.1:8080", "ws://127.0.0.1:8081/tunnel/", "tls://127.0.0.1:8082", "wss://127.0.0.1:8083"]
                 tls: { cert: cert.pem, key: key.pem }
                 api: 127.0.0.1:10256
                 tokenFile: token
@@ -29,12 +29,13 @@ import WarrenCore
                 version: [1, 2]
                 dialect: jet-proto
                 strict: true
-                mask: 115
+                mask: 0x73
+                ping: 20s
                 maxPending: 100
                 maxPendingPerAddress: 10
             inbounds:
               - { name: a, type: jet, relay: localhost, target: "127.0.0.1:22", repeat: true, announce: at }
-              - { name: b, type: jet, relay: ["localhost:1", "wss://localhost"], to: c, association: \(Self.id), candidate: \(Self.id) }
+              - { name: b, type: jet, relay: ["localhost:1", "wss://localhost/tunnel?key=x"], ping: 10s, to: c, association: \(Self.id), candidate: \(Self.id) }
               - { name: d, type: forward, listen: "127.0.0.1:0", to: c }
               - { name: e, type: mixed, listen: "127.0.0.1:0", to: f }
             outbounds:
@@ -66,9 +67,19 @@ import WarrenCore
             ("outbounds: [{ type: jet, relay: \"r:1\", association: \(Self.id), associationFile: f }]", "given twice"),
             ("outbounds: [{ type: jet, relay: \"quic://r:1\", association: \(Self.id) }]", "unknown scheme"),
             (
-                "outbounds: [{ type: jet, relay: \"wss://r/path\", association: \(Self.id), candidate: \(Self.id) }]",
-                "has a path"
+                "outbounds: [{ type: jet, relay: \"tls://r/path\", association: \(Self.id), candidate: \(Self.id) }]",
+                "only ws and wss have a path"
             ),
+            (
+                "outbounds: [{ type: jet, relay: \"ws://r/a b\", association: \(Self.id), candidate: \(Self.id) }]",
+                "has a path that cannot be asked for"
+            ),
+            ("relays: [{ type: jet, listen: \"ws://:1/x?y\" }]", "has a query"),
+            ("relays: [{ type: jet, listen: \"tcp://:1/x\" }]", "only ws and wss have a path"),
+            ("relays: [{ type: jet, listen: \":1\", mask: 0x100 }]", "expected a whole number from 0 to 255"),
+            ("relays: [{ type: jet, listen: \":1\", mask: 0x }]", "expected a whole number from 0 to 255"),
+            ("relays: [{ type: jet, listen: \":1\", mask: 0x-1 }]", "expected a whole number from 0 to 255"),
+            ("relays: [{ type: jet, listen: \":1\", ping: 2h }]", "a ping is due every second at most"),
             ("relays: [{ type: jet }]", "the key \"listen\" is missing"),
             ("relays: [{ type: jet, listen: \"tls://:1\" }]", "a listener with TLS needs a certificate"),
             ("relays: [{ type: jet, listen: \":1\", api: \"tls://:2\" }]", "a listener with TLS needs a certificate"),
@@ -123,5 +134,42 @@ import WarrenCore
         #expect(file.read() == nil)
         let nowhere = AnnounceFile(path: "\(folder.path)/none/at")
         #expect(nowhere.write(Grant(.meeting(Self.id)), fallback: dialled)?.contains("cannot write") == true)
+    }
+
+    @Test func anAnnouncementIsWrittenBehindALink() throws {
+        let folder = try TemporaryFolder()
+        folder.write("real", "old")
+        try FileManager.default.createSymbolicLink(atPath: "\(folder.path)/link", withDestinationPath: "real")
+        let dialled = Target(host: Host("192.0.2.1"), port: 8080)
+        #expect(AnnounceFile(path: "\(folder.path)/link").write(Grant(.meeting(Self.id)), fallback: dialled) == nil)
+        #expect(AnnounceFile(path: "\(folder.path)/real").read() != nil)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["link", "real"])
+    }
+
+    @Test("a file that cannot be written is told of once, and written as soon as it can be") func retries() async throws
+    {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/later/at"
+        let (lines, told) = AsyncStream.makeStream(of: String.self)
+        let writer = AnnounceWriter(
+            AnnounceFile(path: path), warn: { told.yield("warning: \($0)") }, note: { told.yield("note: \($0)") })
+        let dialled = Target(host: Host("192.0.2.1"), port: 8080)
+        writer.announce(Grant(.meeting(Self.id)), fallback: dialled)
+        var next = lines.makeAsyncIterator()
+        let first = await next.next()
+        #expect(first == "warning: cannot write \(path): its folder is not there; create it")
+        try FileManager.default.createDirectory(atPath: "\(folder.path)/later", withIntermediateDirectories: true)
+        #expect(await next.next() == "note: \(path) is written again")
+        #expect(AnnounceFile(path: path).read()?.association == UUID(uuidString: Self.id))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/later") == ["at"])
+    }
+
+    @Test("something else under the name is left alone") func announcesNotOverAFolder() throws {
+        let folder = try TemporaryFolder()
+        try FileManager.default.createDirectory(atPath: "\(folder.path)/at", withIntermediateDirectories: true)
+        let dialled = Target(host: Host("192.0.2.1"), port: 8080)
+        let problem = AnnounceFile(path: "\(folder.path)/at").write(Grant(.meeting(Self.id)), fallback: dialled)
+        #expect(problem?.contains("something else has that name") == true)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["at"])
     }
 }

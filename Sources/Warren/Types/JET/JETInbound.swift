@@ -17,25 +17,34 @@ extension InboundType {
         let needsTarget = !section.contains("target")
         return .part(
             PartDraft(carriers: carriers, isTrusted: true, needsTarget: needsTarget) { around, sessions in
+                let isTargetOnce = sessions.outbound is StdioOutbound
                 let ways = carriers.map { carrier in
-                    let dialer = carrier.dialer(around.dialer, webSocket: id.webSocketPath(.accept, over: carrier))
+                    let path = id.webSocketPath(.accept, over: carrier)
+                    let dialer = carrier.dialer(around.dialer, webSocket: path, ping: id.ping)
                     return SessionCarrier(dialer) { leg, owner, loop in
-                        let machine = JET.AcceptMachine(id.client(for: carrier, limits))
-                        around.loops.site(on: loop).start(machine, on: leg, owner: owner)
+                        var client = id.client(for: carrier, limits)
+                        client.isTargetOnce = isTargetOnce
+                        around.loops.site(on: loop).start(JET.AcceptMachine(client), on: leg, owner: owner)
                     }
                 }
                 var plan = DialledInbound.Plan(
                     carriers: ways, target: target.map { .tcp($0.host, port: $0.port) },
                     succession: goesOn ? .always(most: limits.streamsPerSession) : .never
                 )
+                let (name, reporter) = (around.name, around.reporter)
+                let writer = file.map { file in
+                    AnnounceWriter(
+                        file, warn: { reporter.warn("\(name): \($0)") }, note: { reporter.note("\(name): \($0)") })
+                }
                 plan.onGrant = { grant in
-                    if let problem = file?.write(grant, fallback: carriers[0].target) {
-                        around.reporter.warn("\(around.name): \(problem)")
-                    }
+                    if let relay = carriers.first { writer?.announce(grant, fallback: relay.target) }
                     around.hooks.onGrant(grant)
                 }
                 // Standard output says itself when it has had everything, which is later.
-                if !goesOn, !(sessions.outbound is StdioOutbound) { plan.onDone = { around.hooks.onDone(nil) } }
+                if !goesOn, !isTargetOnce { plan.onDone = { around.hooks.onDone(nil) } }
+                if !goesOn, around.hooks.endsWhenRefused {
+                    plan.onRefused = { around.hooks.onDone("nobody can be met at the relay: \($0)") }
+                }
                 let loop = sessions.outbound.home ?? around.loops.next()
                 return DialledInbound(plan, sessions: sessions, on: loop, reporter: around.reporter)
             }
