@@ -23,7 +23,9 @@ extension OutboundType {
     static let stdio = OutboundType("stdio", authority: nil, exposure: nil, knowsTarget: true) { _, _ in
         .made(
             MadeDraft { around in
-                StdioOutbound(name: around.name) { around.hooks.onDone(nil) }
+                StdioOutbound(name: around.name) { isWhole in
+                    around.hooks.onDone(isWhole ? nil : "the stream was cut off")
+                }
             }
         )
     }

@@ -16,8 +16,17 @@ package final class StdioInbound: NodePart, SessionOwner {
     private let outcome = NIOLockedValueBox(Outcome())
 
     private struct Outcome {
-        var report: RelayReport?
-        var isWritten = false
+        /// How the stream ended, or the session before there was one.
+        var fault: StreamFault?
+        var hasEnded = false
+        /// Whether everything was taken; nil before the output is done.
+        var isWhole: Bool?
+        var isTold = false
+
+        mutating func end(_ fault: StreamFault?) {
+            if !self.hasEnded { self.fault = fault }
+            self.hasEnded = true
+        }
     }
 
     /// - Parameter onDone: told once, on any thread, how the stream ended.
@@ -35,7 +44,7 @@ package final class StdioInbound: NodePart, SessionOwner {
 
     package func start() -> EventLoopFuture<Void> {
         self.loop.submit {
-            let leg = try StandardStreams.leg(on: self.loop) { self.note { $0.isWritten = true } }
+            let leg = try StandardStreams.leg(on: self.loop) { isWhole in self.note { $0.isWhole = isWhole } }
             self.site().start(ForwardFront(target: self.destination), on: leg, owner: self)
         }
     }
@@ -44,11 +53,13 @@ package final class StdioInbound: NodePart, SessionOwner {
     package func stop() {}
 
     private func note(_ change: (inout Outcome) -> Void) {
-        let report = self.outcome.withLockedValue { outcome -> RelayReport? in
+        let told = self.outcome.withLockedValue { outcome -> (fault: StreamFault?, isNow: Bool) in
             change(&outcome)
-            return outcome.isWritten ? outcome.report : nil
+            guard outcome.hasEnded, let isWhole = outcome.isWhole, !outcome.isTold else { return (nil, false) }
+            outcome.isTold = true
+            return (outcome.fault ?? (isWhole ? nil : .aborted), true)
         }
-        if let report { self.onDone(report.fault) }
+        if told.isNow { self.onDone(told.fault) }
     }
 
     package var judge: any Authenticator { self.sessions.judge }
@@ -61,10 +72,13 @@ package final class StdioInbound: NodePart, SessionOwner {
 
     package func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {
         self.sessions.streamEnded(request, report, user: user)
-        self.note { $0.report = report }
+        self.note { $0.end(report.fault) }
     }
 
     package func sessionBegan(_ session: any Session) {}
     package func sessionReady(_ session: any Session) {}
-    package func sessionEnded(_ session: any Session, _ reason: CloseReason) {}
+    /// Also when the output was gone before the stream was there.
+    package func sessionEnded(_ session: any Session, _ reason: CloseReason) {
+        if reason != .finished { self.note { $0.end(.aborted) } }
+    }
 }

@@ -9,10 +9,11 @@ package final class StdioOutbound: Outbound {
     package let name: String
     package var home: SocketLoop? { nil }
     private let isTaken = Atomic(false)
-    private let whenDone: @Sendable () -> Void
+    private let whenDone: @Sendable (Bool) -> Void
 
-    /// - Parameter whenDone: called once, on any thread, when the stream is over and the output has had everything.
-    package init(name: String, whenDone: @escaping @Sendable () -> Void) {
+    /// - Parameter whenDone: called once, on any thread, when the stream is over and the output has had everything: with
+    ///   false if something was cut off.
+    package init(name: String, whenDone: @escaping @Sendable (Bool) -> Void) {
         self.name = name
         self.whenDone = whenDone
     }
