@@ -81,7 +81,8 @@ let package = Package(
         .testTarget(
             name: "WarrenTests",
             dependencies: [
-                "Warren", "WarrenCore", "WarrenRuntime", nio("NIOCore"), nio("NIOPosix"), nioSSL, logging,
+                "Warren", "WarrenCore", "WarrenRuntime", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nioSSL,
+                logging,
             ] + protocolTargets
         ),
         .testTarget(

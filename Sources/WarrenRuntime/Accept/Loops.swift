@@ -11,8 +11,7 @@ package final class Loops: Sendable {
     private let turn = Atomic<Int>(0)
 
     /// - Returns: nil if the system has no event queues for that.
-    package init?(opening threads: Int) {
-        var residents: [ObjectIdentifier: NIOLoopBoundBox<Residents>] = [:]
+    package convenience init?(opening threads: Int) {
         var loops: [SocketLoop] = []
         for number in 0..<max(1, threads) {
             guard let loop = SocketLoop.start(name: "warren-\(number)") else {
@@ -21,6 +20,14 @@ package final class Loops: Sendable {
             }
             loops.append(loop)
         }
+        self.init(loops)
+    }
+
+    /// One loop without a thread, for tests.
+    package static func manual() -> Loops { Loops([.manual()]) }
+
+    private init(_ loops: [SocketLoop]) {
+        var residents: [ObjectIdentifier: NIOLoopBoundBox<Residents>] = [:]
         self.all = loops
         for loop in self.all {
             residents[ObjectIdentifier(loop)] = NIOLoopBoundBox.makeBoxSendingValue(Residents(), eventLoop: loop)

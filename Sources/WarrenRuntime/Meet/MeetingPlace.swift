@@ -20,6 +20,7 @@ package final class MeetingPlace<Machine: RendezvousMachine & SendableMetatype>:
     private var lastID: UInt64 = 0
     private var isTurning = false
     private var isRetiring = false
+    private var isStopped = false
     private var alarm: LoopTimer?
 
     package init(_ machine: Machine, name: String, protocol: String, loops: Loops, reporter: Reporter) {
@@ -37,11 +38,19 @@ package final class MeetingPlace<Machine: RendezvousMachine & SendableMetatype>:
     package func stop() {
         self.loop.execute {
             self.isRetiring = true
+            self.isStopped = true
             self.alarm?.cancel()
             self.alarm = nil
-            for visitor in self.visitors.values { self.dismiss(visitor, .aborted) }
+            for visitor in self.visitors.values {
+                self.dismiss(visitor, .aborted)
+                self.machine.leave(visitor.id)
+            }
+            self.turn()
         }
     }
+
+    /// Whether nobody waits here, nor anything for a time.
+    var isEmpty: Bool { self.visitors.isEmpty && self.alarm == nil }
 
     /// Takes an accepted connection.
     package func arrive(_ leg: any Leg) {
@@ -136,7 +145,7 @@ extension MeetingPlace {
     }
 
     private func setAlarm() {
-        guard let deadline = self.machine.deadline else { return }
+        guard !self.isStopped, let deadline = self.machine.deadline else { return }
         if let alarm, alarm.deadline <= deadline { return }
         self.alarm?.cancel()
         self.alarm = self.loop.timer(at: deadline) {
