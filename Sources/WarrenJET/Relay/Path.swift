@@ -42,8 +42,8 @@ extension JET {
 
         /// Whether peers meet there, over a WebSocket only; nil for other paths.
         public var kind: Request.Kind? {
-            guard self.segments.count >= 2, self.segments[0].lowercased() == "jet" else { return nil }
-            let word = self.segments[1].lowercased()
+            guard self.segments.first?.lowercased() == "jet" else { return nil }
+            let word = self.segments.dropFirst().first?.lowercased()
             return Request.Kind.allCases.first { $0.rawValue == word }
         }
 

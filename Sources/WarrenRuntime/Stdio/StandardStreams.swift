@@ -104,14 +104,16 @@ private enum StandardOutput {
     private static func waitForBytes(_ source: CInt) -> Bool {
         var output = STDOUT_FILENO
         while true {
-            var both = [
-                pollfd(fd: source, events: Int16(POLLIN), revents: 0), pollfd(fd: output, events: 0, revents: 0),
-            ]
-            if poll(&both, 2, -1) < 0 {
+            var both = (
+                source: pollfd(fd: source, events: Int16(POLLIN), revents: 0),
+                output: pollfd(fd: output, events: 0, revents: 0)
+            )
+            let count = withUnsafeMutableBytes(of: &both) { poll($0.bindMemory(to: pollfd.self).baseAddress, 2, -1) }
+            if count < 0 {
                 if errno == EINTR { continue }
                 return true
             }
-            let (bytes, reader) = (both[0].revents, CInt(both[1].revents))
+            let (bytes, reader) = (both.source.revents, CInt(both.output.revents))
             // Some systems cannot tell of every kind of output.
             if reader & POLLNVAL != 0 {
                 output = -1

@@ -121,6 +121,8 @@ extension MeetingModel {
             leg.send(piece)
             if Int.random(in: 0..<3, using: &self.random) == 0 { self.loop.runOnce() }
         }
+        // Not later than the time for it: the clock may move next.
+        self.loop.runOnce()
         self.guests[leg.number].isAsked = !leg.isSilent
         if Int.random(in: 0..<3, using: &self.random) == 0 { leg.sendContent(.random(in: 1...50, using: &self.random)) }
     }
