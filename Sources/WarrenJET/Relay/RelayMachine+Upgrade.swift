@@ -35,15 +35,14 @@ extension JET.RelayMachine {
         }
     }
 
-    /// The 101 is out: the carrier is bytes from here on. One that took too long for that is closed.
-    public mutating func upgraded(_ carrier: CarrierID) {
-        guard let phase = self.carriers[carrier]?.phase else {
-            self.actions.append(.close(carrier, .timedOut(phase: "handshake")))
-            return
-        }
-        guard case .granted(let kind) = phase else { return }
+    /// The 101 is out: the carrier is bytes from here on.
+    ///
+    /// - Returns: false if it took too long for that, and is not known any more.
+    @discardableResult public mutating func upgraded(_ carrier: CarrierID) -> Bool {
+        guard case .granted(let kind)? = self.carriers[carrier]?.phase else { return self.carriers[carrier] != nil }
         self.move(carrier, to: .upgraded(kind))
         self.enqueue(carrier)
+        return true
     }
 
     private mutating func grant(_ carrier: CarrierID, _ path: String) throws(Refusal) {

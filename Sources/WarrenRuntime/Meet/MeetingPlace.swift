@@ -100,18 +100,21 @@ extension MeetingPlace {
 
     /// The carrier that was expected is there, and the machine knows what it is for.
     ///
-    /// - Parameter command: tells the machine.
-    package func arrive(_ leg: any Leg, as id: CarrierID, _ command: (inout Machine) -> Void) {
+    /// - Parameter command: tells the machine; false if it has given up waiting.
+    package func arrive(_ leg: any Leg, as id: CarrierID, _ command: (inout Machine) -> Bool) {
         self.loop.preconditionInEventLoop()
         guard !self.isRetiring else {
             leg.discard()
             self.machine.leave(id)
             return self.turn()
         }
+        guard command(&self.machine) else {
+            leg.discard()
+            return self.turn()
+        }
         let visitor = Visitor(id, leg, at: self)
         self.visitors[id] = visitor
         leg.events = visitor
-        command(&self.machine)
         leg.begin()
         self.turn()
     }

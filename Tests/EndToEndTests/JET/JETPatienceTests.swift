@@ -20,7 +20,7 @@ import WarrenTesting
         let device = try Program.start(
             WarrenProcess.executable,
             ["jet", "accept", "127.0.0.1:\(relay.port)", "--to", "127.0.0.1:\(target)"] + arguments)
-        let association = try #require(await device.output.line(with: "-"))
+        let association = try #require(await device.output(with: "-"))
         try await body(device, association)
         device.signal(SIGTERM)
         _ = await device.outcome()
@@ -31,7 +31,7 @@ import WarrenTesting
         let relay = try await MeetingRelay.start()
         let target = try await Server.impatient("SSH-2.0-x\r\n", after: .milliseconds(700))
         try await Self.withDevice(relay, target: target.port) { device, first in
-            let second = try #require(await device.output.line(with: "-", number: 2))
+            let second = try #require(await device.output(with: "-", number: 2))
             #expect(first != second)
             let late = try await relay.connect()
             try await late.send(JETPacket.connect(first))
@@ -94,9 +94,9 @@ import WarrenTesting
         let relay = try await MeetingRelay.start()
         let target = try await Server.impatient("220 at your service\r\n", after: .seconds(60))
         try await Self.withDevice(relay, target: target.port) { _, association in
-            let line = "sleep 60 | { \"$0\" jet connect \"$1\" \"$2\"; echo \"code $?\" >&2; } | { head -c 3; echo; }"
+            let line = "sleep 30 | { \"$0\" jet connect \"$1\" \"$2\"; echo \"code $?\" >&2; } | { head -c 3; echo; }"
             let pipe = try Self.shell(line, "127.0.0.1:\(relay.port)", association)
-            #expect(await pipe.output.line(with: "220") == "220")
+            #expect(await pipe.output(with: "220") == "220")
             #expect(await pipe.errors.line(with: "code") == "code 2")
             pipe.signal(SIGTERM)
         }
@@ -144,7 +144,7 @@ import WarrenTesting
                 "jet", "accept", url, "--to", "127.0.0.1:\(echo.port)", "--association", association, "--candidate",
                 candidate.id,
             ])
-        #expect(await device.output.line(with: association) != nil)
+        #expect(await device.output(with: association) != nil)
         let near = try Self.shell(
             "printf hello | \"$0\" jet connect \"$1\" \"$2\" --candidate \"$3\"", url, association, candidate.id)
         let outcome = await near.outcome()

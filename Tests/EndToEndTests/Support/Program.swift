@@ -93,8 +93,10 @@ final class Program: Sendable {
         return Outcome(code: await self.exit.code(), output: self.output.text, errors: self.errors.text)
     }
 
-    /// The first line of its output with this in it; nil if the output ends without one.
-    func output(with part: String) async -> String? { await self.output.line(with: part) }
+    /// The first line of its output with this in it, or a later one; nil if the output ends without it.
+    func output(with part: String, number: Int = 1) async -> String? {
+        await self.output.line(with: part, number: number)
+    }
 
     func signal(_ signal: Int32) { self.exit.ifRunning { kill(self.process, signal) } }
 

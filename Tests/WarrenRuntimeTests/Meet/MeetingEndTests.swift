@@ -24,7 +24,7 @@ private let two = CarrierID(2)
             let (back, front) = (legs.value[0], legs.value[1])
             let (late, expected) = (ScriptedLeg(), ScriptedLeg())
             place.arrive(late)
-            place.arrive(expected, as: place.expect()) { _ in }
+            place.arrive(expected, as: place.expect()) { _ in true }
             #expect(late.take() == [.end(.aborted)])
             #expect(expected.take() == [.end(.aborted)])
             script.says(.pair(.init(front: two, back: one, fromFront: .init(), fromBack: .init(), meeting: "m")))
@@ -43,7 +43,10 @@ private let two = CarrierID(2)
         rig.place.stop()
         try await rig.on { place, script in
             let (leg, id) = (ScriptedLeg(), place.expect())
-            place.arrive(leg, as: id) { $0.script.hears(.other("is there")) }
+            place.arrive(leg, as: id) { machine in
+                machine.script.hears(.other("is there"))
+                return true
+            }
             #expect(leg.take() == [.end(.aborted)])
             #expect(script.take() == [.leave(id)])
         }

@@ -210,7 +210,13 @@ private final class FragileLeg: Leg {
             #expect([first, second] == [one, two])
             let (plain, expected) = (ScriptedLeg(), ScriptedLeg())
             place.arrive(plain)
-            place.arrive(expected, as: second) { $0.script.hears(.other("is there")) }
+            place.arrive(expected, as: second) { machine in
+                machine.script.hears(.other("is there"))
+                return true
+            }
+            let late = ScriptedLeg()
+            place.arrive(late, as: place.expect()) { _ in false }
+            #expect(late.take() == [.end(.aborted)] && late.events == nil)
             expected.receive("hello")
             expected.isGone(nil)
             #expect(expected.take() == [.begin, .write("yes"), .flush])

@@ -114,9 +114,34 @@ private let down = "tunnel down; trying again"
         #expect(warning?.metadata["reason"] == "carrier lost: the target: refused")
         #expect(warning?.metadata["retryMs"] == "250")
         _ = try await relay.next()
-        #expect(rig.messages == ["stream", down])
+        let told = "in: the target 127.0.0.1:\(closed.number) cannot be reached: refused"
+        #expect(rig.messages == [told, "stream", down])
         rig.inbound.stop()
         try await relay.stop()
+    }
+
+    @Test(
+        "peers that will not have us are the end where that is asked for, and one that will is not",
+        arguments: [true, false])
+    func refusalsEndIt(isLast: Bool) async throws {
+        let (one, two) = (try await TestServer.start(), try await TestServer.start())
+        let rig = DialledRig(relays: [one.port, two.port], .never, endsWhenRefused: true)
+        _ = rig.inbound.start()
+        try await one.next().send("reject\n")
+        let peer = try await two.next()
+        if isLast {
+            try await peer.send("end\n")
+            #expect(await rig.refusals.next() == "rejected by the peer: no")
+            #expect(try await peer.everything().end == .finished)
+        } else {
+            try await peer.send("grant key\n")
+            _ = await rig.log.next("reachable")
+            #expect(rig.refusals.all.isEmpty)
+        }
+        rig.inbound.stop()
+        try await rig.letPass()
+        #expect(rig.refusals.all.count == (isLast ? 1 : 0))
+        for server in [one, two] { try await server.stop() }
     }
 
     @Test("a session that ends in order before it is ready is a failure all the same")

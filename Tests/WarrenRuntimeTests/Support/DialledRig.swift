@@ -16,6 +16,7 @@ struct DialledRig: Sendable {
     let sessions = Mailbox<NIODeadline>()
     let grants = Mailbox<Grant>()
     let ends = Mailbox<Bool>()
+    let refusals = Mailbox<String>()
     var messages: [String] { self.log.lines.map(\.message) }
     var warnings: [LogRecorder.Line] { self.log.lines.filter { $0.level >= .warning } }
 
@@ -24,15 +25,16 @@ struct DialledRig: Sendable {
     ///   - target: a port of 127.0.0.1 where all streams go; nil lets the peer choose.
     init(
         relays: [UInt16], target: UInt16? = nil, _ succession: DialledInbound.Succession,
-        outbound: (any Outbound)? = nil
+        outbound: (any Outbound)? = nil, endsWhenRefused: Bool = false
     ) {
-        let (sessions, grants, ends) = (self.sessions, self.grants, self.ends)
+        let (sessions, grants, ends, refusals) = (self.sessions, self.grants, self.ends, self.refusals)
         let carriers = relays.map { port in SessionCarrier.words(port: port) { sessions.put(.now()) } }
         var plan = DialledInbound.Plan(
             carriers: carriers, target: target.map { .tcp(Host("127.0.0.1"), port: $0) }, succession: succession
         )
         plan.onGrant = { grants.put($0) }
         plan.onDone = { ends.put(true) }
+        if endsWhenRefused { plan.onRefused = { refusals.put($0) } }
         let dialer = Dialer(resolver: ScriptedResolver(v4: [], v6: []), policy: .everything)
         let inSessions = InboundSessions(
             name: "in", protocol: "words", outbound: outbound ?? DirectOutbound(name: "direct", dialer: dialer),
