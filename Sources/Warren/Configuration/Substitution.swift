@@ -37,6 +37,12 @@ package enum Substitution {
         return filled
     }
 
+    /// True if the text is one `${NAME}` and nothing else.
+    package static func isVariable(_ text: String) -> Bool {
+        guard text.hasPrefix("${"), text.hasSuffix("}") else { return false }
+        return Self.isName(String(text.dropFirst(2).dropLast()))
+    }
+
     private static func isName(_ text: String) -> Bool {
         guard let first = text.unicodeScalars.first, !("0"..."9" ~= first) else { return false }
         return text.unicodeScalars.allSatisfy { scalar in

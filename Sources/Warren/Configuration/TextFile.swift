@@ -4,7 +4,10 @@ import Foundation
 
 /// Small text files: configurations, passwords, tokens.
 package enum TextFile {
-    /// Reads a whole file as UTF-8, pipes included.
+    /// What some editors write before UTF-8 text.
+    private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
+    /// Reads a whole file as UTF-8, pipes included; a byte order mark at its start is no content.
     ///
     /// - Throws: a ``Refusal`` whose sentence follows the path.
     package static func read(_ path: String, limit: Int) throws(Refusal) -> String {
@@ -16,7 +19,8 @@ package enum TextFile {
             throw Refusal("cannot be read", hint: "check that the disk and the file are intact")
         }
         guard let bytes else { throw Refusal("holds more than \(Size.words(limit))", hint: "name a smaller file") }
-        guard let text = String(validating: bytes, as: UTF8.self) else {
+        let content = bytes.starts(with: Self.byteOrderMark) ? bytes.dropFirst(Self.byteOrderMark.count) : bytes
+        guard let text = String(validating: content, as: UTF8.self) else {
             throw Refusal("is not UTF-8 text", hint: "save it as UTF-8")
         }
         return text

@@ -89,7 +89,7 @@ extension Section {
             node.isNot("a variable of the environment such as ${PASSWORD}", self.findings)
             return nil
         }
-        guard scalar.text != scalar.written else {
+        guard scalar.text != scalar.written, Substitution.isVariable(scalar.written) else {
             let fromEnvironment = node.place.isArgument ? "" : ", or ${NAME} from the environment"
             let hint = "write it into a file and name that as \(file)\(fromEnvironment)"
             self.findings.report("a secret does not belong here in plain text", at: node.place, hint: hint)

@@ -95,6 +95,35 @@ import Testing
         #expect(section.findings.notes.map(\.description) == [note])
     }
 
+    @Test func takesNoByteOrderMarkForContent() throws {
+        let folder = try TemporaryFolder()
+        folder.write("pw", "\u{FEFF}s3cret\r\n")
+        let section = makeSection("a: pw\n", folder: folder.path)
+        #expect(section.required("a", .secretFile)?.text.utf8.elementsEqual("s3cret".utf8) == true)
+        for start in ["", "---\n", "%YAML 1.1\n---\n"] {
+            let file = folder.write("w.yaml", "\u{FEFF}\(start)a: 1\nb: 2\n")
+            let findings = Findings()
+            let node = ConfigNode.read(file: file, environment: noEnvironment, findings: findings)
+            #expect(findings.lines == [])
+            guard case .map(let pairs) = node?.content else {
+                Issue.record("there is no map after \(start)")
+                continue
+            }
+            #expect(pairs.map(\.key) == ["a", "b"])
+        }
+    }
+
+    @Test(
+        "takes one variable for a secret, and no text around it",
+        arguments: ["hunter2$$", "hunter2${PW}", "${PW}${PW}", "$${PW}"]
+    )
+    func takesOneVariableForASecret(text: String) {
+        let section = makeSection("password: '\(text)'\n", environment: ["PW": "hunter2"])
+        #expect(section.secret("password") == nil)
+        #expect(section.findings.lines.count == 1)
+        #expect(section.findings.lines.first?.contains("does not belong here in plain text") == true)
+    }
+
     @Test func takesSecretsFromTheEnvironmentButNotFromTheFile() throws {
         let environment = ["PW": "hunter2"]
         #expect(makeSection("password: ${PW}\n", environment: environment).secret("password")?.text == "hunter2")
