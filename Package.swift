@@ -28,7 +28,7 @@ let package = Package(
     name: "warren",
     platforms: [.macOS(.v15)],
     products: [.executable(name: "warren", targets: ["WarrenCLI"])]
-        + (["WarrenCore", "WarrenRuntime", "Warren", "WarrenTesting", "CWarrenAES", "CWarrenSystem"]
+        + (["WarrenCore", "WarrenRuntime", "Warren", "WarrenTesting", "WarrenFuzzing", "CWarrenAES", "CWarrenSystem"]
         + protocols.map { "Warren\($0)" })
         .map { .library(name: $0, targets: [$0]) },
     dependencies: [
@@ -66,6 +66,14 @@ let package = Package(
             dependencies: ["Warren", arguments]
         ),
         .target(name: "WarrenTesting", dependencies: ["WarrenCore", nio("NIOCore")]),
+        .target(
+            name: "WarrenFuzzing",
+            dependencies: [
+                "Warren", "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore"), nio("NIOHTTP1"), cryptoExtras,
+                crypto,
+            ] + protocolTargets,
+            path: "Fuzzing/Targets"
+        ),
 
         .testTarget(
             name: "CWarrenAESTests",
@@ -85,6 +93,8 @@ let package = Package(
                 logging,
             ] + protocolTargets
         ),
+        .testTarget(
+            name: "WarrenFuzzingTests", dependencies: ["WarrenFuzzing", "WarrenTesting"], exclude: ["Fixtures"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 echo "== format"
 swift format lint --strict --recursive --parallel Package.swift Sources Tests \
-    Benchmarks/Package.swift Benchmarks/Sources
+    Benchmarks/Package.swift Benchmarks/Sources Fuzzing/Package.swift Fuzzing/Sources Fuzzing/Targets
 
 echo "== traps"
 # Fails on what may end the process, outside a list with reasons.
@@ -13,4 +13,4 @@ python3 scripts/traps.py
 
 echo "== dependency direction"
 # Fails when a file imports a target that Package.swift does not grant to its own.
-swift build --explicit-target-dependency-import-check error --build-tests 2>&1 | tail -n 3
+scripts/build.sh --explicit-target-dependency-import-check error --build-tests

@@ -44,6 +44,16 @@ public struct Daemon {
         self.assembly = try Assembly(configuration, findings: findings)
     }
 
+    /// Reads the text of a configuration file. Opens nothing.
+    package init(yaml: String, name: String, environment: [String: String]) throws(ConfigurationFailure) {
+        let findings = Findings()
+        let configuration = Configuration(
+            yaml: yaml, name: name, types: Registry.types, environment: { environment[$0] }, findings: findings
+        )
+        self.name = name
+        self.assembly = try Assembly(configuration, findings: findings)
+    }
+
     /// Reads the URLs of a command line. Opens nothing.
     ///
     /// - Parameters:

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenCore
+import WarrenRuntime
+
+// The first byte of an input says how the runtime behaves; the rest comes from the user.
+extension FuzzTarget {
+    static let fronts = [
+        FuzzTarget("socks5") { front($0) { SOCKS5Front($0) } },
+        FuzzTarget("socks4") { front($0) { SOCKS4Front($0) } },
+        FuzzTarget("http") { front($0) { HTTPFront($0) } },
+        FuzzTarget("http-answer", answer),
+    ]
+
+    private static func front<Machine: SessionMachine>(
+        _ input: [UInt8], _ make: (FrontConfiguration) -> Machine
+    ) -> String? {
+        let flags = input.first ?? 0
+        var manner = FuzzDriver<Machine>.Manner()
+        if flags & 1 != 0 { manner.verdict = .denied }
+        manner.accepts = flags & 2 == 0
+        manner.echoes = flags & 8 != 0
+        let configuration = FrontConfiguration(requiresLogin: flags & 4 != 0)
+        return FuzzDriver.judge(Array(input.dropFirst()), manner) { make(configuration) }
+    }
+
+    private static let requests: [String] = [
+        "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD http://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET http://a/ HTTP/1.0\r\n\r\n",
+        "GET http://a/ HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "POST http://a/ HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi",
+    ]
+
+    /// An origin's answer to a request in absolute form.
+    private static func answer(_ input: [UInt8]) -> String? {
+        let request = Self.requests[Int(input.first ?? 0) % Self.requests.count]
+        for size in [max(input.count, 1), 1] {
+            var driver = FuzzDriver(HTTPFront(FrontConfiguration()))
+            driver.feed(Array(request.utf8), by: request.utf8.count)
+            var rest = ByteBuffer(bytes: input.dropFirst())
+            while let piece = rest.readSlice(length: min(size, rest.readableBytes)), piece.readableBytes > 0 {
+                driver.machine.send(piece, on: StreamID(0))
+                driver.pull()
+            }
+            driver.machine.finish(StreamID(0))
+            driver.pull()
+            driver.end()
+            if let complaint = driver.complaint { return complaint }
+        }
+        return nil
+    }
+}
