@@ -100,7 +100,7 @@ struct FuzzDriver<Machine: SessionMachine> {
             }
         case .finish(let stream): if self.manner.echoes { self.machine.finish(stream) }
         case .handOver, .close: self.isOver = true
-        case .ready, .granted, .opened, .end, .pause, .resume: break
+        case .isolateWrites, .ready, .granted, .opened, .end, .pause, .resume: break
         }
         self.said.append(action)
     }

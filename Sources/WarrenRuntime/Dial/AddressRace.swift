@@ -22,6 +22,8 @@ struct AddressRace {
     private static let connectionDelay = TimeAmount.milliseconds(250)
 
     private let prefer: IPAddress.Family
+    private let insistence: Insistence?
+    private var known: [IPAddress] = []
     /// Families whose answer is due.
     private var asked: Set<IPAddress.Family> = []
     private var resolveBy: NIODeadline?
@@ -33,21 +35,34 @@ struct AddressRace {
     private var attempts = 0
     /// While attempts are under way, when the next one may begin.
     private var nextAt: NIODeadline?
+    private var firstStart: NIODeadline?
+    private var lastStart: NIODeadline?
     private var fault: StreamFault?
     private var isOver = false
 
+    /// Everything is tried once more while the tries that are under way are silent, so that a network that comes back is
+    /// found at once: the system repeats a connect ever more seldom.
+    struct Insistence {
+        var pause: TimeAmount
+        /// From the first try to the end of the race.
+        var limit: TimeAmount
+    }
+
     /// A race to one address.
-    init(to address: IPAddress) {
+    init(to address: IPAddress, insisting insistence: Insistence? = nil) {
         self.prefer = address.family
         self.line = AddressLine(first: address.family)
         self.line.append(address)
         self.hasStarted = true
+        self.insistence = insistence
+        self.known = [address]
     }
 
     /// A race to a name: both families are asked.
     ///
     /// - Parameter resolveBy: a resolver has no time limit of its own that could be relied on.
-    init(prefer: IPAddress.Family, resolveBy: NIODeadline) {
+    init(prefer: IPAddress.Family, resolveBy: NIODeadline, insisting insistence: Insistence? = nil) {
+        self.insistence = insistence
         self.prefer = prefer
         self.line = AddressLine(first: prefer)
         self.asked = [.v4, .v6]
@@ -61,6 +76,7 @@ struct AddressRace {
             self.asked.isEmpty ? nil : self.resolveBy,
             self.hasStarted ? nil : self.startAt,
             self.underWay.isEmpty || self.line.isEmpty ? nil : self.nextAt,
+            self.insistAt, self.endAt,
         ]
         return times.compactMap { $0 }.min()
     }
@@ -74,6 +90,7 @@ struct AddressRace {
         guard !self.isOver, self.asked.remove(family) != nil else { return }
         if let fault { self.note(fault) }
         for address in addresses { self.line.append(address) }
+        if self.insistence != nil { self.known += addresses }
         guard !self.hasStarted else { return }
         if self.asked.isEmpty || (family == self.prefer && !self.line.isEmpty) {
             self.hasStarted = true
@@ -101,15 +118,38 @@ struct AddressRace {
         }
         if !self.hasStarted, let startAt, startAt <= now { self.hasStarted = true }
         guard self.hasStarted else { return nil }
+        if let endAt, endAt <= now { return self.fail(.timedOut) }
+        if let insistAt, insistAt <= now {
+            for address in self.known { self.line.append(address) }
+            self.nextAt = now
+        }
         if self.underWay.isEmpty || self.nextAt.map({ $0 <= now }) ?? true, let address = self.line.next() {
             self.attempts += 1
             self.underWay.insert(self.attempts)
             self.nextAt = now + Self.connectionDelay
+            self.lastStart = now
+            if self.firstStart == nil { self.firstStart = now }
             return .connect(address, attempt: self.attempts)
         }
         guard self.underWay.isEmpty, self.asked.isEmpty, self.line.isEmpty else { return nil }
+        return self.fail(.unknownHost)
+    }
+
+    /// - Parameter fault: what is said where nothing else is known.
+    private mutating func fail(_ fault: StreamFault) -> Step {
         self.isOver = true
-        return .fail(self.fault ?? .unknownHost)
+        return .fail(self.fault ?? fault)
+    }
+
+    /// When everything is tried once more.
+    private var insistAt: NIODeadline? {
+        guard let insistence, let lastStart, self.line.isEmpty, !self.underWay.isEmpty else { return nil }
+        return lastStart + insistence.pause
+    }
+
+    private var endAt: NIODeadline? {
+        guard let insistence, let firstStart else { return nil }
+        return firstStart + insistence.limit
     }
 
     /// Keeps the fault that tells most: a "no" of the target says more than a way that could not be gone.

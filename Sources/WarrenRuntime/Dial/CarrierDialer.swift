@@ -6,8 +6,8 @@ package import WarrenCore
 
 /// Dials the carrier of a session: a TCP connection to a server, with TLS around it and a WebSocket inside if asked.
 package struct CarrierDialer: Sendable, CustomStringConvertible {
-    /// A try that began while the network was away must not outlast it: the system asks again ever more seldom.
-    private static let patience = TimeAmount.seconds(4)
+    /// A try that began while the network was away must not outlast it.
+    private static let insistence = TimeAmount.seconds(1)
 
     private let dialer: Dialer
     private let host: Host
@@ -23,13 +23,16 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
         var dialer = dialer
         if isTrusted { dialer.policy = .everything }
         dialer.sockets = .carrier
-        dialer.connectTimeout = min(dialer.connectTimeout, Self.patience)
+        dialer.insistence = Self.insistence
+        if case .name = host { dialer.memory = AddressMemory() }
         self.dialer = dialer
         self.host = host
         self.port = port
         self.tls = tls
         self.webSocket = webSocket
     }
+
+    var memory: AddressMemory? { self.dialer.memory }
 
     package var description: String { Destination.tcp(self.host, port: self.port).description }
 

@@ -28,11 +28,13 @@ final class DialAttempt: OpenAttempt {
         switch host {
         case .address(let address):
             guard case .success = self.judge(address) else { return self.finish(.failure(.notAllowed)) }
-            self.race = AddressRace(to: address)
+            self.race = AddressRace(to: address, insisting: self.insistence)
             self.turn()
         case .name(let name):
             self.name = name
-            self.race = AddressRace(prefer: self.dialer.prefer, resolveBy: self.loop.now + self.dialer.connectTimeout)
+            self.race = AddressRace(
+                prefer: self.dialer.memory?.preferred(self.dialer.prefer) ?? self.dialer.prefer,
+                resolveBy: self.loop.now + self.dialer.connectTimeout, insisting: self.insistence)
             self.turn()
             for family in [IPAddress.Family.v6, .v4] {
                 let query = self.dialer.resolver.resolve(name, family, on: self.loop)
@@ -42,6 +44,10 @@ final class DialAttempt: OpenAttempt {
     }
 
     func cancel() { self.finish(nil) }
+
+    private var insistence: AddressRace.Insistence? {
+        self.dialer.insistence.map { .init(pause: $0, limit: self.dialer.connectTimeout) }
+    }
 }
 
 extension DialAttempt {
@@ -60,6 +66,7 @@ extension DialAttempt {
         case .failure(let error):
             fault = error as? StreamFault ?? .unknownHost
         }
+        if let memory = self.dialer.memory { allowed = memory.inOrder(allowed, of: family) }
         self.race?.resolved(family, allowed, fault, now: self.loop.now)
         self.turn()
     }

@@ -18,6 +18,10 @@ package struct Dialer: Sendable {
     /// The family that is tried first.
     package var prefer = IPAddress.Family.v6
     package var sockets = SocketOptions()
+    /// How soon an address that answers nothing is tried once more beside the try that is under way; nil for never.
+    package var insistence: TimeAmount?
+    /// What is known of the addresses of the host, if it is always the same one.
+    package var memory: AddressMemory?
 
     package init(resolver: any AddressResolver, policy: EgressPolicy) {
         self.resolver = resolver

@@ -6,6 +6,8 @@ import WarrenCore
 package struct SessionCarrier: Sendable {
     /// Where it leads.
     package let description: String
+    /// What came of the addresses of its server, where that has a name.
+    let memory: AddressMemory?
     /// Connects it; the answer comes once, unless the attempt is cancelled.
     let dial: @Sendable (SocketLoop, @escaping (Result<any Leg, CarrierFailure>) -> Void) -> any OpenAttempt
     /// Starts the session, with this owner, on the connected carrier.
@@ -14,15 +16,18 @@ package struct SessionCarrier: Sendable {
     package init(
         _ dialer: CarrierDialer, makeSession: @escaping @Sendable (any Leg, any SessionOwner, SocketLoop) throws -> Void
     ) {
-        self.init(dialer.description, dial: { dialer.dial(on: $0, answer: $1) }, makeSession: makeSession)
+        self.init(
+            dialer.description, memory: dialer.memory, dial: { dialer.dial(on: $0, answer: $1) },
+            makeSession: makeSession)
     }
 
     init(
-        _ description: String,
+        _ description: String, memory: AddressMemory? = nil,
         dial: @escaping @Sendable (SocketLoop, @escaping (Result<any Leg, CarrierFailure>) -> Void) -> any OpenAttempt,
         makeSession: @escaping @Sendable (any Leg, any SessionOwner, SocketLoop) throws -> Void
     ) {
         self.description = description
+        self.memory = memory
         self.dial = dial
         self.makeSession = makeSession
     }

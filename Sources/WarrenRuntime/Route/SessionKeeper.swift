@@ -46,6 +46,8 @@ final class SessionKeeper {
     private var isRetiring = false
     /// Carriers that are still to be tried in this round, with the one in hand.
     private var untried = 0
+    /// Addresses of the one in hand where no session was to be had in this round.
+    private var failedAddresses = 0
     /// In this round somebody answered, if only to refuse.
     private var wasAnswered = false
     /// The carrier that is tried, or was used last.
@@ -142,6 +144,7 @@ extension SessionKeeper {
             return false
         }
         self.state = .up(session)
+        if let address = session.peer.flatMap({ IPAddress($0) }) { self.carriers.first?.memory?.succeeded(address) }
         self.backoff.succeeded()
         self.triedOnce()
         return true
@@ -151,7 +154,8 @@ extension SessionKeeper {
         switch self.state {
         case .stopped, .resting: return
         case .up: self.failed("\(reason)", wasUp: true)
-        case .idle, .dialing, .loggingIn: self.tryNext("\(reason)")
+        case .loggingIn(let session): self.loginFailed("\(reason)", at: session.peer.flatMap { IPAddress($0) })
+        case .idle, .dialing: self.tryNext("\(reason)")
         }
     }
 }
@@ -161,6 +165,7 @@ extension SessionKeeper {
 extension SessionKeeper {
     private func dialFirst() {
         self.untried = self.carriers.count
+        self.failedAddresses = 0
         self.wasAnswered = false
         self.dial()
     }
@@ -200,7 +205,18 @@ extension SessionKeeper {
         }
     }
 
+    /// Another address of the same server may do better.
+    private func loginFailed(_ reason: String, at address: IPAddress?) {
+        guard let address, let memory = self.carriers.first?.memory else { return self.tryNext(reason) }
+        memory.failed(address)
+        self.failedAddresses += 1
+        guard self.failedAddresses < memory.count, !self.isRetiring else { return self.tryNext(reason) }
+        self.reporter.carrierFailed(self.end, peer: "\(self.peer) at \(address)", reason: reason)
+        self.dial()
+    }
+
     private func tryNext(_ reason: String) {
+        self.failedAddresses = 0
         if let carrier = self.carriers.popFirst() { self.carriers.append(carrier) }
         self.untried -= 1
         guard self.untried > 0, !self.isRetiring else { return self.failed(reason) }

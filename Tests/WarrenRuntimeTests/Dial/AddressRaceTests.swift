@@ -21,6 +21,28 @@ import WarrenTesting
         #expect(race.next(now: Self.start) == nil && race.deadline == nil)
     }
 
+    @Test("a silent address is tried once a second by those who insist, for as long as they may")
+    func insists() {
+        var race = AddressRace(to: Self.four, insisting: .init(pause: .seconds(1), limit: .seconds(10)))
+        var tries: [Int64] = []
+        var now = Self.start
+        while true {
+            if let step = race.next(now: now) {
+                guard case .connect(Self.four, _) = step else {
+                    #expect(step == .fail(.timedOut))
+                    break
+                }
+                tries.append((now - Self.start).nanoseconds / 1_000_000_000)
+            } else if let deadline = race.deadline {
+                now = deadline
+            } else {
+                Issue.record("it waits for nobody")
+                break
+            }
+        }
+        #expect(tries == Array(0...9) && now == Self.start + .seconds(10))
+    }
+
     @Test("one bad address of two gives way to the good one", arguments: [IPAddress.Family.v4, .v6])
     func badAddressFirst(prefer: IPAddress.Family) {
         var race = AddressRace(prefer: prefer, resolveBy: Self.start + .seconds(10))
@@ -58,20 +80,25 @@ import WarrenTesting
         var underWay: [Int] = []
         var failures: [StreamFault] = []
         var fault: StreamFault?
-        var steps = 0
+        let insists: Bool
+        var given: Set<IPAddress> = []
         var isOver = false
 
         init(_ seed: UInt64) {
             self.random = SeededRandom(seed)
             self.end = self.now + .seconds(10)
+            self.insists = Bool.random(using: &self.random)
+            let insistence = AddressRace.Insistence(pause: .seconds(1), limit: .seconds(10))
             if Int.random(in: 0..<5, using: &self.random) == 0 {
                 let address = Self.address(Bool.random(using: &self.random) ? .v4 : .v6, 1)
-                self.race = AddressRace(to: address)
+                self.race = AddressRace(to: address, insisting: self.insists ? insistence : nil)
                 self.untried = [address]
+                self.given = [address]
                 self.unanswered = []
             } else {
                 self.race = AddressRace(
-                    prefer: Bool.random(using: &self.random) ? .v4 : .v6, resolveBy: self.end)
+                    prefer: Bool.random(using: &self.random) ? .v4 : .v6, resolveBy: self.end,
+                    insisting: self.insists ? insistence : nil)
                 self.unanswered = [.v4, .v6]
             }
         }
@@ -82,12 +109,13 @@ import WarrenTesting
 
         mutating func pull() {
             while let step = self.race.next(now: self.now) {
-                self.steps += 1
                 #expect(!self.isOver, "nothing follows the end")
                 switch step {
                 case .connect(let address, let attempt):
                     let place = self.untried.firstIndex(of: address)
-                    #expect(place != nil, "only what was given, and each once")
+                    #expect(
+                        place != nil || (self.insists && self.given.contains(address)),
+                        "only what was given, and each once but for those that insist")
                     if let place { self.untried.remove(at: place) }
                     #expect(!self.underWay.contains(attempt))
                     self.underWay.append(attempt)
@@ -117,6 +145,7 @@ import WarrenTesting
             self.race.resolved(family, addresses, fault, now: self.now)
             guard isInTime else { return }
             self.untried += addresses
+            self.given.formUnion(addresses)
             if let fault { self.failures.append(fault) }
         }
 
@@ -158,13 +187,15 @@ import WarrenTesting
     private func finish(_ world: inout World, _ seed: UInt64) {
         for family in world.unanswered { world.resolve(family) }
         var turns = 0
-        while !world.isOver, turns < 500 {
+        let isSilent = world.insists && Bool.random(using: &world.random)
+        while !world.isOver, turns < 2000 {
             turns += 1
             world.pull()
-            if let attempt = world.underWay.first { world.fail(attempt) }
+            if !isSilent, let attempt = world.underWay.first { world.fail(attempt) }
             if let deadline = world.race.deadline { world.now = max(world.now, deadline) }
         }
-        #expect(world.isOver && world.untried.isEmpty && world.underWay.isEmpty, "seed \(seed)")
+        #expect(world.isOver && (world.untried.isEmpty || isSilent), "seed \(seed)")
+        #expect(world.underWay.isEmpty || isSilent, "seed \(seed)")
         #expect(world.race.deadline == nil && world.race.next(now: world.now) == nil, "seed \(seed)")
         let told = world.failures.map(\.tells).max() ?? 0
         #expect((world.fault?.tells ?? 0) >= told, "the fault that tells most: seed \(seed)")

@@ -3,6 +3,7 @@
 import CWarrenSystem
 import NIOCore
 import Testing
+import WarrenCore
 
 @testable import WarrenRuntime
 
