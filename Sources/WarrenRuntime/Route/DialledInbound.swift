@@ -215,7 +215,7 @@ extension CloseReason {
     fileprivate var isAnswer: Bool {
         switch self {
         case .denied, .rejected, .redirected, .violation: true
-        case .finished, .timedOut, .carrierLost, .shutdown: false
+        case .finished, .timedOut, .carrierLost, .cutOff, .shutdown: false
         }
     }
 }
