@@ -7,13 +7,15 @@ package import WarrenCore
 
 /// Turns what happened into log lines and counters. The only place of the runtime that knows either.
 ///
-/// Levels: `warning` an operator must look, `info` listeners, sessions and streams, `debug` strangers. Labels of metrics
+/// Levels: `warning` an operator must look, `notice` the first stranger of an address and minute, `info` listeners,
+/// sessions and streams, `debug` all other strangers. Labels of metrics
 /// are names from the configuration and fault words, never addresses.
 package struct Reporter: Sendable {
     private let logger: Logger
     private let streams: (any StreamLog)?
     private let turningAway = Seldom()
     private let shortage = Seldom()
+    private let strangers = Strangers()
 
     /// - Parameter streams: writes the lines of streams, faster than by way of metadata.
     package init(logger: Logger, streams: (any StreamLog)? = nil) {
@@ -34,6 +36,7 @@ package struct Reporter: Sendable {
         static let duration = "durationMs"
         static let reason = "reason"
         static let address = "address"
+        static let notShown = "notShown"
         static let retry = "retryMs"
         static let instance = "instance"
         static let lifetime = "lifetimeS"
@@ -144,14 +147,23 @@ extension Reporter {
         )
     }
 
-    /// - Parameter wasUp: false for a peer that never got through its login: a stranger, worth a `debug` line only.
+    /// - Parameters:
+    ///   - wasUp: false for a peer that never got through its login: a stranger.
+    ///   - isWorthALook: it is of use to know why a stranger was turned away.
     package func sessionEnded(
-        inbound: String, protocol: String, peer: SocketAddress?, user: String?, reason: CloseReason, wasUp: Bool
+        inbound: String, protocol: String, peer: SocketAddress?, user: String?, reason: CloseReason, wasUp: Bool,
+        isWorthALook: Bool = false
     ) {
-        self.count("warren_sessions", inbound, wasUp ? "ended" : "refused")
-        self.logger.log(
-            level: wasUp ? .info : .debug,
-            wasUp ? "session ended" : "stranger turned away",
+        guard wasUp else {
+            let who: Logger.Metadata = [
+                Key.inbound: "\(inbound)", Key.protocol: "\(`protocol`)", Key.user: "\(user ?? "-")",
+                Key.reason: "\(reason)",
+            ]
+            return self.turnAway("stranger turned away", inbound, peer, who, isWorthALook: isWorthALook)
+        }
+        self.count("warren_sessions", inbound, "ended")
+        self.logger.info(
+            "session ended",
             metadata: [
                 Key.inbound: "\(inbound)", Key.protocol: "\(`protocol`)", Key.peer: "\(peer?.text ?? "-")",
                 Key.user: "\(user ?? "-")", Key.reason: "\(reason)",
@@ -159,12 +171,32 @@ extension Reporter {
         )
     }
 
-    package func stranger(inbound: String, peer: SocketAddress?, saying what: String) {
+    package func stranger(inbound: String, peer: SocketAddress?, saying what: String, isWorthALook: Bool = true) {
+        let who: Logger.Metadata = [Key.inbound: "\(inbound)", Key.reason: "\(what)"]
+        self.turnAway("stranger turned away", inbound, peer, who, isWorthALook: isWorthALook)
+    }
+
+    /// A wrong password, or a key that is not known.
+    ///
+    /// - Parameter claim: whom the peer claims to be; it may say anything. Its proof is never shown.
+    package func loginDenied(inbound: String, protocol: String, peer: SocketAddress?, claim: Claim) {
+        let who: Logger.Metadata = [
+            Key.inbound: "\(inbound)", Key.protocol: "\(`protocol`)", Key.user: "\(claim.shownIdentity)",
+            Key.reason: "denied: unknown user or wrong password or key",
+        ]
+        self.turnAway("login denied", inbound, peer, who, isWorthALook: true)
+    }
+
+    private func turnAway(
+        _ message: Logger.Message, _ inbound: String, _ peer: SocketAddress?, _ who: Logger.Metadata,
+        isWorthALook: Bool
+    ) {
         self.count("warren_sessions", inbound, "refused")
-        self.logger.debug(
-            "stranger turned away",
-            metadata: [Key.inbound: "\(inbound)", Key.peer: "\(peer?.text ?? "-")", Key.reason: "\(what)"]
-        )
+        let missed = isWorthALook ? self.strangers.news(of: peer) : nil
+        var metadata = who
+        metadata[Key.peer] = "\(peer?.text ?? "-")"
+        if let missed, missed > 0 { metadata[Key.notShown] = .stringConvertible(missed) }
+        self.logger.log(level: missed == nil ? .debug : .notice, message, metadata: metadata)
     }
 
     /// A warning at most once a minute: worth an operator's look, but a flood must not become one of the log too.

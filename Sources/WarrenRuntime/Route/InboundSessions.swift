@@ -64,6 +64,12 @@ package final class InboundSessions: SessionOwner {
         )
     }
 
+    package func loginDenied(_ session: any Session, _ claim: Claim) {
+        self.reporter.loginDenied(
+            inbound: self.label.inbound, protocol: self.label.protocol, peer: session.peer, claim: claim
+        )
+    }
+
     package func sessionEnded(_ session: any Session, _ reason: CloseReason) {
         // A front's end is told by the lines of its streams, unless it had none.
         switch reason {
@@ -72,7 +78,16 @@ package final class InboundSessions: SessionOwner {
         }
         self.reporter.sessionEnded(
             inbound: self.label.inbound, protocol: self.label.protocol, peer: session.peer, user: session.user,
-            reason: reason, wasUp: self.isTunnel && session.isReady
+            reason: reason, wasUp: self.isTunnel && session.isReady, isWorthALook: self.isWorthALook(reason)
         )
+    }
+
+    private func isWorthALook(_ reason: CloseReason) -> Bool {
+        switch reason {
+        // A front that asks for a login is asked without one first; a wrong one is told on its own.
+        case .denied: self.isTunnel
+        case .violation, .rejected: true
+        case .finished, .redirected, .timedOut, .carrierLost, .shutdown: false
+        }
     }
 }

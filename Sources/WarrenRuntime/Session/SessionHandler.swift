@@ -139,7 +139,10 @@ extension SessionHandler {
         promise.completeWithTask { await judge.judge(claim) }
         promise.futureResult.assumeIsolated().whenComplete { result in
             let verdict = (try? result.get()) ?? .denied
-            if case .accepted(let name, _) = verdict { self.user = name }
+            switch verdict {
+            case .accepted(let name, _): self.user = name
+            case .denied: if !self.isOver { self.owner.loginDenied(self, claim) }
+            }
             self.machine.judged(verdict)
             self.turn()
         }

@@ -21,10 +21,13 @@ package protocol SessionOwner: Sendable {
     /// The relay at the far end lets others reach us in this way.
     func sessionGranted(_ session: any Session, _ grant: Grant)
     func sessionEnded(_ session: any Session, _ reason: CloseReason)
+    /// The judge has denied a peer's claim.
+    func loginDenied(_ session: any Session, _ claim: Claim)
 }
 
 extension SessionOwner {
     package func sessionGranted(_ session: any Session, _ grant: Grant) {}
+    package func loginDenied(_ session: any Session, _ claim: Claim) {}
 }
 
 /// The owner of sessions in which all streams are ours: their peers may open none.

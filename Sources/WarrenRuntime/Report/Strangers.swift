@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import Synchronization
+import WarrenCore
+
+/// Says whether a stranger deserves more than a `debug` line: the first of each address and minute, so that whoever can
+/// mend it learns why a peer does not get in, and a flood does not become one of the log.
+final class Strangers: Sendable {
+    private struct Seen {
+        var since: UInt64
+        var more = 0
+    }
+
+    private static let pause: UInt64 = 60_000_000_000
+    private let most: Int
+    private let seen = Mutex<[IPAddress?: Seen]>([:])
+
+    init(most: Int = 1024) { self.most = most }
+
+    /// - Returns: how many of this address were not shown since the last one that was; nil if this is not shown.
+    func news(of peer: SocketAddress?, at time: NIODeadline = .now()) -> Int? {
+        let now = time.uptimeNanoseconds
+        let address = peer.flatMap { IPAddress($0) }
+        return self.seen.withLock { seen in
+            if let known = seen[address], Self.isFresh(known, now) {
+                seen[address]?.more += 1
+                return nil
+            }
+            let missed = seen[address]?.more ?? 0
+            if seen[address] == nil, seen.count >= self.most {
+                seen = seen.filter { Self.isFresh($0.value, now) }
+                guard seen.count < self.most else { return nil }
+            }
+            seen[address] = Seen(since: now)
+            return missed
+        }
+    }
+
+    private static func isFresh(_ seen: Seen, _ now: UInt64) -> Bool {
+        now < seen.since || now - seen.since < Self.pause
+    }
+}
