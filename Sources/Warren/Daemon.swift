@@ -170,11 +170,11 @@ public struct Daemon {
     }
 
     private static func reread(_ services: [any Service], _ logger: Logger) {
-        // Files are looked at every second anyway.
-        let watches = services.contains { $0 is FileWatcher }
+        let watchers = services.compactMap { $0 as? FileWatcher }
         logger.notice(
-            watches ? "files are read again when they change" : "there are no files to read again",
+            watchers.isEmpty ? "there are no files to read again" : "looking for changed files",
             metadata: ["signal": "SIGHUP"])
+        for watcher in watchers { watcher.checkNow() }
     }
 
     private static func run(_ group: ServiceGroup) async throws {

@@ -5,6 +5,35 @@ import WarrenCore
 import WarrenRuntime
 
 extension Assembly.Outbound {
+    /// What it dials.
+    var carriers: [CarrierDraft] {
+        switch self.draft {
+        case .direct: []
+        case .session(let draft): [draft.carrier]
+        case .made(let draft): draft.carriers
+        }
+    }
+}
+
+extension Assembly.Inbound {
+    /// What it dials.
+    var carriers: [CarrierDraft] {
+        switch self.draft {
+        case .listening: []
+        case .part(let draft): draft.carriers
+        }
+    }
+}
+
+extension [CarrierDraft] {
+    /// Has the files of what is dialled read again when they change.
+    func watch(_ around: Surroundings, _ watched: inout [FileWatcher.Watched]) {
+        // The carriers of one entry share their block.
+        self.lazy.compactMap(\.tls).first?.watchClient(around, &watched)
+    }
+}
+
+extension Assembly.Outbound {
     func build(_ around: Surroundings) -> any WarrenRuntime.Outbound {
         switch self.draft {
         case .direct(let draft):
@@ -88,15 +117,5 @@ extension Assembly.Relay {
             listener.onBound = calls.onBound
             plan.listeners.append(listener)
         }
-    }
-}
-
-extension TLSMaterial {
-    /// For a listener: its certificate is exchanged when the files change.
-    func server(_ around: Surroundings, _ watched: inout [FileWatcher.Watched]) -> TLSServer {
-        let server = TLSServer(context: self.context)
-        let changed = FileWatcher.Watched(paths: self.files) { server.replace(by: try self.reread()) }
-        watched.append(changed.reporting(to: around.reporter, about: around.name))
-        return server
     }
 }

@@ -113,6 +113,7 @@ package struct Assembly {
             targets[outbound.entry.name] = built
             if let part = built as? any NodePart { plan.parts.append(part) }
             outbound.listen(for: built, around, into: &plan, &watched)
+            outbound.carriers.watch(around, &watched)
             if case .shared(let inbound, let detect) = outbound.arrival, let arriving = built as? ArrivingOutbound {
                 shared[inbound.value] = SharedPort(
                     outbound: arriving, detect: detect, patience: around.limits.handshake)
@@ -123,6 +124,7 @@ package struct Assembly {
             guard let target = targets[inbound.entry.to?.value ?? EntryList.direct] else { continue }
             let port = shared[inbound.entry.name]
             inbound.build(surroundings(inbound.entry), to: target, sharing: port, into: &plan, &watched)
+            inbound.carriers.watch(surroundings(inbound.entry), &watched)
         }
         let node = Node(plan, loops: loops, reporter: reporter, onReady: onReady)
         return watched.isEmpty ? [node] : [FileWatcher(watched), node]

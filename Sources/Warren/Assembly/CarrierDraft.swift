@@ -22,7 +22,7 @@ struct CarrierDraft: Sendable {
         _ dialer: Dialer, webSocket path: String? = nil, ping: TimeAmount = WebSocketClient.usualPing,
         isTrusted: Bool = true
     ) -> CarrierDialer {
-        let tls = self.tls.map { TLSClient(context: $0.context, serverName: $0.serverName) }
+        let tls = self.tls?.client
         let port: UInt16 = self.scheme.isSecure ? 443 : 80
         let name = self.target.port == port ? "\(self.target.host)" : "\(self.target)"
         let webSocket = path.map { path in
@@ -56,6 +56,7 @@ extension Section {
         let needsTLS = addresses.contains { $0.scheme?.isSecure == true }
         let tls = (settings ?? (needsTLS ? self.defaultTLS() : nil)).flatMap { TLSMaterial($0, self.findings) }
         guard (settings != nil || needsTLS) == (tls != nil) else { return [] }
+        self.checkServerName(settings, for: addresses.map(\.address.host))
         return addresses.map { address in
             let scheme = address.scheme(hasTLS: settings != nil)
             return CarrierDraft(
@@ -63,6 +64,14 @@ extension Section {
                 query: address.query
             )
         }
+    }
+
+    /// An address in a certificate is compared with the one that is dialled, so no other one can be asked for.
+    func checkServerName(_ settings: TLSSettings?, for hosts: [Host]) {
+        guard let name = settings?.serverName, case .address = Host(name.value) else { return }
+        guard hosts.contains(where: { $0 != Host(name.value) }) else { return }
+        let hint = "dial that address, or write a name that the certificate holds"
+        self.findings.report("serverName is an address, but another host is dialled", at: name.place, hint: hint)
     }
 
     private func defaultTLS() -> TLSSettings {

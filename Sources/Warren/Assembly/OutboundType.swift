@@ -66,6 +66,7 @@ struct SessionDraft {
         let settings = section.tls(for: .client)
         let tls = settings.flatMap { TLSMaterial($0, section.findings) }
         guard let server, (settings == nil) == (tls == nil) else { return nil }
+        section.checkServerName(settings, for: [server.host])
         self.carrier = CarrierDraft(scheme: tls == nil ? .tcp : .tls, target: server, tls: tls)
         self.install = install
     }

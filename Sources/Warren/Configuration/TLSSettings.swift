@@ -18,6 +18,8 @@ package struct TLSSettings: Hashable, Sendable {
     package let serverName: Located<String>?
     /// False trusts any certificate.
     package let verifies: Bool
+    /// An end of the connection without TLS's own farewell is an orderly one, for peers that never send it.
+    package var allowsTruncation = false
     package let role: Role
     package let place: Place
 }
@@ -47,7 +49,7 @@ extension Section {
     private func tlsSettings(for role: TLSSettings.Role) -> TLSSettings? {
         let certificate = self.optional("cert", .located(.file))
         let key = self.optional("key", .located(.privateFile))
-        let settings = TLSSettings(
+        var settings = TLSSettings(
             certificate: certificate,
             key: key,
             authority: self.optional("ca", .located(.file)),
@@ -56,6 +58,7 @@ extension Section {
             role: role,
             place: self.place
         )
+        settings.allowsTruncation = self.value("truncation", .oneOf(["reset", "allow"]), default: "reset") == "allow"
         if self.contains("cert") != self.contains("key") || (role == .server && !self.contains("cert")) {
             let absent = self.contains("cert") ? "key" : "cert"
             self.missing(absent, expected: "a PEM file; cert and key go together")

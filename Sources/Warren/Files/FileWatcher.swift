@@ -2,72 +2,123 @@
 
 import Foundation
 import ServiceLifecycle
+import Synchronization
 import WarrenRuntime
 
-/// Looks once a second whether files have changed and has them read again.
+/// Looks once a second whether files have changed and has them read again, until that has worked.
 ///
 /// Polling works on every file system (overlays and network mounts tell nobody of changes), and a second is soon enough.
-package struct FileWatcher: Service {
+package final class FileWatcher: Service {
     /// A set of files that belong together.
     package struct Watched: Sendable {
         package var paths: [String]
-        /// Called after a change; what it throws is the sentence for the log.
+        /// Called after a change; what it throws is the sentence for the log, and it is called again then.
         package var reload: @Sendable () throws -> Void
+        /// What deserves a warning once a day, such as a certificate that ends soon.
+        package var inspect: @Sendable () -> [String]
 
-        package init(paths: [String], reload: @escaping @Sendable () throws -> Void) {
+        package init(
+            paths: [String], inspect: @escaping @Sendable () -> [String] = { [] },
+            reload: @escaping @Sendable () throws -> Void
+        ) {
             self.paths = paths
+            self.inspect = inspect
             self.reload = reload
         }
 
-        /// The same, telling what came of it.
+        /// The same, telling what came of it: each reason once, and the end of the trouble.
         func reporting(to reporter: Reporter, about name: String) -> Watched {
-            Watched(paths: self.paths) {
+            let trouble = Trouble()
+            return Watched(paths: self.paths) {
+                let notes = self.inspect()
+                for note in notes { reporter.warn("\(name): \(note)") }
+                return notes
+            } reload: {
                 do {
                     try self.reload()
+                    _ = trouble.isNews(nil)
                     reporter.note("\(name): read changed files again")
                 } catch {
-                    reporter.warn("\(name): files have changed and the old ones stay in use: \(error)")
+                    let reason = error is FilesLeftOut ? "\(error)" : "the old files stay in use: \(error)"
+                    if trouble.isNews(reason) { reporter.warn("\(name): files have changed; \(reason)") }
+                    throw error
                 }
             }
         }
     }
 
-    private let watched: [Watched]
+    /// The reason that was told last.
+    private final class Trouble: Sendable {
+        private let last = Mutex<String?>(nil)
 
-    /// As they were when the configuration had just been read.
-    private let first: [[String]]
+        func isNews(_ reason: String?) -> Bool {
+            self.last.withLock { last in
+                defer { last = reason }
+                return last != reason
+            }
+        }
+    }
+
+    private struct Progress {
+        var stamp: FileStamp
+        var hasFailed = false
+    }
+
+    private let watched: [Watched]
+    /// As the files were when the configuration had just been read, at first.
+    private let progress: Mutex<[Progress]>
+    private static let day = 86_400
 
     package init(_ watched: [Watched]) {
         self.watched = watched
-        self.first = watched.map { Self.stamp(of: $0.paths) }
+        self.progress = Mutex(watched.map { Progress(stamp: FileStamp(of: $0.paths)) })
     }
 
     package func run() async throws {
         await cancelWhenGracefulShutdown {
-            var stamps = self.first
+            var seconds = 0
             // A timer, not a wait for an event: nothing announces a change.
             while (try? await Task.sleep(for: .seconds(1))) != nil {
-                for (index, entry) in self.watched.enumerated() {
-                    let stamp = Self.stamp(of: entry.paths)
-                    guard stamp != stamps[index] else { continue }
-                    stamps[index] = stamp
-                    try? entry.reload()
-                }
+                self.check()
+                seconds += 1
+                guard seconds >= Self.day else { continue }
+                seconds = 0
+                for entry in self.watched { _ = entry.inspect() }
             }
         }
     }
 
-    /// Names, sizes and times of all files, those in folders included.
-    static func stamp(of paths: [String]) -> [String] {
-        let files = FileManager.default
-        return paths.flatMap { path -> [String] in
-            let inside = (try? files.contentsOfDirectory(atPath: path))?.sorted().map { path + "/" + $0 } ?? []
-            return ([path] + inside).map { file in
-                let facts = try? files.attributesOfItem(atPath: file)
-                let time = (facts?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
-                let number = (facts?[.systemFileNumber] as? NSNumber)?.uint64Value ?? 0
-                return "\(file) \(number) \((facts?[.size] as? NSNumber)?.uint64Value ?? 0) \(time)"
+    /// Looks at once, and reads every file to do so.
+    package func checkNow() { self.check(trustsFacts: false) }
+
+    private func check(trustsFacts: Bool = true) {
+        // The lock keeps two checks apart: a reload is never under way twice.
+        self.progress.withLock { all in
+            for (index, entry) in self.watched.enumerated() where all.indices.contains(index) {
+                let before = all[index]
+                let stamp = FileStamp(of: entry.paths, after: trustsFacts ? before.stamp : nil)
+                all[index].stamp = stamp
+                guard stamp != before.stamp || before.hasFailed else { continue }
+                do {
+                    try entry.reload()
+                    all[index].hasFailed = false
+                    _ = entry.inspect()
+                } catch {
+                    all[index].hasFailed = true
+                }
             }
         }
+    }
+}
+
+/// A reload that has taken what it could and left out the rest.
+struct FilesLeftOut: Error, CustomStringConvertible {
+    let description: String
+
+    /// - Parameter sentences: what is wrong with each file.
+    init(_ sentences: [String]) {
+        let shown = sentences.prefix(10).joined(separator: "; ")
+        let more = sentences.count > 10 ? "; and \(sentences.count - 10) more" : ""
+        self.description = "these are not used, all others are: \(shown)\(more)"
     }
 }

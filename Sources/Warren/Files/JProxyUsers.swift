@@ -27,7 +27,9 @@ final class JProxyUsers: Authenticator {
         self.folder = folder
         self.dialect = dialect
         do {
-            let users = try Self.read(folder, dialect)
+            let (users, damaged) = try Self.read(folder, dialect)
+            for error in damaged { findings.report(error.sentence, at: place, hint: error.remedy) }
+            guard damaged.isEmpty else { return nil }
             if users.isEmpty {
                 let hint = "make one with: warren keygen jproxy NAME"
                 findings.note("there are no users in \(folder), so nobody can log in yet", at: place, hint: hint)
@@ -44,15 +46,22 @@ final class JProxyUsers: Authenticator {
         return .accepted(name: user.name, credential: user.publicKey)
     }
 
-    /// Reads the folder anew. If anything in it is damaged, everything stays as it was.
+    /// Reads the folder anew. Damaged files keep nobody else in or out: who had a file there before and has a damaged
+    /// one now stays as he was, since only a file that is gone shuts its user out.
     @Sendable func reload() throws {
-        let users = try Self.read(self.folder, self.dialect)
-        self.table.withLock { $0 = users }
+        let (users, damaged) = try Self.read(self.folder, self.dialect)
+        let names = Set(damaged.compactMap(\.name))
+        self.table.withLock { table in
+            let kept = table.filter { names.contains($0.value.fileName.lowercased()) }
+            table = users.merging(kept) { fresh, _ in fresh }
+        }
+        guard damaged.isEmpty else { throw FilesLeftOut(damaged.map(\.description)) }
     }
 
+    /// All that is good in a folder, and what is wrong with the rest.
     private static func read(
         _ folder: String, _ dialect: JProxy.Dialect
-    ) throws(JProxyFileError) -> [[UInt8]: JProxy.UserFile] {
+    ) throws(JProxyFileError) -> (users: [[UInt8]: JProxy.UserFile], damaged: [JProxyFileError]) {
         let names: [String]
         do {
             names = try FileManager.default.contentsOfDirectory(atPath: folder)
@@ -60,11 +69,16 @@ final class JProxyUsers: Authenticator {
             throw JProxyFileError("the folder \(folder) cannot be read", "create it, or correct the path or its mode")
         }
         var users: [[UInt8]: JProxy.UserFile] = [:]
-        for name in names.sorted() where name.hasSuffix(".dat") {
-            let user = try Self.read("\(folder)/\(name)", named: name, dialect)
-            users[user.hash] = user
+        var damaged: [JProxyFileError] = []
+        for name in names.sorted() where name.hasSuffix(".dat") && !name.hasPrefix(".") {
+            do throws(JProxyFileError) {
+                let user = try Self.read("\(folder)/\(name)", named: name, dialect)
+                users[user.hash] = user
+            } catch {
+                damaged.append(error.about(name))
+            }
         }
-        return users
+        return (users, damaged)
     }
 
     private static func read(
@@ -85,10 +99,18 @@ final class JProxyUsers: Authenticator {
 struct JProxyFileError: Error, CustomStringConvertible {
     let sentence: String
     let remedy: String
+    /// The name of the file in its folder, in small letters.
+    private(set) var name: String?
 
     init(_ sentence: String, _ remedy: String) {
         self.sentence = sentence
         self.remedy = remedy
+    }
+
+    func about(_ name: String) -> JProxyFileError {
+        var error = self
+        error.name = name.lowercased()
+        return error
     }
 
     var description: String { "\(self.sentence); \(self.remedy)" }

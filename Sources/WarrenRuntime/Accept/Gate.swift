@@ -89,8 +89,10 @@ package final class Gate: Sendable {
         let gate = TLSGate(patience: plan.handshake) { channel in
             try install(try ChannelLeg.last(of: channel), loop)
         } onFailure: { [reporter] reason in
-            reporter.stranger(inbound: plan.name, peer: peer, saying: reason)
+            // Checks of health and scans end like that all the time.
+            let isCutOff = reason == TLSProblem.cutOff.description
+            reporter.stranger(inbound: plan.name, peer: peer, saying: reason, isWorthALook: !isCutOff)
         }
-        try channel.start([tls.makeHandler(), gate])
+        try channel.start(tls.makeHandlers() + [gate])
     }
 }

@@ -1,37 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NIOCore
+package import NIOCore
 package import NIOSSL
 import Synchronization
 package import WarrenCore
 
-/// TLS for carriers that we dial. Verification is on unless it was switched off by name.
-package struct TLSClient: Sendable {
-    private let context: NIOSSLContext
+/// TLS for carriers that we dial. Verification is on unless it was switched off by name. Certificates can be exchanged
+/// while carriers are up.
+package final class TLSClient: Sendable {
+    private let context: Mutex<NIOSSLContext>
     private let serverName: String?
+    private let allowsTruncation: Bool
 
-    package init(context: NIOSSLContext, serverName: String?) {
-        self.context = context
+    /// - Parameters:
+    ///   - serverName: the name or address to ask for and to verify instead of the host that is dialled.
+    ///   - allowsTruncation: the peer never says that it ends.
+    package init(context: NIOSSLContext, serverName: String?, allowsTruncation: Bool = false) {
+        self.context = Mutex(context)
         self.serverName = serverName
+        self.allowsTruncation = allowsTruncation
     }
 
-    package func makeHandler(for host: Host) throws -> NIOSSLClientHandler {
-        var name = self.serverName
-        if name == nil, case .name(let text) = host { name = text }
-        return try NIOSSLClientHandler(context: self.context, serverHostname: name)
+    /// Carriers dialled from now on use this one; those that are up keep theirs.
+    package func replace(by context: NIOSSLContext) { self.context.withLock { $0 = context } }
+
+    package func makeHandlers(for host: Host) throws -> [any ChannelHandler] {
+        let wanted = self.serverName.map { Host($0) } ?? host
+        var name: String?
+        switch wanted {
+        // Without the dot that may end it: certificates and RFC 6066 have none.
+        case .name(let text): name = text.hasSuffix(".") ? String(text.dropLast()) : text
+        // An address is verified as the one that is dialled.
+        case .address: if wanted != host { throw TLSProblem.addressElsewhere }
+        }
+        let tls = try NIOSSLClientHandler(context: self.context.withLock { $0 }, serverHostname: name)
+        let reasons = TLSReasons(.client(expects: name ?? "\(host)"), allowsTruncation: self.allowsTruncation)
+        return [tls, reasons]
     }
 }
 
 /// TLS for carriers that we accept. The certificate can be exchanged while the listener runs.
 package final class TLSServer: Sendable {
     private let context: Mutex<NIOSSLContext>
+    private let allowsTruncation: Bool
 
-    package init(context: NIOSSLContext) { self.context = Mutex(context) }
+    package init(context: NIOSSLContext, allowsTruncation: Bool = false) {
+        self.context = Mutex(context)
+        self.allowsTruncation = allowsTruncation
+    }
 
     /// Carriers accepted from now on use this one; those that are up keep theirs.
     package func replace(by context: NIOSSLContext) { self.context.withLock { $0 = context } }
 
-    package func makeHandler() -> NIOSSLServerHandler {
-        NIOSSLServerHandler(context: self.context.withLock { $0 })
+    package func makeHandlers() -> [any ChannelHandler] {
+        [
+            NIOSSLServerHandler(context: self.context.withLock { $0 }),
+            TLSReasons(.server, allowsTruncation: self.allowsTruncation),
+        ]
     }
+}
+
+/// The kinds of signatures that are taken: those of every kind of key that may be ours. The library's own list lacks
+/// Ed25519 and P-521.
+package enum TLSSignatures {
+    package static let all: [SignatureAlgorithm] = [
+        .ecdsaSecp256R1Sha256, .rsaPssRsaeSha256, .rsaPkcs1Sha256, .ecdsaSecp384R1Sha384, .rsaPssRsaeSha384,
+        .rsaPkcs1Sha384, .ed25519, .ecdsaSecp521R1Sha512, .rsaPssRsaeSha512, .rsaPkcs1Sha512,
+    ]
 }

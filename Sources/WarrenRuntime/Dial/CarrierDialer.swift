@@ -55,7 +55,7 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
         _ leg: SocketLeg, _ attempt: DressedAttempt, _ answer: @escaping (Result<any Leg, CarrierFailure>) -> Void
     ) {
         do {
-            let handlers = try self.tls.map { [try $0.makeHandler(for: self.host)] } ?? []
+            let handlers = try self.tls?.makeHandlers(for: self.host) ?? []
             if let webSocket {
                 attempt.next = webSocket.upgrade(leg, behind: handlers, on: leg.loop, answer: answer)
             } else if handlers.isEmpty {
@@ -67,7 +67,7 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
             }
         } catch {
             leg.discard()
-            answer(.failure(CarrierFailure("TLS: \(error)")))
+            answer(.failure(CarrierFailure(TLSFailure.sentence(for: error))))
         }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import NIOCore
+import NIOSSL
 package import WarrenCore
 
 /// The near end of a pipeline of handlers (TLS, WebSocket) as a leg: the last handler of a ``LegChannel``.
@@ -93,6 +94,8 @@ extension ChannelLeg {
         // Through the pipeline, so that the queues of its handlers leave first; the leg below lingers.
         context.flush()
         context.close(mode: .all, promise: nil)
+        // Where the transport has ended already, no farewell can come that TLS would wait for.
+        if self.inputEnded { self.channel.endLeg() }
     }
 }
 
@@ -119,6 +122,7 @@ extension ChannelLeg: ChannelInboundHandler {
 
     package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case ChannelEvent.inputClosed = event else { return context.fireUserInboundEventTriggered(event) }
+        guard self.fault == nil, !self.isGone else { return }
         self.inputEnded = true
         if self.hasBegun { self.events?.finished(by: self) }
         // NIOSSL has sent its farewell, and where halves may be closed it would wait on although the peer's has come.
@@ -127,9 +131,18 @@ extension ChannelLeg: ChannelInboundHandler {
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard !self.isEnding else { return self.channel.endLeg() }
+        if case NIOSSLError.uncleanShutdown = error { return self.truncated(by: error) }
         if self.fault == nil { self.fault = StreamFault(reading: error) }
         self.events?.failed(by: error)
         context.close(promise: nil)
+    }
+
+    /// An end that nobody signed may be anybody's, and what came may be a part only (RFC 8446 6.1).
+    private func truncated(by error: any Error) {
+        guard !self.isGone else { return }
+        if self.fault == nil { self.fault = .aborted }
+        self.events?.failed(by: error)
+        self.channel.reset()
     }
 
     package func channelInactive(context: ChannelHandlerContext) {

@@ -12,6 +12,8 @@ import WarrenTesting
 private final class Rig {
     let loop = SocketLoop.manual()
     let client: ChannelLeg
+    /// What the client's TLS goes over.
+    let transport: MemoryLeg
     let clientProbe: LegProbe
     let serverProbe: LegProbe
     var server: ChannelLeg? { self.box.leg }
@@ -20,7 +22,7 @@ private final class Rig {
     private final class Box { var leg: ChannelLeg? }
 
     /// - Parameter step: how many bytes arrive at a time.
-    init(step: Int = .max, patience: TimeAmount = .seconds(10)) throws {
+    init(step: Int = .max, patience: TimeAmount = .seconds(10), allowsTruncation: Bool = false) throws {
         let (near, far) = MemoryLeg.pair(on: self.loop, step: step)
         let probe = LegProbe(self.loop, needs: .counts)
         let box = self.box
@@ -32,7 +34,9 @@ private final class Rig {
         } onFailure: {
             Issue.record("\($0)")
         }
-        try LegChannel(far, on: self.loop).start([NIOSSLServerHandler(context: TestCertificate.server()), gate])
+        let server = TLSServer(context: try TestCertificate.server(), allowsTruncation: allowsTruncation)
+        try LegChannel(far, on: self.loop).start(server.makeHandlers() + [gate])
+        self.transport = near
         let channel = LegChannel(near, on: self.loop)
         try channel.start([NIOSSLClientHandler(context: TestCertificate.client(), serverHostname: nil)])
         self.client = try ChannelLeg.last(of: channel)
@@ -114,6 +118,52 @@ private final class Rig {
         server.end(nil)
         rig.loop.runOnce()
         #expect(rig.clientProbe.ends == [nil])
+        #expect(rig.serverProbe.ends == [nil])
+    }
+
+    @Test("an end of the transport that TLS has not announced is a reset, and what came before arrives")
+    func aTruncationIsNoEnd() throws {
+        let rig = try Rig()
+        rig.loop.runOnce()
+        rig.client.write(ByteBuffer(string: "a part"))
+        rig.client.flush()
+        rig.transport.finish()
+        rig.loop.runOnce()
+        #expect(String(buffer: rig.serverProbe.bytes) == "a part")
+        #expect(rig.serverProbe.ends == [.aborted])
+    }
+
+    @Test("where it is allowed, it is an end of the input, and answers still leave")
+    func aTruncationCanBeAllowed() throws {
+        let rig = try Rig(allowsTruncation: true)
+        rig.loop.runOnce()
+        let server = try #require(rig.server)
+        rig.client.write(ByteBuffer(string: "all"))
+        rig.client.flush()
+        rig.transport.finish()
+        rig.loop.runOnce()
+        #expect(String(buffer: rig.serverProbe.bytes) == "all")
+        #expect(rig.serverProbe.ends.isEmpty)
+        server.write(ByteBuffer(string: "answer"))
+        server.end(nil)
+        rig.loop.runOnce()
+        #expect(String(buffer: rig.clientProbe.bytes) == "answer")
+        #expect(rig.serverProbe.ends == [nil])
+    }
+
+    @Test("our own half-close is announced in TLS, and the answer is read") func halfCloses() throws {
+        let rig = try Rig()
+        rig.loop.runOnce()
+        let server = try #require(rig.server)
+        rig.client.write(ByteBuffer(string: "question"))
+        rig.client.finish()
+        rig.loop.runOnce()
+        #expect(rig.serverProbe.ends.isEmpty)
+        server.write(ByteBuffer(string: "answer"))
+        server.end(nil)
+        rig.loop.runOnce()
+        #expect(String(buffer: rig.serverProbe.bytes) == "question")
+        #expect(String(buffer: rig.clientProbe.bytes) == "answer")
         #expect(rig.serverProbe.ends == [nil])
     }
 

@@ -128,13 +128,34 @@ private func mode(of path: String) throws -> Int? {
         #expect(await users.judge(alice) == .denied)
     }
 
-    @Test func aDamagedFileKeepsWhatWasThere() async throws {
+    @Test("a damaged file keeps nobody else in or out, and all of them are named at once")
+    func aDamagedFileIsLeftOut() async throws {
         let folder = try TemporaryFolder()
         let written = try JProxyKeys.write(name: "alice", to: folder.path)
         let users = try #require(loadUsers(in: "\(folder.path)/users"))
+        let alice = try login(of: written.clientFile)
         folder.write("users/BB.dat", "half a fi")
-        #expect(throws: JProxyFileError.self) { try users.reload() }
-        #expect(await users.judge(try login(of: written.clientFile)) != .denied)
+        folder.write("users/CC.dat", "")
+        let error = #expect(throws: FilesLeftOut.self) { try users.reload() }
+        #expect(error?.description.contains("BB.dat") == true && error?.description.contains("CC.dat") == true)
+        #expect(await users.judge(alice) != .denied)
+        // Half of her own file: it is being written, and she is not shut out by that.
+        let bytes = try Data(contentsOf: URL(filePath: written.userFile))
+        try bytes.prefix(100).write(to: URL(filePath: written.userFile))
+        #expect(throws: FilesLeftOut.self) { try users.reload() }
+        #expect(await users.judge(alice) != .denied)
+        try FileManager.default.removeItem(atPath: written.userFile)
+        #expect(throws: FilesLeftOut.self) { try users.reload() }
+        #expect(await users.judge(alice) == .denied)
+    }
+
+    @Test func allDamagedFilesAreProblemsAtTheStart() throws {
+        let folder = try TemporaryFolder()
+        folder.write("AA.dat", "x")
+        folder.write("BB.dat", "y")
+        let findings = Findings()
+        #expect(loadUsers(in: folder.path, findings) == nil)
+        #expect(findings.lines.count == 2)
     }
 
     @Test func aClientKeyThatIsNoneIsAProblem() throws {
