@@ -71,8 +71,8 @@ package final class MeetingPlace<Machine: RendezvousMachine & SendableMetatype>:
     }
 
     /// Somebody who spoke no protocol of ours.
-    package func stranger(_ peer: SocketAddress?, saying what: String) {
-        self.reporter.stranger(inbound: self.label.inbound, peer: peer, saying: what)
+    package func stranger(_ peer: SocketAddress?, saying what: String, isWorthALook: Bool = true) {
+        self.reporter.stranger(inbound: self.label.inbound, peer: peer, saying: what, isWorthALook: isWorthALook)
     }
 
     private func admit(_ leg: any Leg) -> Visitor<Machine> {
@@ -167,7 +167,9 @@ extension MeetingPlace {
         case .pair(let pair): self.join(pair)
         case .close(let id, let reason):
             guard let visitor = self.visitors[id] else { return }
-            if reason != .finished { self.stranger(visitor.leg.peer, saying: "\(reason)") }
+            if reason != .finished {
+                self.stranger(visitor.leg.peer, saying: "\(reason)", isWorthALook: reason.isWorthALook)
+            }
             self.dismiss(visitor, nil)
         }
     }

@@ -41,3 +41,13 @@ final class Strangers: Sendable {
         now < seen.since || now - seen.since < Self.pause
     }
 }
+
+extension CloseReason {
+    /// Whether whoever runs this end can mend what a stranger was turned away for; scans and checks of health are none.
+    var isWorthALook: Bool {
+        switch self {
+        case .denied, .violation, .rejected: true
+        case .finished, .redirected, .timedOut, .carrierLost, .shutdown: false
+        }
+    }
+}

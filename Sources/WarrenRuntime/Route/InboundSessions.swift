@@ -78,16 +78,9 @@ package final class InboundSessions: SessionOwner {
         }
         self.reporter.sessionEnded(
             inbound: self.label.inbound, protocol: self.label.protocol, peer: session.peer, user: session.user,
-            reason: reason, wasUp: self.isTunnel && session.isReady, isWorthALook: self.isWorthALook(reason)
+            reason: reason, wasUp: self.isTunnel && session.isReady,
+            // A front that asks for a login is asked without one first; a wrong one is told on its own.
+            isWorthALook: reason.isWorthALook && (self.isTunnel || reason != .denied)
         )
-    }
-
-    private func isWorthALook(_ reason: CloseReason) -> Bool {
-        switch reason {
-        // A front that asks for a login is asked without one first; a wrong one is told on its own.
-        case .denied: self.isTunnel
-        case .violation, .rejected: true
-        case .finished, .redirected, .timedOut, .carrierLost, .shutdown: false
-        }
     }
 }

@@ -175,7 +175,7 @@ private final class FragileLeg: Leg {
         rig.loops.stop()
     }
 
-    @Test("closing lets go of the carrier; a refusal is a debug line, an orderly end is none")
+    @Test("closing lets go of the carrier; a refusal is told, an orderly end is not")
     func closes() async throws {
         let rig = MeetingRig()
         try await rig.on { place, script in
@@ -194,7 +194,7 @@ private final class FragileLeg: Leg {
             #expect(script.take() == [])
         }
         #expect(rig.log.lines.map(\.message) == ["stranger turned away", "stranger turned away"])
-        #expect(rig.log.lines.map(\.level) == [.debug, .debug])
+        #expect(rig.log.lines.map(\.level) == [.notice, .debug])
         #expect(rig.log.lines.map { $0.metadata["peer"] } == ["192.0.2.2:9", "192.0.2.3:9"])
         #expect(rig.log.lines.map { $0.metadata["reason"] } == ["rejected by the peer: no", "timed out in head"])
         rig.loops.stop()

@@ -29,13 +29,16 @@ private final class HandshakeRig {
 
     init(
         server: TestIdentity = .good, client: TestIdentity? = nil, asks: Bool = false, host: Host = .name("localhost"),
-        version: TLSVersion? = nil, clientSpeaks version13: TLSVersion? = nil
+        version: TLSVersion? = nil, clientSpeaks newest: TLSVersion? = nil
     ) throws {
         let (near, far) = MemoryLeg.pair(on: self.loop)
         self.diary = Diary()
+        // Names are verified only where the far end has an address.
+        near.peer = try SocketAddress(ipAddress: "127.0.0.1", port: 1)
         let trusted = try NIOSSLCertificate.fromPEMBytes(Array(TestIdentity.authority.utf8))
         var accepting = TLSConfiguration.makeServerConfiguration(
             certificateChain: try server.chain.map { .certificate($0) }, privateKey: .privateKey(try server.secret))
+        accepting.minimumTLSVersion = .tlsv12
         accepting.maximumTLSVersion = version
         accepting.verifySignatureAlgorithms = TLSSignatures.all
         if asks {
@@ -45,7 +48,8 @@ private final class HandshakeRig {
         var dialling = TLSConfiguration.makeClientConfiguration()
         dialling.trustRoots = .certificates(trusted)
         dialling.verifySignatureAlgorithms = TLSSignatures.all
-        dialling.maximumTLSVersion = version13
+        dialling.minimumTLSVersion = .tlsv1
+        dialling.maximumTLSVersion = newest
         if let client {
             dialling.certificateChain = try client.chain.map { .certificate($0) }
             dialling.privateKey = .privateKey(try client.secret)

@@ -8,6 +8,7 @@ import WarrenCore
 /// One of two legs that are joined in memory: what one is given the other one receives, a turn of their loop later.
 final class MemoryLeg: Leg {
     var events: (any LegEvents)?
+    var peer: SocketAddress?
     var isWritable: Bool { true }
     private let loop: SocketLoop
     private weak var other: MemoryLeg?

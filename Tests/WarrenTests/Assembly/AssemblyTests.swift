@@ -182,7 +182,7 @@ func assemble(_ yaml: String, in folder: String = "") -> (assembly: Assembly?, p
             in: folder.path
         )
         #expect(problems.count == 1)
-        #expect(problems.first?.contains("there is no PEM private key in \(folder.path)/key.pem") == true)
+        #expect(problems.first?.contains("\(folder.path)/key.pem holds no private key, only CERTIFICATE") == true)
     }
 
     @Test func theExtensionIsOnOrOff() throws {
