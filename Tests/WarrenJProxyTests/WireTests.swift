@@ -58,7 +58,7 @@ struct WireTests {
     static let messages: [(JProxy.Message, JProxy.Side)] = [
         (.connect(.init(id: 0x0102, host: Host("192.0.2.7"), port: 0x1234)), .client),
         (.connect(.init(id: 1, host: Host("2001:db8::1"), port: 443)), .client),
-        (.connect(.init(id: 1, host: .name(String(repeating: "n", count: 255)), port: 443)), .client),
+        (.connect(.init(id: 1, host: .name(String(repeating: "n.", count: 127)), port: 443)), .client),
         (.connect(.init(id: 1, host: nil, port: 443)), .client),
         (.connectReply(.init(id: 2, fault: nil, milliseconds: 0x0304)), .server),
         (.connectReply(.init(id: 2, fault: .refused, milliseconds: 7)), .server),

@@ -177,7 +177,7 @@ extension Host {
     fileprivate var isLoopback: Bool {
         switch self {
         case .address(let address): AddressClass(address) == .loopback
-        case .name(let name): name == "localhost"
+        case .name(let name): HostName(name)?.isLocalhost == true
         }
     }
 }

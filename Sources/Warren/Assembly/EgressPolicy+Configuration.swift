@@ -10,7 +10,8 @@ extension EgressPolicy {
                 do throws(EgressRule.ParseError) {
                     return try EgressRule(text.value)
                 } catch {
-                    findings.report("\(error)", at: text.place)
+                    let nearest = error.word.flatMap { Nearest.word(to: $0, among: EgressRule.words) }
+                    findings.report("\(error)", at: text.place, hint: nearest.map { "nearest: \($0)" })
                     return nil
                 }
             }

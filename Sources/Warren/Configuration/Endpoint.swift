@@ -118,13 +118,15 @@ private struct HostAndPort {
         guard !name.hasPrefix("[") else {
             throw Refusal("has no IPv6 address between [ and ]", hint: "write [::1]:1080")
         }
-        guard name.utf8.count <= 255 else { throw Refusal("has a host name of more than 255 bytes") }
         let isPlain = name.unicodeScalars.allSatisfy {
             $0.isASCII && ($0.properties.isAlphabetic || ("0"..."9" ~= $0) || $0 == "-" || $0 == "." || $0 == "_")
         }
         guard isPlain else {
             let isInternational = name.unicodeScalars.contains { !$0.isASCII }
             throw Refusal("does not name a host", hint: isInternational ? "write the xn-- form of the name" : nil)
+        }
+        guard HostName(name) != nil else {
+            throw Refusal("does not name a host", hint: "write at most 253 bytes, and 1 to 63 between dots")
         }
         // Only numbers in the last label can never be a name (RFC 3696), but a mistyped IPv4 address looks like this.
         let last = name.split(separator: ".").last ?? ""

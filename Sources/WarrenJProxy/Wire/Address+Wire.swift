@@ -22,7 +22,7 @@ extension ByteBuffer {
         switch (type, length) {
         case (AddressType.v4, 4): return address.readIPAddress(.v4).map { .address($0) }
         case (AddressType.v6, 16): return address.readIPAddress(.v6).map { .address($0) }
-        case (AddressType.name, 1...): return Self.hostName(address.readableBytesView)
+        case (AddressType.name, 1...): return try? Host(peerNamed: address.readableBytesView, in: "connect.address")
         default: return nil
         }
     }
@@ -42,13 +42,6 @@ extension ByteBuffer {
         case nil:
             self.writeMultipleIntegers(UInt8(0), UInt8(0))
         }
-    }
-
-    /// Control bytes and spaces have no place in a name, and a zero would cut it short in the resolver.
-    private static func hostName(_ bytes: ByteBufferView) -> Host? {
-        guard bytes.allSatisfy({ $0 > 0x20 && $0 != 0x7F }), let name = String(validating: bytes, as: UTF8.self)
-        else { return nil }
-        return Host(name)
     }
 }
 

@@ -29,6 +29,7 @@ package struct EgressPolicy: Hashable, Sendable {
 
     /// - Parameter name: what the client called the host; nil if it gave the address itself.
     package func judge(_ address: IPAddress, port: UInt16, name: String?) -> Judgement {
+        let name = name.flatMap { HostName($0) }
         for rule in self.deny where rule.denies(address, port: port, name: name) {
             return .refused(EgressRefusal(address: address, port: port, rule: rule))
         }

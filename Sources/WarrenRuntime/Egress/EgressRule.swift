@@ -8,7 +8,7 @@ package struct EgressRule: Hashable, Sendable {
     package enum Subject: Hashable, Sendable {
         case `class`(AddressClass)
         case network(IPAddress, length: Int)
-        /// A name in lower case without a trailing dot.
+        /// The text of a ``HostName``.
         case host(String)
         /// Every name under this one, but not the name itself: `*.example.net`.
         case subdomains(of: String)
@@ -32,7 +32,7 @@ package struct EgressRule: Hashable, Sendable {
 
 extension EgressRule {
     /// Whether this rule, in `deny`, names the destination: by the address written or by the one it stands for.
-    func denies(_ address: IPAddress, port: UInt16, name: String?) -> Bool {
+    func denies(_ address: IPAddress, port: UInt16, name: HostName?) -> Bool {
         guard self.port == nil || self.port == port else { return false }
         switch self.subject {
         case .class(let wanted): return AddressClass(address) == wanted
@@ -45,7 +45,7 @@ extension EgressRule {
 
     /// Whether this rule, in `allow`, names the destination. A wide IPv6 network such as `::/0` says nothing about the
     /// IPv4 addresses that some of its addresses stand for.
-    func allows(_ address: IPAddress, port: UInt16, name: String?) -> Bool {
+    func allows(_ address: IPAddress, port: UInt16, name: HostName?) -> Bool {
         guard self.port == nil || self.port == port else { return false }
         switch self.subject {
         case .class(let wanted): return AddressClass(address) == wanted
@@ -59,22 +59,13 @@ extension EgressRule {
         }
     }
 
-    private func names(_ name: String?) -> Bool {
+    private func names(_ name: HostName?) -> Bool {
         guard let name else { return false }
-        let asked = name.utf8.last == UInt8(ascii: ".") ? name.utf8.dropLast() : name.utf8[...]
         switch self.subject {
-        case .host(let wanted): return Self.isSame(asked, wanted.utf8[...])
-        case .subdomains(let parent):
-            let rest = asked.count - parent.utf8.count
-            guard rest > 1, asked.dropFirst(rest - 1).first == UInt8(ascii: ".") else { return false }
-            return Self.isSame(asked.dropFirst(rest), parent.utf8[...])
+        case .host(let wanted): return name.text == wanted
+        case .subdomains(let parent): return name.isUnder(parent)
         case .class, .network: return false
         }
-    }
-
-    /// The second is in lower case already.
-    private static func isSame(_ a: Substring.UTF8View, _ b: Substring.UTF8View) -> Bool {
-        a.elementsEqual(b) { $0.lowercasedASCII == $1 }
     }
 }
 
@@ -87,7 +78,8 @@ extension EgressRule: CustomStringConvertible {
         case .network(let prefix, let length):
             let text = length == prefix.bitWidth ? "\(prefix)" : "\(prefix)/\(length)"
             return (prefix.family == .v6 && self.port != nil ? "[\(text)]" : text) + suffix
-        case .host(let name): return name + suffix
+        case .host(let name):
+            return (name.utf8.contains(UInt8(ascii: ".")) || name == "localhost" ? name : name + ".") + suffix
         case .subdomains(let parent): return "*." + parent + suffix
         }
     }
@@ -96,10 +88,19 @@ extension EgressRule: CustomStringConvertible {
 // MARK: - Text
 
 extension EgressRule {
+    /// What a rule of one label can say.
+    package static let words = ["public", "private", "loopback", "localhost"]
+
     /// What is wrong with the text of a rule, in one sentence.
     package struct ParseError: Error, Hashable, Sendable, CustomStringConvertible {
         package let description: String
-        init(_ description: String) { self.description = description }
+        /// What may have been meant as one of ``EgressRule/words``.
+        package let word: String?
+
+        init(_ description: String, word: String? = nil) {
+            self.description = description
+            self.word = word
+        }
     }
 
     /// Reads a rule as it stands in the configuration.
@@ -110,6 +111,7 @@ extension EgressRule {
     /// | `192.0.2.7`, `2001:db8::1` | one address |
     /// | `10.0.0.0/8`, `2001:db8::/32` | a network |
     /// | `example.net`, `*.example.net` | whatever address this name, or a name under it, has |
+    /// | `nas.` | the same for a name of one label, which without its dot would be a word |
     /// | `public:443`, `[2001:db8::/32]:443` | the same on one port |
     package init(_ text: String) throws(ParseError) {
         guard !text.isEmpty else { throw ParseError("The rule is empty.") }
@@ -177,7 +179,7 @@ extension EgressRule {
         if let address = IPAddress(String(text)) { return .network(address, length: address.bitWidth) }
         guard !text.contains(":") else { throw ParseError("'\(text)' is not an IPv6 address.") }
         if word.hasPrefix("*.") { return .subdomains(of: try Self.name(word.dropFirst(2), of: text)) }
-        return .host(try Self.name(word[...], of: text))
+        return try Self.host(word[...], of: text)
     }
 
     private static func network(_ text: Substring) throws(ParseError) -> Subject {
@@ -197,28 +199,37 @@ extension EgressRule {
     }
 
     private static func name(_ text: Substring, of rule: Substring) throws(ParseError) -> String {
-        let name = text.hasSuffix(".") ? text.dropLast() : text
-        let labels = name.split(separator: ".", omittingEmptySubsequences: false)
-        guard !name.contains("*") else {
+        guard !text.contains("*") else {
             throw ParseError("'\(rule)': a '*' may only be the whole first label, as in *.example.net.")
         }
-        guard name.utf8.count <= 253, labels.allSatisfy({ !$0.isEmpty && $0.utf8.count <= 63 }),
-            name.utf8.allSatisfy({ $0.isDigit || $0.isLowercase || "-_.".utf8.contains($0) || $0 >= 0x80 })
-        else {
+        guard let name = HostName(String(text)) else {
             throw ParseError(
                 "'\(rule)' is neither public, private, loopback, nor an address, a network or a host name.")
         }
         // No top-level domain is a number, so this was meant as an address.
-        guard let last = labels.last, !last.utf8.allSatisfy(\.isDigit) else {
+        let last = name.text.utf8.split(separator: UInt8(ascii: ".")).last
+        guard let last, !last.allSatisfy(\.isDigit) else {
             throw ParseError("'\(rule)' is not an IPv4 address: it takes four numbers from 0 to 255.")
         }
-        return String(name)
+        return name.text
+    }
+
+    /// A name of one label is more often a mistyped word, which would forbid or allow nothing.
+    private static func host(_ text: Substring, of rule: Substring) throws(ParseError) -> Subject {
+        let name = try Self.name(text, of: rule)
+        guard name.utf8.contains(UInt8(ascii: ".")) || text.hasSuffix(".") || name == "localhost" else {
+            throw ParseError(
+                "'\(rule)' is none of the words \(Self.words.joined(separator: ", ")); a host of this name is written "
+                    + "'\(rule).'.",
+                word: name
+            )
+        }
+        return .host(name)
     }
 }
 
 extension UInt8 {
     fileprivate var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
-    fileprivate var isLowercase: Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self) }
 }
 
 extension IPAddress {

@@ -93,24 +93,11 @@ struct HTTPTarget: Hashable {
             }
             return .address(address)
         }
-        guard text.allSatisfy(\.isInHostName), let host = try? Host(peerNamed: text, in: "target") else {
+        // Without brackets an IPv6 address would be taken for a host with a port by others.
+        guard !text.contains(UInt8(ascii: ":")), let host = try? Host(peerNamed: text, in: "target") else {
             throw .malformed(
                 text.isEmpty ? "The request target has no host." : "The host of the request target is bad.")
         }
         return host
-    }
-}
-
-extension UInt8 {
-    /// Letters, digits, `-._~` and the bytes of other scripts: what a host may hold without making a header or a URI of
-    /// it ambiguous.
-    fileprivate var isInHostName: Bool {
-        switch self {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-            UInt8(ascii: "~"), 0x80...:
-            true
-        default: false
-        }
     }
 }

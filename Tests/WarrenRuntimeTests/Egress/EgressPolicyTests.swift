@@ -86,6 +86,19 @@ import WarrenCore
         }
     }
 
+    @Test(
+        "rules about a name hold for every form of it",
+        arguments: [
+            "bücher.example", "BÜCHER.example.", "xn--bcher-kva.example", "Xn--Bcher-KVA.Example.",
+            "bu\u{308}cher.example",
+        ])
+    func comparesNamesInOneForm(name: String) throws {
+        for rule in ["bücher.example", "xn--bcher-kva.example.", "*.EXAMPLE"] {
+            #expect(try !Self.allows(Self.policy(allow: ["public"], deny: [rule]), "1.1.1.1", name: name))
+            #expect(try Self.allows(Self.policy(allow: [rule]), "10.0.0.1", name: name))
+        }
+    }
+
     @Test func namesTheReason() throws {
         func refusal(_ policy: EgressPolicy, _ address: String) throws -> String {
             switch policy.judge(try #require(IPAddress(address)), port: 80, name: nil) {

@@ -30,7 +30,9 @@ import WarrenCore
         ("*.example.net", EgressRule(.subdomains(of: "example.net")), "*.example.net"),
         ("*.Example.net.:443", EgressRule(.subdomains(of: "example.net"), port: 443), "*.example.net:443"),
         ("a_b-c.1d:1", EgressRule(.host("a_b-c.1d"), port: 1), "a_b-c.1d:1"),
-        ("bücher.de", EgressRule(.host("bücher.de")), "bücher.de"),
+        ("Bücher.de", EgressRule(.host("xn--bcher-kva.de")), "xn--bcher-kva.de"),
+        ("*.bu\u{308}cher.de", EgressRule(.subdomains(of: "xn--bcher-kva.de")), "*.xn--bcher-kva.de"),
+        ("NAS.", EgressRule(.host("nas")), "nas."), ("nas.:22", EgressRule(.host("nas"), port: 22), "nas.:22"),
     ]
     @Test("reads and writes every form", arguments: good)
     func reads(_ text: String, _ rule: EgressRule, _ written: String) throws {
@@ -86,6 +88,14 @@ import WarrenCore
         ("a..b", "'a..b' is neither public, private, loopback, nor an address, a network or a host name."),
         ("*.", "'*.' is neither public, private, loopback, nor an address, a network or a host name."),
         (".", "'.' is neither public, private, loopback, nor an address, a network or a host name."),
+        (
+            "a\\100s.net",
+            "'a\\100s.net' is neither public, private, loopback, nor an address, a network or a host name."
+        ),
+        (
+            "pubilc",
+            "'pubilc' is none of the words public, private, loopback, localhost; a host of this name is written 'pubilc.'."
+        ),
         ("a,b", "'a,b' is neither public, private, loopback, nor an address, a network or a host name."),
     ]
     @Test("says what is wrong", arguments: bad)

@@ -71,11 +71,11 @@ import WarrenCore
         }
     }
 
-    @Test func takesTextsOf255Bytes() {
-        let text = [UInt8](repeating: 97, count: 255)
-        let bytes = [4, 1, 0, 80, 0, 0, 0, 1] + text + [0] + text + [0]
-        #expect(
-            conversation(SOCKS4Front(openFront), [bytes[...]])[0] == .open(String(decoding: text, as: UTF8.self), 80))
+    @Test func takesUsersOf255BytesAndTheLongestNames() {
+        let user = [UInt8](repeating: 97, count: 255)
+        let name = String(repeating: "a.", count: 127)
+        let bytes = [4, 1, 0, 80, 0, 0, 0, 1] + user + [0] + Array(name.utf8) + [0]
+        #expect(conversation(SOCKS4Front(openFront), [bytes[...]])[0] == .open(name, 80))
     }
 
     @Test func closesOnAnotherVersionWithoutAWord() {

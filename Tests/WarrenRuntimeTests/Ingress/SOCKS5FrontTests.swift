@@ -72,9 +72,9 @@ import WarrenCore
         #expect(conversation(SOCKS5Front(openFront), [bytes[...]])[1] == .open("bücher.example", 80))
     }
 
-    @Test func takesNamesOf255Bytes() {
-        let name = String(repeating: "a", count: 255)
-        let bytes: [UInt8] = [5, 1, 0, 5, 1, 0, 3, 255] + name + [0, 80]
+    @Test func takesTheLongestNames() {
+        let name = String(repeating: "a.", count: 127)
+        let bytes: [UInt8] = [5, 1, 0, 5, 1, 0, 3, 254] + name + [0, 80]
         #expect(conversation(SOCKS5Front(openFront), [bytes[...]])[1] == .open(name, 80))
     }
 
