@@ -7,9 +7,12 @@ public struct StreamRequest: Hashable, Sendable {
     public var destination: Destination
     /// Who stands behind the stream: the SOCKS user's socket, the visitor of a public name. M-PROXY carries it on.
     public var source: SocketAddress?
+    /// As whom the opener has logged in here; never carried on.
+    public var user: String?
 
-    public init(_ destination: Destination, source: SocketAddress? = nil) {
+    public init(_ destination: Destination, source: SocketAddress? = nil, user: String? = nil) {
         self.destination = destination
         self.source = source
+        self.user = user
     }
 }

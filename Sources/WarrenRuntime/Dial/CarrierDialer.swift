@@ -10,6 +10,7 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
     private static let insistence = TimeAmount.seconds(1)
 
     private let dialer: Dialer
+    private let asker: Asker
     private let host: Host
     private let port: UInt16
     private let tls: TLSClient?
@@ -26,6 +27,7 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
         dialer.insistence = Self.insistence
         if case .name = host { dialer.memory = AddressMemory() }
         self.dialer = dialer
+        self.asker = isTrusted ? .configuration : .unknown
         self.host = host
         self.port = port
         self.tls = tls
@@ -41,7 +43,7 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
         on loop: SocketLoop, answer: @escaping (Result<any Leg, CarrierFailure>) -> Void
     ) -> any OpenAttempt {
         let attempt = DressedAttempt()
-        attempt.step = self.dialer.dial(self.host, port: self.port, on: loop) { result in
+        attempt.step = self.dialer.dial(self.host, port: self.port, for: self.asker, on: loop) { result in
             switch result {
             case .success(let leg): self.dress(leg, attempt, answer)
             case .failure(let fault): answer(.failure(CarrierFailure("cannot connect: \(fault.rawValue)", fault)))

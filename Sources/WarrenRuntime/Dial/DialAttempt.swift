@@ -11,6 +11,7 @@ final class DialAttempt: OpenAttempt {
     private var answer: ((Result<SocketLeg, StreamFault>) -> Void)?
     private var name: String?
     private var race: AddressRace?
+    private var queries: [NameQuery] = []
     private var connections: [Int: Connection] = [:]
     private var timer: LoopTimer?
 
@@ -24,7 +25,7 @@ final class DialAttempt: OpenAttempt {
         self.answer = answer
     }
 
-    func start(_ host: Host) {
+    func start(_ host: Host, for asker: Asker) {
         switch host {
         case .address(let address):
             guard case .success = self.judge(address) else { return self.finish(.failure(.notAllowed)) }
@@ -37,8 +38,9 @@ final class DialAttempt: OpenAttempt {
                 resolveBy: self.loop.now + self.dialer.connectTimeout, insisting: self.insistence)
             self.turn()
             for family in [IPAddress.Family.v6, .v4] {
-                let query = self.dialer.resolver.resolve(name, family, on: self.loop)
-                query.assumeIsolated().whenComplete { self.resolved(family, $0) }
+                let query = self.dialer.resolver.resolve(name, family, for: asker, on: self.loop)
+                self.queries.append(query)
+                query.answer.assumeIsolated().whenComplete { self.resolved(family, $0) }
             }
         }
     }
@@ -127,6 +129,8 @@ extension DialAttempt {
 
     private func finish(_ result: Result<SocketLeg, StreamFault>?) {
         self.race = nil
+        for query in self.queries { query.cancel() }
+        self.queries = []
         self.timer?.cancel()
         self.timer = nil
         let connections = self.connections

@@ -3,7 +3,7 @@
 package import NIOCore
 package import WarrenCore
 
-/// Makes outgoing TCP connections: resolves (anew every time), judges each address, and races them as RFC 8305 says.
+/// Makes outgoing TCP connections: resolves, judges each address, and races them as RFC 8305 says.
 package struct Dialer: Sendable {
     package var resolver: any AddressResolver
     /// Judges every resolved address.
@@ -31,12 +31,14 @@ package struct Dialer: Sendable {
     /// Connects to a host on `loop`.
     ///
     /// The leg that comes back has not begun: it reads nothing yet.
+    ///
+    /// - Parameter asker: who waits for it, if the host is a name.
     package func dial(
-        _ host: Host, port: UInt16, on loop: SocketLoop,
+        _ host: Host, port: UInt16, for asker: Asker, on loop: SocketLoop,
         answer: @escaping (Result<SocketLeg, StreamFault>) -> Void
     ) -> any OpenAttempt {
         let attempt = DialAttempt(self, port: port, on: loop, answer: answer)
-        attempt.start(host)
+        attempt.start(host, for: asker)
         return attempt
     }
 

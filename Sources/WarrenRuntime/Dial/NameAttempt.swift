@@ -11,12 +11,14 @@ final class NameAttempt: OpenAttempt {
 
     private let name: String
     private let resolver: any AddressResolver
+    private let asker: Asker
     private let loop: SocketLoop
     private var answer: Answer?
     private let proceed: (IPAddress, @escaping Answer) -> any OpenAttempt
     private var families: [IPAddress.Family] = [.v6, .v4]
     private var addresses: [IPAddress] = []
     private var timer: LoopTimer?
+    private var query: NameQuery?
     /// What is under way to the address that is tried.
     private var next: (any OpenAttempt)?
     private var tried = 0
@@ -26,11 +28,13 @@ final class NameAttempt: OpenAttempt {
     ///   - answer: called once, unless the attempt is cancelled.
     ///   - proceed: opens a stream to an address.
     init(
-        _ name: String, _ resolver: any AddressResolver, on loop: SocketLoop, answer: @escaping Answer,
+        _ name: String, _ resolver: any AddressResolver, for asker: Asker, on loop: SocketLoop,
+        answer: @escaping Answer,
         proceed: @escaping (IPAddress, @escaping Answer) -> any OpenAttempt
     ) {
         self.name = name
         self.resolver = resolver
+        self.asker = asker
         self.loop = loop
         self.answer = answer
         self.proceed = proceed
@@ -44,8 +48,9 @@ final class NameAttempt: OpenAttempt {
             return self.finish(.failure(self.fault ?? .unknownHost))
         }
         self.timer = self.loop.timer(in: Self.patience) { self.finish(.failure(self.fault ?? .timedOut)) }
-        let query = self.resolver.resolve(self.name, family, on: self.loop)
-        query.assumeIsolated().whenComplete { self.resolved($0) }
+        let query = self.resolver.resolve(self.name, family, for: self.asker, on: self.loop)
+        self.query = query
+        query.answer.assumeIsolated().whenComplete { self.resolved($0) }
     }
 
     private func resolved(_ result: Result<[IPAddress], any Error>) {
@@ -87,12 +92,14 @@ final class NameAttempt: OpenAttempt {
         guard let answer else { return }
         self.answer = nil
         self.timer?.cancel()
+        self.query?.cancel()
         answer(result)
     }
 
     func cancel() {
         self.answer = nil
         self.timer?.cancel()
+        self.query?.cancel()
         self.next?.cancel()
         self.next = nil
     }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import NIOCore
-import NIOPosix
-import Synchronization
 package import WarrenCore
 
 #if canImport(Darwin)
@@ -15,51 +13,76 @@ import Musl
 
 /// Turns names into addresses, one family at a time, never on an event loop.
 package protocol AddressResolver: Sendable {
-    /// - Returns: the addresses of this family in the system's order, empty if the name has none.
-    func resolve(_ name: String, _ family: IPAddress.Family, on loop: any EventLoop) -> EventLoopFuture<[IPAddress]>
+    /// - Returns: a query for the addresses of this family in the system's order, none if the name has none.
+    func resolve(_ name: String, _ family: IPAddress.Family, for asker: Asker, on loop: any EventLoop) -> NameQuery
+}
+
+/// A name that is being looked up.
+package struct NameQuery: Sendable {
+    package let answer: EventLoopFuture<[IPAddress]>
+    private let drop: @Sendable () -> Void
+
+    /// - Parameter drop: called, perhaps too late, when nobody waits for the answer any more.
+    package init(_ answer: EventLoopFuture<[IPAddress]>, drop: @escaping @Sendable () -> Void = {}) {
+        self.answer = answer
+        self.drop = drop
+    }
+
+    /// Nobody waits any more. The answer may be a failure then.
+    package func cancel() { self.drop() }
 }
 
 /// The system's resolver, on threads of its own, so that slow names hold up neither users nor each other. Each family has
-/// its threads: many a network answers for IPv4 at once and for IPv6 late or never.
+/// its threads: many a network answers for IPv4 at once and for IPv6 late or never. So have the names of our own
+/// configuration: a tunnel's server is found whatever users ask for.
 package final class SystemResolver: AddressResolver {
-    private let threads: NIOThreadPool
-    private let threadsForV6: NIOThreadPool
-    private let pending = Atomic<Int>(0)
-    /// Queries under way or queued; more are answered with ``StreamFault/limit``.
-    private let limit: Int
+    private let threads: [IPAddress.Family: NameThreads]
+    private let threadsForConfiguration: [IPAddress.Family: NameThreads]
 
-    package init(threads: Int = 8, limit: Int = 1024) {
-        self.threads = NIOThreadPool(numberOfThreads: threads)
-        self.threadsForV6 = NIOThreadPool(numberOfThreads: threads)
-        self.limit = limit
-        self.threads.start()
-        self.threadsForV6.start()
+    package convenience init() { self.init(limits: NameLine.Limits(), lookUp: Self.query) }
+
+    init(
+        limits: NameLine.Limits,
+        lookUp: @escaping @Sendable (HostName, IPAddress.Family) -> Result<[IPAddress], StreamFault>
+    ) {
+        func make(_ limits: NameLine.Limits) -> [IPAddress.Family: NameThreads] {
+            func threads(_ family: IPAddress.Family) -> NameThreads {
+                NameThreads(limits) { lookUp($0, family) }
+            }
+            return [.v4: threads(.v4), .v6: threads(.v6)]
+        }
+        self.threads = make(limits)
+        var own = limits
+        // One asker, whose names are not many: each may have its thread.
+        own.perAsker = own.threads
+        own.perDomain = own.threads
+        own.perDomainWithAbandoned = own.threads
+        // A tunnel is to be back as soon as its server has a name again.
+        own.keepsFailures = .zero
+        self.threadsForConfiguration = make(own)
     }
 
-    package func shutDown() async {
-        try? await self.threads.shutdownGracefully()
-        try? await self.threadsForV6.shutdownGracefully()
+    /// How many threads look up names.
+    var threadCount: Int {
+        self.threads.values.reduce(0) { $0 + $1.count }
+            + self.threadsForConfiguration.values.reduce(0) { $0 + $1.count }
     }
 
     package func resolve(
-        _ name: String, _ family: IPAddress.Family, on loop: any EventLoop
-    ) -> EventLoopFuture<[IPAddress]> {
+        _ name: String, _ family: IPAddress.Family, for asker: Asker, on loop: any EventLoop
+    ) -> NameQuery {
+        guard let name = HostName(name) else { return NameQuery(loop.makeFailedFuture(StreamFault.unknownHost)) }
         // Never a question for the network (RFC 6761).
-        let folded = name.lowercased()
-        if folded == "localhost" || folded.hasSuffix(".localhost") {
-            return loop.makeSucceededFuture([family == .v4 ? IPAddress(v4: 0x7F00_0001) : IPAddress(high: 0, low: 1)])
+        if name.isLocalhost {
+            let address = family == .v4 ? IPAddress(v4: 0x7F00_0001) : IPAddress(high: 0, low: 1)
+            return NameQuery(loop.makeSucceededFuture([address]))
         }
-        guard self.pending.add(1, ordering: .relaxed).newValue <= self.limit else {
-            self.pending.subtract(1, ordering: .relaxed)
-            return loop.makeFailedFuture(StreamFault.limit)
-        }
-        let threads = family == .v4 ? self.threads : self.threadsForV6
-        let query = threads.runIfActive(eventLoop: loop) { Self.query(name, family) }
-        query.whenComplete { [self] _ in self.pending.subtract(1, ordering: .relaxed) }
-        return query
+        let threads = asker == .configuration ? self.threadsForConfiguration : self.threads
+        guard let chosen = threads[family] else { return NameQuery(loop.makeFailedFuture(StreamFault.unknownHost)) }
+        return chosen.ask(name, for: asker, on: loop)
     }
 
-    private static func query(_ name: String, _ family: IPAddress.Family) -> [IPAddress] {
+    private static func query(_ name: HostName, _ family: IPAddress.Family) -> Result<[IPAddress], StreamFault> {
         var hints = addrinfo()
         hints.ai_family = family == .v4 ? AF_INET : AF_INET6
         #if canImport(Glibc)
@@ -68,7 +91,12 @@ package final class SystemResolver: AddressResolver {
         hints.ai_socktype = SOCK_STREAM
         #endif
         var list: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(name, nil, &hints, &list) == 0 else { return [] }
+        let code = getaddrinfo(name.written, nil, &hints, &list)
+        // Out of memory or descriptors: that says nothing about the name.
+        if code == EAI_MEMORY || code == EAI_SYSTEM && StreamFault(connecting: errno) == .limit {
+            return .failure(.limit)
+        }
+        guard code == 0 else { return .success([]) }
         defer { freeaddrinfo(list) }
         var found: [IPAddress] = []
         var entry = list
@@ -76,7 +104,7 @@ package final class SystemResolver: AddressResolver {
             if let address = IPAddress(info), !found.contains(address) { found.append(address) }
             entry = info.ai_next
         }
-        return found
+        return .success(found)
     }
 }
 

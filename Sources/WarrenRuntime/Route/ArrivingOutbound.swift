@@ -99,7 +99,8 @@ extension ArrivingOutbound {
         switch request.destination {
         case .host(.name(let name), let port, .tcp):
             guard !self.exits.isEmpty else { break }
-            return NameAttempt(name, self.plan.resolver, on: self.loop, answer: answer) { address, answer in
+            let asker = Asker(request, trusted: trusted)
+            return NameAttempt(name, self.plan.resolver, for: asker, on: self.loop, answer: answer) { address, answer in
                 var request = request
                 request.destination = .tcp(.address(address), port: port)
                 return self.open(request, trusted: trusted, on: loop, answer: answer)

@@ -43,7 +43,7 @@ package struct DirectOutbound: Outbound {
             return NoAttempt()
         }
         let dialer = trusted ? self.trustingDialer : self.dialer
-        return dialer.dial(host, port: port, on: loop) { result in
+        return dialer.dial(host, port: port, for: Asker(request, trusted: trusted), on: loop) { result in
             answer(result.map { $0 })
         }
     }

@@ -10,6 +10,7 @@ extension SessionHandler {
         guard !self.residents.isDraining else { return self.machine.reset(id, .shutdown) }
         var request = request
         if request.source == nil { request.source = self.carrier.peer }
+        request.user = self.user
         // The answer may come before `open` returns; only a later one needs the attempt kept.
         var isAnswered = false
         let started = self.loop.now

@@ -145,29 +145,13 @@ private let hasIPv6 =
         #expect(await Dialed(dialer, .name("far"), port: 1).fault() == .timedOut)
     }
 
-    @Test("localhost is never a question for the network", arguments: ["localhost", "LocalHost", "a.localhost"])
-    func answersLocalhostItself(name: String) async throws {
-        let resolver = SystemResolver(threads: 1, limit: 0)
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
-        #expect(try await resolver.resolve(name, .v4, on: loop).get() == [IPAddress(v4: 0x7F00_0001)])
-        #expect(try await resolver.resolve(name, .v6, on: loop).get() == [IPAddress(high: 0, low: 1)])
-        await resolver.shutDown()
-    }
-
-    @Test func saysLimitWhereTheResolverIsFull() async throws {
-        let resolver = SystemResolver(threads: 1, limit: 0)
-        #expect(await Dialed(dialer(resolver), .name("far.invalid"), port: 1).fault() == .limit)
-        await resolver.shutDown()
-    }
-
     @Test func theSystemsResolverKnowsLocalhost() async throws {
         let server = try await TestServer.start()
-        let resolver = SystemResolver(threads: 2, limit: 64)
+        let resolver = SystemResolver()
         for _ in 0..<5 {
             #expect(
                 try await Dialed(dialer(resolver), .name("localhost"), port: server.port).reached() == server.address)
         }
-        await resolver.shutDown()
         try await server.stop()
     }
 
@@ -177,7 +161,9 @@ private let hasIPv6 =
         // On a loop that never hears of the connection, so that the answer cannot come first.
         let loop = SocketLoop.manual()
         var answers = 0
-        let attempt = dialer(resolver).dial(.name("far"), port: server.port, on: loop) { _ in answers += 1 }
+        let attempt = dialer(resolver).dial(.name("far"), port: server.port, for: .unknown, on: loop) { _ in
+            answers += 1
+        }
         // The connection was under way: the server sees it come and go.
         let peer = try await server.next()
         attempt.cancel()

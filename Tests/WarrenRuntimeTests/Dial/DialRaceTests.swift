@@ -27,7 +27,7 @@ private func dialer(_ resolver: any AddressResolver) -> Dialer { Dialer(resolver
         // On a loop that never hears of a connection, every address is silent.
         let loop = SocketLoop.manual()
         let resolver = ScriptedResolver(v4: ["127.0.0.1"], v6: nil)
-        let attempt = dialer(resolver).dial(.name("far"), port: server.port, on: loop) { _ in
+        let attempt = dialer(resolver).dial(.name("far"), port: server.port, for: .unknown, on: loop) { _ in
             Issue.record("it was answered")
         }
         loop.advance(by: .milliseconds(50))
@@ -50,7 +50,7 @@ private func dialer(_ resolver: any AddressResolver) -> Dialer { Dialer(resolver
         let loop = SocketLoop.manual()
         let resolver = ScriptedResolver(v4: ["127.0.0.1"], v6: nil)
         var faults: [StreamFault?] = []
-        let attempt = dialer(resolver).dial(.name("far"), port: server.port, on: loop) { result in
+        let attempt = dialer(resolver).dial(.name("far"), port: server.port, for: .unknown, on: loop) { result in
             if case .failure(let fault) = result { faults.append(fault) } else { faults.append(nil) }
         }
         // The other family has had its chance, and the connect begins.

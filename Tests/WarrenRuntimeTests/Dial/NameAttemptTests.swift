@@ -20,7 +20,7 @@ import WarrenCore
         var cancelled = 0
 
         func dial(_ resolver: ScriptedResolver) -> NameAttempt {
-            NameAttempt("far", resolver, on: self.loop) { result in
+            NameAttempt("far", resolver, for: .unknown, on: self.loop) { result in
                 if case .failure(let fault) = result { self.results.append(fault) } else { self.results.append(nil) }
             } proceed: { address, answer in
                 self.asked.append("\(address)")

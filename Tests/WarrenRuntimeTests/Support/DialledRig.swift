@@ -81,7 +81,7 @@ final class FailingOutbound: Outbound {
             answer(.failure(fault))
             return NoAttempt()
         }
-        return self.direct.dial(Host("127.0.0.1"), port: self.port, on: loop) { result in
+        return self.direct.dial(Host("127.0.0.1"), port: self.port, for: .unknown, on: loop) { result in
             answer(result.map { $0 })
         }
     }

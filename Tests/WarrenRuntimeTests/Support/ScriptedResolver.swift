@@ -18,11 +18,13 @@ final class ScriptedResolver: AddressResolver {
         self.answers = answers
     }
 
-    func resolve(_ name: String, _ family: IPAddress.Family, on loop: any EventLoop) -> EventLoopFuture<[IPAddress]> {
-        if let answer = self.answers[family] { return loop.makeSucceededFuture(answer) }
+    func resolve(
+        _ name: String, _ family: IPAddress.Family, for asker: Asker, on loop: any EventLoop
+    ) -> NameQuery {
+        if let answer = self.answers[family] { return NameQuery(loop.makeSucceededFuture(answer)) }
         let promise = loop.makePromise(of: [IPAddress].self)
         self.late.withLock { $0[family] = promise }
-        return promise.futureResult
+        return NameQuery(promise.futureResult)
     }
 
     /// Answers a query that was left open.
@@ -44,7 +46,7 @@ struct Dialed: Sendable {
         self.loop = loop
         self.answer = promise.futureResult
         self.attempt = loop.submit {
-            let attempt = dialer.dial(host, port: port, on: loop) { result in
+            let attempt = dialer.dial(host, port: port, for: .unknown, on: loop) { result in
                 promise.completeWith(result.map { NIOLoopBound($0, eventLoop: loop) }.mapError { $0 })
             }
             return NIOLoopBound(attempt, eventLoop: loop)

@@ -38,8 +38,10 @@ private struct FailingResolver: AddressResolver {
     let fault: StreamFault
     let onTry: @Sendable () -> Void
 
-    func resolve(_ name: String, _ family: IPAddress.Family, on loop: any EventLoop) -> EventLoopFuture<[IPAddress]> {
+    func resolve(
+        _ name: String, _ family: IPAddress.Family, for asker: Asker, on loop: any EventLoop
+    ) -> NameQuery {
         if family == .v4 { self.onTry() }
-        return loop.makeFailedFuture(self.fault)
+        return NameQuery(loop.makeFailedFuture(self.fault))
     }
 }
