@@ -37,10 +37,9 @@ package enum Substitution {
         return filled
     }
 
-    /// True if the text is one `${NAME}` and nothing else.
+    /// True for a variable and nothing else, so that what is filled in comes from the environment alone.
     package static func isVariable(_ text: String) -> Bool {
-        guard text.hasPrefix("${"), text.hasSuffix("}") else { return false }
-        return Self.isName(String(text.dropFirst(2).dropLast()))
+        text.hasPrefix("${") && text.hasSuffix("}") && Self.isName(String(text.dropFirst(2).dropLast()))
     }
 
     private static func isName(_ text: String) -> Bool {

@@ -4,10 +4,7 @@ import Foundation
 
 /// Small text files: configurations, passwords, tokens.
 package enum TextFile {
-    /// What some editors write before UTF-8 text.
-    private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
-
-    /// Reads a whole file as UTF-8, pipes included; a byte order mark at its start is no content.
+    /// Reads a whole file as UTF-8, pipes included. A byte order mark at its start is no part of the text.
     ///
     /// - Throws: a ``Refusal`` whose sentence follows the path.
     package static func read(_ path: String, limit: Int) throws(Refusal) -> String {
@@ -19,11 +16,19 @@ package enum TextFile {
             throw Refusal("cannot be read", hint: "check that the disk and the file are intact")
         }
         guard let bytes else { throw Refusal("holds more than \(Size.words(limit))", hint: "name a smaller file") }
-        let content = bytes.starts(with: Self.byteOrderMark) ? bytes.dropFirst(Self.byteOrderMark.count) : bytes
-        guard let text = String(validating: content, as: UTF8.self) else {
+        return try Self.text(bytes)
+    }
+
+    private static func text(_ bytes: Data) throws(Refusal) -> String {
+        // UTF-16 with its mark, as some editors and shells write it; a text of ours holds no zeros otherwise.
+        if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
+            throw Refusal("is UTF-16 text", hint: "save it as UTF-8")
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Refusal("is not UTF-8 text", hint: "save it as UTF-8")
         }
-        return text
+        let mark: Unicode.Scalar = "\u{FEFF}"
+        return text.unicodeScalars.first == mark ? String(text.unicodeScalars.dropFirst()) : text
     }
 
     /// Checks that a file is there, is not a directory and may be read; it is not opened.

@@ -132,5 +132,20 @@ private let example = """
         let latin = "\(folder.path)/latin"
         try Data([0x61, 0x3A, 0x20, 0xE9]).write(to: URL(fileURLWithPath: latin))
         #expect(lines(latin).first?.contains("is not UTF-8 text; save it as UTF-8") == true)
+        for encoding in [String.Encoding.utf16, .utf16LittleEndian, .utf16BigEndian] {
+            let marked = encoding == .utf16 ? "log: {}" : "\u{FEFF}log: {}"
+            let wide = try #require(marked.data(using: encoding))
+            try wide.write(to: URL(fileURLWithPath: latin))
+            #expect(lines(latin).first?.contains("is UTF-16 text; save it as UTF-8") == true)
+        }
+    }
+
+    @Test("a byte order mark at the start of a file is no part of it")
+    func leavesOutByteOrderMarks() throws {
+        let folder = try TemporaryFolder()
+        let text = "\u{FEFF}---\nlog: {}\negress: { allow: [loopback] }\n"
+        #expect(try TextFile.read(folder.write("w.yaml", text), limit: 1000) == String(text.unicodeScalars.dropFirst()))
+        let password = try TextFile.read(folder.write("pw", "\u{FEFF}s3cret\r\n"), limit: 1000)
+        #expect(password == "s3cret\r\n")
     }
 }

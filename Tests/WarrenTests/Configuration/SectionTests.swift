@@ -135,6 +135,11 @@ import Testing
                     + "write it into a file and name that as passwordFile, or ${NAME} from the environment"
             ]
         )
+        for text in ["hunter2$$", "hunter2${PW}", "${PW}2", "$${PW}", "${PW}${PW}", "$$"] {
+            let mixed = makeSection("password: \(text)\n", environment: environment)
+            #expect(mixed.secret("password") == nil, "\(text)")
+            #expect(mixed.findings.lines.first?.contains("does not belong here in plain text") == true, "\(text)")
+        }
         let both = makeSection("password: ${PW}\npasswordFile: x\n", environment: environment)
         #expect(both.secret("password") == nil)
         #expect(both.findings.lines == ["a.yaml:1:11: password and passwordFile are both given; remove one of them"])
