@@ -82,6 +82,7 @@ extension TLSMaterial {
             let secret = Self.key(key, findings)
             guard let chain, let secret else { return nil }
             if let own = chain.first { Self.noteValidity(of: own, certificate, findings) }
+            Self.noteEnd(of: chain.dropFirst(), certificate, findings)
             let sources = chain.map { NIOSSLCertificateSource.certificate($0) }
             configuration = .makeServerConfiguration(certificateChain: sources, privateKey: .privateKey(secret))
         }
@@ -89,7 +90,8 @@ extension TLSMaterial {
         // Signatures are taken of every kind of key that we take ourselves.
         configuration.verifySignatureAlgorithms = TLSSignatures.all
         if let authority = settings.authority {
-            guard let trusted = Self.certificates(authority, findings) else { return nil }
+            guard let trusted = Self.certificates(authority, findings, TrustedCertificate.make) else { return nil }
+            Self.noteEnd(of: trusted, authority, findings)
             configuration.trustRoots = .certificates(trusted)
         }
         // A listener asks for certificates only where it was told whom to trust.
@@ -103,7 +105,10 @@ extension TLSMaterial {
         return configuration
     }
 
-    private static func certificates(_ file: Located<String>, _ findings: Findings) -> [NIOSSLCertificate]? {
+    private static func certificates(
+        _ file: Located<String>, _ findings: Findings,
+        _ make: ([UInt8]) -> NIOSSLCertificate? = { try? NIOSSLCertificate(bytes: $0, format: .der) }
+    ) -> [NIOSSLCertificate]? {
         do throws(Refusal) {
             let blocks = try PEMFile(path: file.value).certificates
             guard !blocks.isEmpty else {
@@ -111,7 +116,7 @@ extension TLSMaterial {
             }
             var found: [NIOSSLCertificate] = []
             for bytes in blocks {
-                guard let certificate = try? NIOSSLCertificate(bytes: bytes, format: .der) else {
+                guard let certificate = make(bytes) else {
                     throw Refusal("holds a damaged certificate (number \(found.count + 1))", hint: "copy it anew")
                 }
                 found.append(certificate)
@@ -155,6 +160,17 @@ extension TLSMaterial {
         } else if ends - now < 14 * 86_400 {
             findings.note("the certificate in \(file.value) ends on \(shown)", at: file.place, hint: "renew it")
         }
+    }
+
+    /// Of authorities: old ones may lie beside those that count, so a word for each file will do.
+    private static func noteEnd(
+        of certificates: some Sequence<NIOSSLCertificate>, _ file: Located<String>, _ findings: Findings
+    ) {
+        let now = Int(Date().timeIntervalSince1970)
+        guard let old = certificates.first(where: { Int($0.notValidAfter) < now }) else { return }
+        let shown = Self.day(max(Int(old.notValidAfter), 0))
+        let what = "an authority's certificate in \(file.value) has expired on \(shown)"
+        findings.note(what, at: file.place, hint: "renew it, or take it out")
     }
 
     private static func day(_ time: Int) -> String {

@@ -19,11 +19,14 @@ package enum TextFile {
         return try Self.text(bytes)
     }
 
+    /// UTF-16 with its mark, as some editors and shells write it.
+    static func refuseUTF16(_ bytes: Data) throws(Refusal) {
+        guard bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) else { return }
+        throw Refusal("is UTF-16 text", hint: "save it as UTF-8")
+    }
+
     private static func text(_ bytes: Data) throws(Refusal) -> String {
-        // UTF-16 with its mark, as some editors and shells write it; a text of ours holds no zeros otherwise.
-        if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
-            throw Refusal("is UTF-16 text", hint: "save it as UTF-8")
-        }
+        try Self.refuseUTF16(bytes)
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Refusal("is not UTF-8 text", hint: "save it as UTF-8")
         }

@@ -27,6 +27,7 @@ struct PEMFile {
             throw Refusal("cannot be read", hint: "check the disk, and that enough files may be open")
         }
         guard data.count <= Self.longest else { throw Refusal("is too long for a PEM file", hint: "name another file") }
+        try TextFile.refuseUTF16(data)
         try self.init(text: String(decoding: data, as: UTF8.self))
     }
 
@@ -34,8 +35,9 @@ struct PEMFile {
     init(text: String) throws(Refusal) {
         var blocks: [Block] = []
         var open: (label: String, body: String, isEncrypted: Bool)?
+        let ignored = CharacterSet.whitespaces.union(CharacterSet(charactersIn: "\u{FEFF}"))
         for raw in text.split(whereSeparator: \.isNewline) {
-            let line = raw.trimmingCharacters(in: .whitespaces)
+            let line = raw.trimmingCharacters(in: ignored)
             if let label = Self.label(of: line, "BEGIN") {
                 guard open == nil else { throw Self.damaged(open?.label ?? label) }
                 open = (label, "", false)

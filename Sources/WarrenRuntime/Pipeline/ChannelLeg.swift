@@ -95,7 +95,7 @@ extension ChannelLeg {
         context.flush()
         context.close(mode: .all, promise: nil)
         // Where the transport has ended already, no farewell can come that TLS would wait for.
-        if self.inputEnded { self.channel.endLeg() }
+        if self.channel.inputEnded { self.channel.endLeg() }
     }
 }
 

@@ -26,7 +26,8 @@ final class LegChannel: Channel, @unchecked Sendable {
     private(set) var isActive = false
     private var isOpen = true
     private var wantsRead = false
-    private var inputEnded = false
+    /// The transport has ended.
+    private(set) var inputEnded = false
     private var outputEnded = false
     private var written = 0
     private var left = 0

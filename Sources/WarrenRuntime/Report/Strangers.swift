@@ -13,15 +13,18 @@ final class Strangers: Sendable {
     }
 
     private static let pause: UInt64 = 60_000_000_000
+    private static let pruningPause: UInt64 = 1_000_000_000
     private let most: Int
+    /// By address, IPv6 by network: one network has addresses without end.
     private let seen = Mutex<[IPAddress?: Seen]>([:])
+    private let lastPruning = Atomic<UInt64>(0)
 
     init(most: Int = 1024) { self.most = most }
 
     /// - Returns: how many of this address were not shown since the last one that was; nil if this is not shown.
     func news(of peer: SocketAddress?, at time: NIODeadline = .now()) -> Int? {
         let now = time.uptimeNanoseconds
-        let address = peer.flatMap { IPAddress($0) }
+        let address = peer.flatMap { IPAddress($0) }.map { $0.family == .v6 ? IPAddress(high: $0.high, low: 0) : $0 }
         return self.seen.withLock { seen in
             if let known = seen[address], Self.isFresh(known, now) {
                 seen[address]?.more += 1
@@ -29,6 +32,9 @@ final class Strangers: Sendable {
             }
             let missed = seen[address]?.more ?? 0
             if seen[address] == nil, seen.count >= self.most {
+                // Not for each of a flood.
+                guard now > self.lastPruning.load(ordering: .relaxed) + Self.pruningPause else { return nil }
+                self.lastPruning.store(now, ordering: .relaxed)
                 seen = seen.filter { Self.isFresh($0.value, now) }
                 guard seen.count < self.most else { return nil }
             }
@@ -47,7 +53,7 @@ extension CloseReason {
     var isWorthALook: Bool {
         switch self {
         case .denied, .violation, .rejected: true
-        case .finished, .redirected, .timedOut, .carrierLost, .shutdown: false
+        case .finished, .redirected, .timedOut, .carrierLost, .cutOff, .shutdown: false
         }
     }
 }

@@ -74,6 +74,7 @@ package final class InboundSessions: SessionOwner {
         // A front's end is told by the lines of its streams, unless it had none.
         switch reason {
         case .finished, .cutOff: guard self.isTunnel else { return }
+        case .denied where session.wasDenied: return  // that was told, with the claim
         case .denied, .rejected, .redirected, .timedOut, .violation, .carrierLost, .shutdown: break
         }
         self.reporter.sessionEnded(

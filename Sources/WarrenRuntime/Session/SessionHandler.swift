@@ -24,6 +24,7 @@ package final class SessionHandler<Machine: SessionMachine> {
 
     package private(set) var user: String?
     package private(set) var isReady = false
+    package private(set) var wasDenied = false
     private var dirty: [StreamLeg] = []
     private var isTurning = false
     private var turnIsDue = false
@@ -141,7 +142,10 @@ extension SessionHandler {
             let verdict = (try? result.get()) ?? .denied
             switch verdict {
             case .accepted(let name, _): self.user = name
-            case .denied: if !self.isOver { self.owner.loginDenied(self, claim) }
+            case .denied where self.isOver: break
+            case .denied:
+                self.wasDenied = true
+                self.owner.loginDenied(self, claim)
             }
             self.machine.judged(verdict)
             self.turn()

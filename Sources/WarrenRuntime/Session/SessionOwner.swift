@@ -46,6 +46,10 @@ extension OpeningOwner {
     package func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {}
 }
 
+extension Session {
+    package var wasDenied: Bool { false }
+}
+
 /// A running session, whatever its machine.
 package protocol Session: AnyObject {
     /// The far end of its carrier.
@@ -54,6 +58,8 @@ package protocol Session: AnyObject {
     var user: String? { get }
     /// The login is over.
     var isReady: Bool { get }
+    /// The judge has denied what the peer claimed, and the owner was told.
+    var wasDenied: Bool { get }
     func open(_ request: StreamRequest, answer: @escaping (Result<any Leg, StreamFault>) -> Void) -> any OpenAttempt
     func shutDown(_ reason: CloseReason)
 }

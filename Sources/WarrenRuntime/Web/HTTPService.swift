@@ -2,6 +2,7 @@
 
 package import NIOCore
 package import NIOHTTP1
+package import WarrenCore
 
 /// What answers HTTP requests on a listener and takes over its WebSockets. Called on the loop of each connection.
 package protocol HTTPService<Token>: AnyObject {
@@ -16,6 +17,20 @@ package protocol HTTPService<Token>: AnyObject {
     func upgraded(_ leg: any Leg, _ request: HTTPServiceRequest, token: Token, on loop: SocketLoop)
     /// The connection went before the upgrade was through.
     func abandoned(_ token: Token)
+}
+
+/// Tells requests to a service from other words: a proxy takes any method, a service those in capitals.
+package enum HTTPServiceRequestLine {
+    /// The longest registered method has 17 bytes.
+    private static let longestMethod = 24
+
+    /// A method in capitals and the space behind it.
+    package static func detect(_ head: ByteBufferView) -> Detection {
+        let method = head.prefix { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) || $0 == UInt8(ascii: "-") }
+        guard method.count < Self.longestMethod, method.first != UInt8(ascii: "-") else { return .no }
+        guard method.endIndex < head.endIndex else { return .needs(bytes: head.count + 1) }
+        return !method.isEmpty && head[method.endIndex] == UInt8(ascii: " ") ? .yes : .no
+    }
 }
 
 package enum UpgradeVerdict<Token> {

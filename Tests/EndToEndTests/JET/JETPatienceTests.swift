@@ -119,10 +119,11 @@ import WarrenTesting
             let first = try await Wire.connect(to: address)
             try await first.send("hello")
             #expect(try await first.text(5) == "hello")
-            let second = try await Wire.connect(to: address)
-            _ = try? await second.readToEnd()
+            // The reset may come as early as while the connection is being set up.
+            let second = try? await Wire.connect(to: address)
+            _ = try? await second?.readToEnd()
             #expect(await port.errors.line(with: "is good for one stream, which it has had") != nil)
-            for wire in [first, second] { wire.close() }
+            for wire in [first, second] { wire?.close() }
             port.signal(SIGTERM)
             _ = await port.outcome()
         }

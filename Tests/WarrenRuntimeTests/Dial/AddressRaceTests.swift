@@ -191,11 +191,11 @@ import WarrenTesting
         while !world.isOver, turns < 2000 {
             turns += 1
             world.pull()
-            if !isSilent, let attempt = world.underWay.first { world.fail(attempt) }
+            if !isSilent, !world.isOver, let attempt = world.underWay.first { world.fail(attempt) }
             if let deadline = world.race.deadline { world.now = max(world.now, deadline) }
         }
-        #expect(world.isOver && (world.untried.isEmpty || isSilent), "seed \(seed)")
-        #expect(world.underWay.isEmpty || isSilent, "seed \(seed)")
+        #expect(world.isOver && (world.untried.isEmpty || world.insists), "seed \(seed)")
+        #expect(world.underWay.isEmpty || world.insists, "those who insist have a limit: seed \(seed)")
         #expect(world.race.deadline == nil && world.race.next(now: world.now) == nil, "seed \(seed)")
         let told = world.failures.map(\.tells).max() ?? 0
         #expect((world.fault?.tells ?? 0) >= told, "the fault that tells most: seed \(seed)")

@@ -21,7 +21,7 @@ struct SilentServer: Sendable {
             attempts += 1
             do {
                 let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                    .connectTimeout(.milliseconds(100))
+                    .connectTimeout(.milliseconds(300))
                     .connect(to: server.address).get()
                 fillers.append(channel)
             } catch {

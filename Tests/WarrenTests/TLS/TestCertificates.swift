@@ -85,4 +85,19 @@ enum TestCertificates {
         -----END PRIVATE KEY-----
 
         """
+
+    /// Between an authority that nobody has and a server.
+    static let intermediate = """
+        -----BEGIN CERTIFICATE-----
+        MIIBhzCCASygAwIBAgIUYRSJ7/Tx38rOOQoZXjWaG2yO9oUwCgYIKoZIzj0EAwIw
+        DzENMAsGA1UEAwwEcm9vdDAgFw0yNjExMjgwNTU2NDRaGA8yMTI2MTEwNDA1NTY0
+        NFowEDEOMAwGA1UEAwwFaW50ZXIwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAR5
+        te7+wMcumQNAgNPls7AsdqF9NR7wRhDY94jHSUcXWTs2uMVGvDlZ/HchVSQy+4sH
+        E5iQB05H/mhSWkIypdiso2MwYTAPBgNVHRMBAf8EBTADAQH/MA4GA1UdDwEB/wQE
+        AwIBBjAdBgNVHQ4EFgQUVdCXlwl4WAJcFQH16OkHqC+2ioowHwYDVR0jBBgwFoAU
+        2lkLeONsfQqUwHa6DgVKgOlvnJgwCgYIKoZIzj0EAwIDSQAwRgIhAN1WBy85pn2y
+        Hxt6smeA8yl7spzTKlGPbSrU9WawwEAsAiEA1x294gjF4ik+FrAIMskP0b4fbCiy
+        yi9Vj9EvtWKFi88=
+        -----END CERTIFICATE-----
+        """
 }

@@ -75,7 +75,7 @@ final class JETService: @unchecked Sendable {
         let takesCalls = self.callPort == nil
         let candidates = [
             Detector.Candidate(detect: JET.detect) { self.place.arrive($0) },
-            Detector.Candidate(detect: HTTPFront.detect) { leg in
+            Detector.Candidate(detect: HTTPServiceRequestLine.detect) { leg in
                 try self.serve(leg, on: loop, below: prefix, takesCalls: takesCalls)
             },
         ]
