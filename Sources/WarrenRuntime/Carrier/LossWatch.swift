@@ -13,7 +13,7 @@ final class LossWatch {
     /// How late a loss may be found beyond the time of silence.
     private static let interval = TimeAmount.seconds(4)
 
-    private unowned let leg: SocketLeg
+    private weak var leg: SocketLeg?
     private let silence: UInt32
     private var timer: LoopTimer?
 
@@ -32,11 +32,12 @@ final class LossWatch {
     }
 
     private func lookLater() {
-        self.timer = self.leg.loop.timer(in: Self.interval) { [weak self] in self?.look() }
+        self.timer = self.leg?.loop.timer(in: Self.interval) { [weak self] in self?.look() }
     }
 
     private func look() {
-        guard cws_is_unanswered(self.leg.socket.descriptor, self.silence) == 0 else { return self.leg.close(.timedOut) }
+        guard let leg else { return }
+        guard cws_is_unanswered(leg.socket.descriptor, self.silence) == 0 else { return leg.close(.timedOut) }
         self.lookLater()
     }
 }

@@ -160,7 +160,8 @@ extension ZhwkproX.ExitMachine {
         let settings = Multiplexer.Settings(
             format: isExtended ? .extended : .plain, key: self.configuration.key,
             pieces: isExtended ? ZhwkproX.Extension.pieces : self.configuration.pieces ?? ZhwkproX.safePieces,
-            gap: isExtended ? nil : self.configuration.gap, largestMessage: self.configuration.largestMessage, limits: self.configuration.limits)
+            gap: isExtended ? nil : self.configuration.gap, largestMessage: self.configuration.largestMessage,
+            limits: self.configuration.limits)
         let common = Multiplexer(settings, early: self.inbound)
         self.streams =
             isExtended

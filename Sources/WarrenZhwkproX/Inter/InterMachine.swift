@@ -147,7 +147,8 @@ extension ZhwkproX.InterMachine {
             format: self.usesExtension ? .extended : .plain, key: self.configuration.key,
             pieces: self.usesExtension
                 ? ZhwkproX.Extension.pieces : self.configuration.pieces ?? ZhwkproX.safePieces,
-            gap: self.usesExtension ? nil : self.configuration.gap, largestMessage: self.configuration.largestMessage, limits: self.configuration.limits)
+            gap: self.usesExtension ? nil : self.configuration.gap, largestMessage: self.configuration.largestMessage,
+            limits: self.configuration.limits)
         let common = Multiplexer(settings, early: self.inbound)
         let roundTrip = now - self.answeredAt
         self.streams =

@@ -135,7 +135,8 @@ extension InterStreams {
             guard let row = self.common.table.row(id), self.common.table[row].phase != .leaving else { return nil }
             return .opened(id)
         case .freed(let endpoint):
-            if self.common.rows[endpoint] == nil, let row = self.waiting.popFirst(endpoint) { self.admit(row, now: now) }
+            guard self.common.rows[endpoint] == nil, let row = self.waiting.popFirst(endpoint) else { return nil }
+            self.admit(row, now: now)
             return nil
         case .end, .accepted, .drained, .finished, .reset:
             return nil  // never those of an inter-server

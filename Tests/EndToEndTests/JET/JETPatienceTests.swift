@@ -37,14 +37,22 @@ import WarrenTesting
             try await late.send(JETPacket.connect(first))
             #expect(try await late.reply().status == 404)
             late.close()
-            let wire = try await relay.connect()
-            try await wire.send(JETPacket.connect(second))
-            #expect(try await wire.reply().status == 200)
-            #expect(try await wire.text(11) == "SSH-2.0-x\r\n")
-            wire.close()
+            #expect(try await Self.greeting(of: device, at: relay) == "SSH-2.0-x\r\n")
         }
         await relay.stop()
         try await target.stop()
+    }
+
+    /// By the second association, or by a later one where a busy machine has taken longer than the target waits.
+    private static func greeting(of device: Program, at relay: MeetingRelay) async throws -> String? {
+        for number in 2...12 {
+            let association = try #require(await device.output(with: "-", number: number))
+            let wire = try await relay.connect()
+            defer { wire.close() }
+            try await wire.send(JETPacket.connect(association))
+            if try await wire.reply().status == 200 { return try await wire.text(11) }
+        }
+        return nil
     }
 
     @Test("a target that gives up without a word costs no association") func silentTarget() async throws {
