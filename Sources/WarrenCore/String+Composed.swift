@@ -66,13 +66,11 @@ extension String {
 
     /// Korean syllables are composed by arithmetic (The Unicode Standard, section 3.12).
     private static func syllable(_ scalars: ArraySlice<Unicode.Scalar>) -> Unicode.Scalar? {
-        let values = Array(scalars.map(\.value))
-        switch values.count {
-        case 2 where (0x1100..<0x1113).contains(values[0]) && (0x1161..<0x1176).contains(values[1]):
-            return Unicode.Scalar(0xAC00 + ((values[0] - 0x1100) * 21 + values[1] - 0x1161) * 28)
-        case 3 where (0x11A8..<0x11C3).contains(values[2]):
-            return Self.syllable(scalars.prefix(2)).flatMap { Unicode.Scalar($0.value + values[2] - 0x11A7) }
-        default: return nil
-        }
+        guard scalars.count <= 3, let lead = scalars.first?.value, let vowel = scalars.dropFirst().first?.value,
+            (0x1100..<0x1113).contains(lead), (0x1161..<0x1176).contains(vowel)
+        else { return nil }
+        let open = 0xAC00 + ((lead - 0x1100) * 21 + vowel - 0x1161) * 28
+        guard let tail = scalars.dropFirst(2).first?.value else { return Unicode.Scalar(open) }
+        return (0x11A8..<0x11C3).contains(tail) ? Unicode.Scalar(open + tail - 0x11A7) : nil
     }
 }

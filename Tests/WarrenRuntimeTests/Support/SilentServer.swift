@@ -14,18 +14,19 @@ struct SilentServer: Sendable {
     static func start(port: UInt16 = 0) async throws -> SilentServer {
         let server = try await TestServer.start(host: Self.host, port: port, accepts: false, backlog: 1)
         var fillers: [any Channel] = []
-        // The system takes one more than it was told. As soon as one behind those gets no answer in this time, the queue is
-        // full; before that it is this machine that takes its time.
-        var attempts = 0
-        while fillers.count < 16, attempts < 64 {
-            attempts += 1
+        // The system takes one more than it was told, and some of these may come too late for the one who asks where the
+        // machine is busy. When several in a row get no answer, the queue is full.
+        var unanswered = 0
+        while fillers.count < 16 {
             do {
                 let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                    .connectTimeout(.milliseconds(300))
+                    .connectTimeout(.milliseconds(100))
                     .connect(to: server.address).get()
                 fillers.append(channel)
+                unanswered = 0
             } catch {
-                guard fillers.count >= 2 else { continue }
+                unanswered += 1
+                guard unanswered >= 4 else { continue }
                 return SilentServer(server: server, fillers: fillers)
             }
         }
