@@ -76,9 +76,9 @@ struct AnnounceFile: Sendable {
     /// Nil if the file is not there or holds no association.
     func read() -> Announcement? {
         guard let text = try? TextFile.read(self.path, limit: 4 << 10) else { return nil }
-        let lines = text.split(whereSeparator: \.isNewline)
-        guard let first = lines.first, let association = UUID(uuidString: String(first)) else { return nil }
-        let instance = lines.dropFirst().first.flatMap { try? Target(parsing: String($0), defaultPort: nil) }
+        let lines = text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+        guard let first = lines.first, let association = UUID(uuidString: first) else { return nil }
+        let instance = lines.dropFirst().first.flatMap { try? Target(parsing: $0, defaultPort: nil) }
         return Announcement(association: association, instance: instance)
     }
 }

@@ -27,6 +27,17 @@ import WarrenRuntime
         #expect(found.count == 10)
     }
 
+    @Test("blanks and an empty line around it, as an editor or `echo` leaves them", arguments: [
+        "  \(id)\t\n relay.example:443 \n", "\r\n\(id) \r\n\r\nrelay.example:443\r\n\r\n",
+    ])
+    func blanksAreOfNoAccount(text: String) throws {
+        let folder = try TemporaryFolder()
+        folder.write("at", text)
+        let found = AnnounceFile(path: "\(folder.path)/at").read()
+        #expect(found?.association == UUID(uuidString: Self.id))
+        #expect(found?.instance == Target(host: Host("relay.example"), port: 443))
+    }
+
     @Test("a disk that does not answer holds up nobody for longer than two seconds") func aDiskThatHangs() throws {
         let folder = try TemporaryFolder()
         let path = "\(folder.path)/pipe"
