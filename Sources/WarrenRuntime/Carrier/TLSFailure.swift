@@ -111,7 +111,7 @@ extension TLSProblem {
         Reason("ALERT_UNRECOGNIZED_NAME", "the peer does not serve this name: set tls: serverName:"),
         Reason("ALERT_NO_APPLICATION_PROTOCOL", "the peer speaks none of the protocols it is asked for"),
         Reason("NO_COMMON_SIGNATURE_ALGORITHMS", "the two ends have no kind of signature in common"),
-        Reason("ALERT_PROTOCOL_VERSION", "the peer speaks another version of TLS only; we speak 1.2 and 1.3"),
+        Reason("ALERT_PROTOCOL_VERSION", "the peer speaks an old version of TLS only; we speak 1.2 and 1.3"),
         Reason("UNSUPPORTED_PROTOCOL", "the peer speaks an old version of TLS only; we speak 1.2 and 1.3"),
         Reason("NO_SHARED_CIPHER", "the two ends have no cipher in common"),
         Reason(
