@@ -31,7 +31,8 @@ struct AddressRace {
     /// The other family's answer is there; the preferred one has until then.
     private var startAt: NIODeadline?
     private var hasStarted = false
-    private var underWay: Set<Int> = []
+    /// Few at a time, and one as a rule.
+    private var underWay: [Int] = []
     private var attempts = 0
     /// While attempts are under way, when the next one may begin.
     private var nextAt: NIODeadline?
@@ -72,13 +73,12 @@ struct AddressRace {
     /// When `next` must be called though nothing has happened.
     var deadline: NIODeadline? {
         guard !self.isOver else { return nil }
-        let times = [
-            self.asked.isEmpty ? nil : self.resolveBy,
-            self.hasStarted ? nil : self.startAt,
-            self.underWay.isEmpty || self.line.isEmpty ? nil : self.nextAt,
-            self.insistAt, self.endAt,
-        ]
-        return times.compactMap { $0 }.min()
+        var first = self.insistAt ?? .distantFuture
+        if let endAt { first = min(first, endAt) }
+        if !self.asked.isEmpty, let resolveBy { first = min(first, resolveBy) }
+        if !self.hasStarted, let startAt { first = min(first, startAt) }
+        if !self.underWay.isEmpty, !self.line.isEmpty, let nextAt { first = min(first, nextAt) }
+        return first == .distantFuture ? nil : first
     }
 
     /// - Parameters:
@@ -101,7 +101,9 @@ struct AddressRace {
 
     /// An attempt has come to nothing: the next one need not wait.
     mutating func failed(_ attempt: Int, _ fault: StreamFault) {
-        guard self.underWay.remove(attempt) != nil else { return }
+        let before = self.underWay.count
+        self.underWay.removeAll { $0 == attempt }
+        guard self.underWay.count < before else { return }
         self.note(fault)
         self.nextAt = nil
     }
@@ -125,7 +127,7 @@ struct AddressRace {
         }
         if self.underWay.isEmpty || self.nextAt.map({ $0 <= now }) ?? true, let address = self.line.next() {
             self.attempts += 1
-            self.underWay.insert(self.attempts)
+            self.underWay.append(self.attempts)
             self.nextAt = now + Self.connectionDelay
             self.lastStart = now
             if self.firstStart == nil { self.firstStart = now }
@@ -172,10 +174,10 @@ extension StreamFault {
     }
 }
 
-/// Addresses to be tried, each family in its order, the families in turn.
+/// Addresses to be tried, each family in its order, the families in turn. Without an allocation for a family of none.
 private struct AddressLine {
-    private var v4 = CircularBuffer<IPAddress>()
-    private var v6 = CircularBuffer<IPAddress>()
+    private var v4: ArraySlice<IPAddress> = []
+    private var v6: ArraySlice<IPAddress> = []
     private var turn: IPAddress.Family
 
     init(first: IPAddress.Family) { self.turn = first }

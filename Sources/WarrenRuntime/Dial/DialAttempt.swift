@@ -12,7 +12,7 @@ final class DialAttempt: OpenAttempt {
     private var name: String?
     private var race: AddressRace?
     private var queries: [NameQuery] = []
-    private var connections: [Int: Connection] = [:]
+    private var connections: [(attempt: Int, connection: Connection)] = []
     private var timer: LoopTimer?
 
     init(
@@ -108,16 +108,17 @@ extension DialAttempt {
 
     private func connect(to address: IPAddress, _ attempt: Int) {
         do throws(StreamFault) {
-            self.connections[attempt] = try self.dialer.connect(to: address, port: self.port, on: self.loop) {
+            let connection = try self.dialer.connect(to: address, port: self.port, on: self.loop) {
                 self.connected(attempt, $0)
             }
+            self.connections.append((attempt, connection))
         } catch {
             self.race?.failed(attempt, error)
         }
     }
 
     private func connected(_ attempt: Int, _ result: Result<SocketLeg, StreamFault>) {
-        self.connections[attempt] = nil
+        self.connections.removeAll { $0.attempt == attempt }
         switch result {
         case .success(let leg):
             if self.answer == nil { leg.discard() } else { self.finish(.success(leg)) }
@@ -134,8 +135,8 @@ extension DialAttempt {
         self.timer?.cancel()
         self.timer = nil
         let connections = self.connections
-        self.connections = [:]
-        for connection in connections.values { connection.cancel() }
+        self.connections = []
+        for (_, connection) in connections { connection.cancel() }
         guard let answer else { return }
         self.answer = nil
         if let result { answer(result) }
