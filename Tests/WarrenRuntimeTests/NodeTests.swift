@@ -72,7 +72,7 @@ private struct Rig: Sendable {
 
     @Test func endsIdleStreams() async throws {
         let server = try await TestServer.start()
-        let rig = Rig(target: server.port, idle: .milliseconds(600))
+        let rig = Rig(target: server.port, idle: .seconds(3))
         let run = Task { try await rig.node.run() }
         let client = try await Peer.connect(to: rig.address())
         #expect(try await client.everything().end == .reset)
