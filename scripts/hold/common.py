@@ -104,7 +104,7 @@ class Warren:
                                             stdout=log, stderr=log)
         self.pid, self.bound = self.process.pid, {}
         if ready:
-            line = wait(lambda: self.process.poll() is not None or re.search(r"^ready (.*)$", self.log(), re.M), 20)
+            line = wait(lambda: self.process.poll() is not None or re.search(r"^ready ?(.*)$", self.log(), re.M), 20)
             if not isinstance(line, re.Match):
                 raise RuntimeError(f"{name} is not ready: {self.log()[-300:]!r}")
             self.bound = dict(word.split("=") for word in line[1].split())
