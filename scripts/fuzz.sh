@@ -26,7 +26,8 @@ for target in $targets; do
     seeds=../Tests/WarrenFuzzingTests/Fixtures/$target
     [[ -d $seeds ]] || { echo "there is no corpus $seeds"; exit 2; }
     log=.build/fuzz-$target.log
-    WARREN_FUZZ=$target "$program" "$corpus" "$seeds" -max_total_time="$seconds" -max_len=4096 -timeout=20 \
+    # Swift's own handler of traps would leave libFuzzer without the input.
+    SWIFT_BACKTRACE=enable=no WARREN_FUZZ=$target "$program" "$corpus" "$seeds" -max_total_time="$seconds" -max_len=4096 -timeout=20 \
         -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$found/" > "$log" 2>&1 || failed=1
     count=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     rate=$(sed -n 's/^stat::average_exec_per_sec: *//p' "$log")

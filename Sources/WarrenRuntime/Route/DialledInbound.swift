@@ -54,9 +54,9 @@ package final class DialledInbound: NodePart, @unchecked Sendable {
     private let reporter: Reporter
     private lazy var keeper = self.makeKeeper()
     /// Streams that have reached their destination and not ended.
-    private var running = 0
+    private(set) var running = 0
     /// Those whose end is being reported although they never ran.
-    private var failing = 0
+    private(set) var failing = 0
     private var waitsForEnd = false
     /// What a peer answered since the carriers were last tried from the first one on.
     private var refusal: String?

@@ -40,7 +40,8 @@ final class SessionKeeper {
     /// that worked last is the first.
     private var carriers: ArraySlice<SessionCarrier>
     private let reporter: Reporter
-    private unowned let owner: any SessionOwner & AnyObject
+    /// Whoever lets it go without a stop does not get a session any more.
+    private weak var owner: (any SessionOwner & AnyObject)?
 
     private var state = State.idle
     private var isRetiring = false
@@ -172,6 +173,7 @@ extension SessionKeeper {
 
     private func dial() {
         if case .stopped = self.state { return self.triedOnce() }
+        guard self.owner != nil else { return self.stop() }
         guard let carrier = self.carriers.first else { return self.failed("no address") }
         self.lastTry = .now()
         self.state = .idle
@@ -192,8 +194,9 @@ extension SessionKeeper {
         switch result {
         case .success(let leg):
             self.wasAnswered = true
+            guard let owner else { return self.abandon(leg) }
             do {
-                try carrier.makeSession(leg, self.owner, self.loop)
+                try carrier.makeSession(leg, owner, self.loop)
             } catch {
                 leg.discard()
                 self.tryNext("\(error)")
@@ -203,6 +206,11 @@ extension SessionKeeper {
             if failure.isAnswer { self.onAnswer?(failure.description) }
             self.tryNext(failure.description)
         }
+    }
+
+    private func abandon(_ leg: any Leg) {
+        leg.discard()
+        self.stop()
     }
 
     /// Another address of the same server may do better.

@@ -127,6 +127,24 @@ private final class World {
 }
 
 @Suite struct SessionKeeperModelTests {
+    @Test("an owner that goes without a stop leaves neither a leg nor another dial", arguments: [true, false])
+    func theOwnerGoes(isAnswered: Bool) {
+        let (loop, script) = (SocketLoop.manual(), ScriptedCarriers())
+        var owner: ScriptedOwner? = ScriptedOwner()
+        let keeper = owner.map {
+            SessionKeeper(
+                .outbound("far"), on: loop, carriers: script.carriers(2), reporter: LogRecorder().reporter, owner: $0)
+        }
+        keeper?.start()
+        owner = nil
+        let leg = ScriptedLeg()
+        script.underWay.first?.give(isAnswered ? .success(leg) : .failure(CarrierFailure("no")))
+        loop.advance(by: .seconds(60))
+        #expect(script.dials.count == 1)
+        #expect(leg.calls.isEmpty != isAnswered)
+        #expect(loop.timers.count == 0)
+    }
+
     @Test("one session at a time, the one that worked last first, no dial after a stop, nothing left: in any order")
     func anyOrder() {
         for seed in ModelRuns.seeds {

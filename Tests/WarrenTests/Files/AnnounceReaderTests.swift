@@ -27,9 +27,11 @@ import WarrenRuntime
         #expect(found.count == 10)
     }
 
-    @Test("blanks and an empty line around it, as an editor or `echo` leaves them", arguments: [
-        "  \(id)\t\n relay.example:443 \n", "\r\n\(id) \r\n\r\nrelay.example:443\r\n\r\n",
-    ])
+    @Test(
+        "blanks and an empty line around it, as an editor or `echo` leaves them",
+        arguments: [
+            "  \(id)\t\n relay.example:443 \n", "\r\n\(id) \r\n\r\nrelay.example:443\r\n\r\n",
+        ])
     func blanksAreOfNoAccount(text: String) throws {
         let folder = try TemporaryFolder()
         folder.write("at", text)
