@@ -35,7 +35,8 @@ for kind in "${kinds[@]}"; do
 
     echo "== $kind sanitizer: $filter"
     # Leaks are what hold/mixed.py and the tests look for: a program that is ended by a signal says nothing of them.
-    env "TSAN_OPTIONS=$options" "ASAN_OPTIONS=$options:detect_leaks=0" \
+    # All at once, instrumented, they would only wait for each other, past their time limits.
+    env SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 "TSAN_OPTIONS=$options" "ASAN_OPTIONS=$options:detect_leaks=0" \
         swift test --skip-build "${common[@]}" --filter "$filter" || failed=1
     for report in "$reports"/*; do
         [[ -s $report ]] || continue
