@@ -137,7 +137,9 @@ extension FuzzDriver {
         var (whole, cut) = (make(), make())
         whole.feed(bytes, by: max(bytes.count, 1))
         cut.feed(bytes, by: 7)
-        let complaint = whole.delivered == cut.delivered ? nil : "whole: \(whole.said)\ncut: \(cut.said)"
+        // Where the pieces are small, windows have grown before the next one: what was too much is not any more.
+        let isSame = whole.isViolated || whole.delivered == cut.delivered
+        let complaint = isSame ? nil : "whole: \(whole.said)\ncut: \(cut.said)"
         whole.end()
         cut.end()
         return whole.complaint ?? cut.complaint ?? complaint

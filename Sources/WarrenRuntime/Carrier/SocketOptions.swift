@@ -55,6 +55,10 @@ package struct SocketOptions: Sendable {
     static let readsPerTurn = 4
     /// How long a peer's bytes are dropped after everything was sent.
     static let lingerTime = TimeAmount.seconds(2)
+    /// Bytes that are dropped at most; a peer that sends more is made to wait, and reset once it has our last words.
+    static let mostDropped = 256 << 10
+    /// How often that is looked at.
+    static let lastWordsTime = TimeAmount.milliseconds(50)
 
     private static let retransmitTime = CInt(0x80)  // TCP_RXT_CONNDROPTIME of Darwin
     private static let noDelay = CInt(1)  // TCP_NODELAY, the same everywhere

@@ -39,7 +39,23 @@ extension SocketLeg {
         self.hasBegun = true
         self.isReading = true
         if self.socket.isReadable { self.socket.again() }
-        self.lookAgain { self.closeWhenTaken() }
+        if self.hasDroppedEnough { self.leaveSoon() } else { self.lookAgain { self.closeWhenTaken() } }
+    }
+
+    private var hasDroppedEnough: Bool { self.dropped >= SocketOptions.mostDropped }
+
+    /// A peer that sends much behind our end is not to send for nobody: it waits while our last words are on their way,
+    /// and is reset then.
+    func drop(_ count: Int) {
+        self.dropped += count
+        if self.hasDroppedEnough { self.leaveSoon() }
+    }
+
+    private func leaveSoon() {
+        self.isReading = false
+        guard self.isLingering else { return }
+        if self.socket.unsent == 0 { return self.close() }
+        self.lookAgain(in: SocketOptions.lastWordsTime) { self.closeWhenTaken() }
     }
 
     /// Closes when the peer has been sent everything.
@@ -55,7 +71,8 @@ extension SocketLeg {
             self.socket.shutOutput()
         }
         guard self.readerMoves(unsent) else { return self.close(.timedOut) }
-        self.lookAgain { self.closeWhenTaken() }
+        let pause = self.hasDroppedEnough ? SocketOptions.lastWordsTime : SocketOptions.lingerTime
+        self.lookAgain(in: pause) { self.closeWhenTaken() }
     }
 
     /// A peer may take its time with what is queued for it, but not for ever without taking anything.
@@ -71,9 +88,9 @@ extension SocketLeg {
         return self.loop.now - self.leftForReader.since < patience
     }
 
-    private func lookAgain(_ action: @escaping () -> Void) {
+    private func lookAgain(in pause: TimeAmount = SocketOptions.lingerTime, _ action: @escaping () -> Void) {
         self.timer?.cancel()
-        self.timer = self.loop.timer(in: SocketOptions.lingerTime, action)
+        self.timer = self.loop.timer(in: pause, action)
     }
 
     func failed(_ code: CInt) {

@@ -33,6 +33,8 @@ package final class SocketLeg: Leg {
     var fault: StreamFault?
     /// Everything is sent; the peer's bytes are dropped until its end.
     var isLingering = false
+    /// What came behind an orderly end and was for nobody.
+    var dropped = 0
     var timer: LoopTimer?
     /// What the reader had still to take when it last took something, and when that was.
     var leftForReader = (count: 0, since: NIODeadline.distantPast)
@@ -193,7 +195,7 @@ extension SocketLeg {
     }
 
     private func received(_ bytes: ByteBuffer) {
-        guard !self.isLingering, self.ending != .closing else { return }
+        guard !self.isLingering, self.ending != .closing else { return self.drop(bytes.readableBytes) }
         let isOwn = self.needs.contains(.ownBytes) && bytes.readableBytes < bytes.storageCapacity / 4
         self.events?.received(isOwn ? bytes.compacted : bytes, by: self)
         self.events?.receivedBurst(by: self)

@@ -197,4 +197,39 @@ private final class Rig {
         #expect(rig.far.drain().readableBytes == 0)
         #expect(rig.far.end == .finished)
     }
+
+    @Test("a peer that sends on behind an orderly end that it has is reset before it has sent much")
+    func aPeerThatSendsForNobodyIsReset() throws {
+        let rig = try Rig(isTCP: true)
+        rig.turn()
+        rig.leg.write(ByteBuffer(string: "last words"))
+        rig.leg.end(nil)
+        var sent = 0
+        for _ in 0..<10_000 where rig.closes == 0 {
+            sent += max(0, rig.far.send(ByteBuffer(repeating: 2, count: 16 << 10)))
+            rig.turn()
+            rig.loop.advance(by: .milliseconds(1))
+        }
+        #expect(rig.closes == 1)
+        #expect(sent < 2_000_000)
+        #expect(rig.probe.ends == [nil])
+        #expect(String(buffer: rig.far.drain()) == "last words")
+    }
+
+    @Test("a peer that sends little behind an orderly end is heard out") func aLittleIsDropped() throws {
+        let rig = try Rig(isTCP: true)
+        rig.turn()
+        rig.leg.write(ByteBuffer(string: "last words"))
+        rig.leg.end(nil)
+        for _ in 0..<10 {
+            #expect(rig.far.send(ByteBuffer(repeating: 2, count: 16 << 10)) > 0)
+            rig.turn()
+        }
+        #expect(rig.closes == 0)
+        rig.far.finish()
+        for _ in 0..<3 { rig.turn() }
+        rig.loop.advance(by: .seconds(3))
+        #expect(rig.closes == 1)
+        #expect(String(buffer: rig.far.drain()) == "last words")
+    }
 }
