@@ -2,212 +2,145 @@
 
 package import NIOCore
 
-/// Counts what was delivered and not yet taken, and decides who holds up the session and whose stream is ended for it.
+/// Counts what was delivered and not yet taken, and decides when the carrier is left alone and whose stream is ended for it.
 ///
-/// All streams share one carrier, so a stream whose reader takes nothing soon holds up all others. Past its bound it is a
-/// *holder*, and the carrier is left alone. A holder that has taken nothing for ``doubt`` is *doubtful*: the carrier is read
-/// again in spite of it, until it has four times its bound or the session is crowded. So readers that are dead are all
-/// found in the same wait, however their bytes are mixed on the carrier, and each has its own time all along:
+/// All streams share one carrier, so whoever leaves it alone for one reader leaves it alone for all. Therefore a session
+/// has a budget: up to it, what readers have not taken is kept, however slow they are, and nobody waits for anybody.
+/// Past the budget the carrier is left alone, and the session *waits*. A wait ends when its readers have taken a quarter
+/// of the budget more than has come, or in it a sixteenth of the budget at all: then they are slow together, and nobody is
+/// to blame. If neither happens within ``stall``, somebody pays:
 ///
-/// - It is ended when it has taken nothing for ``stall`` since it had something to take, at once if that is past when it
-///   becomes a holder. A wait in vain uses up the patience of the session, which comes back at a quarter of the time that
-///   passes; then a holder that has never been seen taking anything gets what is left of it, and at least ``shortestWait``.
-/// - It is ended when it has held for ``stall`` and has taken less than half a bound in that time.
+/// - every reader that has taken nothing in the wait, of those that hold half their share of the budget or more;
+/// - where there is none, the slowest one: the reader that would need the longest for what it holds.
 ///
-/// The only stream of a session holds up nobody, and is not ended.
+/// The only stream of a session holds up nobody, and is not ended. Where we open the streams, it needs no more than
+/// ``SessionLimits/unreadPerStream``; where the peer does, its next opening may stand behind what is not read.
 package struct Intake {
-    /// Enough for a slow reader to be seen taking something: systems tell of room in steps of some hundred KiB.
-    private static let shortestWait = TimeAmount.seconds(3)
-    /// Readers that are alive take something far sooner, as a rule.
-    package static let doubt = TimeAmount.milliseconds(500)
-    /// Of its bound, what a doubtful holder may have.
-    private static let mostBounds = 4
+    /// Parts of the budget that readers must take in a wait.
+    private static let leastTaken = 16
 
     /// What is known of the reader of one stream.
     private struct Reader {
         /// Bytes that it has not taken.
         var unread = 0
-        /// When it last took something, or first could have.
-        var blockedSince = NIODeadline.uptimeNanoseconds(0)
-        /// It has taken something since then.
-        var hasTaken = false
-        /// When it began to hold up the session, or last proved itself; nil if it does not hold.
-        var holdsSince: NIODeadline?
-        /// What it took since then.
-        var takenAsHolder = 0
-        /// It was seen taking something while it held.
-        var isProven = false
+        /// What it had not taken when the wait began, and what it took since.
+        var unreadBefore = 0
+        var taken = 0
     }
 
     private let limits: SessionLimits
     private let stall: TimeAmount
-    /// Time waited in vain lately, and when it was last looked at.
-    private var waited = TimeAmount.zero
-    private var waitedAt = NIODeadline.uptimeNanoseconds(0)
+    private let opensStreams: Bool
     /// The readers by their streams' rows in the owner's table.
     private var readers = ContiguousArray<Reader>()
-    /// How many streams the session has, those that are none of the readers' included. Kept by the owner.
-    package var streams = 0
     private var unread = 0
-    private var isCrowded = false
-    private var holders: [Int] = []
-    /// When the holders were last looked at; nil after a change.
-    private var judgedAt: NIODeadline?
-    private var lastNow = NIODeadline.uptimeNanoseconds(0)
+    private var waitsSince: NIODeadline?
+    private var takenInWait = 0
+    /// Found out together, and ended one by one.
+    private var dead: [Int] = []
+    /// How many streams the session has, those that are none of the readers' included. Kept by the owner.
+    package var streams = 0 { didSet { self.judge() } }
     /// The carrier is to be left alone.
     package private(set) var isHeld = false
-    /// When the holders must be looked at again.
-    package private(set) var due: NIODeadline?
 
-    package init(_ limits: SessionLimits, stall: TimeAmount) {
+    /// - Parameter opensStreams: all streams are ours, so that none can open unknown to us.
+    package init(_ limits: SessionLimits, stall: TimeAmount, opensStreams: Bool) {
         self.limits = limits
         self.stall = stall
+        self.opensStreams = opensStreams
     }
 
-    private var bound: Int { self.isCrowded ? self.limits.unreadWhenCrowded : self.limits.unreadPerStream }
+    private var budget: Int { self.limits.budget }
+    private var bound: Int {
+        self.streams > 1 || !self.opensStreams ? self.budget : min(self.limits.unreadPerStream, self.budget)
+    }
+
+    /// When somebody has to pay.
+    package var due: NIODeadline? { self.streams > 1 ? self.waitsSince.map { $0 + self.stall } : nil }
 
     /// Bytes that the stream's reader has not taken.
     package func unread(_ row: Int) -> Int { row < self.readers.count ? self.readers[row].unread : 0 }
 
     package mutating func delivered(_ count: Int, to row: Int, now: NIODeadline) {
         while self.readers.count <= row { self.readers.append(Reader()) }
-        if self.readers[row].unread == 0 || self.readers[row].hasTaken {
-            self.readers[row].blockedSince = now
-            self.readers[row].hasTaken = false
-        }
         self.readers[row].unread += count
         self.unread += count
-        if !self.isCrowded, self.unread > self.limits.unreadPerSession {
-            self.isCrowded = true
-            for row in self.readers.indices { self.holdIfFull(row, now: now) }
-            self.judge(now: now)
-        }
-        let isNew = self.holdIfFull(row, now: now)
-        if isNew || (self.readers[row].holdsSince != nil && self.isFull(row)) { self.judge(now: now) }
+        self.judge()
+        if self.unread >= self.budget, self.waitsSince == nil { self.beginWait(now) }
     }
 
     package mutating func consumed(_ count: Int, of row: Int) {
         guard row < self.readers.count else { return }
         let taken = min(max(count, 0), self.readers[row].unread)
         guard taken > 0 else { return }
-        let wasHolder = self.readers[row].holdsSince != nil
         self.readers[row].unread -= taken
-        self.readers[row].hasTaken = true
         self.unread -= taken
-        if wasHolder {
-            self.readers[row].isProven = true
-            self.readers[row].takenAsHolder += taken
-            self.releaseIfRead(row)
+        if self.waitsSince != nil {
+            self.readers[row].taken += taken
+            self.takenInWait += taken
+            if self.takenInWait >= self.budget / Self.leastTaken || self.unread < self.budget / 4 * 3 {
+                self.waitsSince = nil
+            }
         }
-        if self.isCrowded, self.unread <= self.limits.unreadPerSession / 2 {
-            self.isCrowded = false
-            for row in self.holders { self.releaseIfRead(row) }
-            self.judge(now: self.lastNow)
-        } else if wasHolder {
-            // By the time last known: it only makes more of them doubtful.
-            self.judge(now: self.lastNow)
-        }
+        self.judge()
     }
 
     /// The stream is gone, or its reader is.
     package mutating func forget(_ row: Int) {
         guard row < self.readers.count else { return }
-        self.consumed(self.readers[row].unread, of: row)
+        let left = self.readers[row].unread
         self.readers[row] = Reader()
+        self.dead.removeAll { $0 == row }
+        self.unread -= left
+        if self.unread < self.budget / 4 * 3 { self.waitsSince = nil }
+        self.judge()
     }
 
-    /// A stream that must be ended now.
+    /// A stream that must be ended now; its owner forgets it before it asks again.
     package mutating func stalled(now: NIODeadline) -> Int? {
-        guard !self.holders.isEmpty, self.judgedAt != now else { return nil }
-        for row in self.holders where self.readers[row].hasTaken {
-            self.readers[row].blockedSince = now
-            self.readers[row].hasTaken = false
+        if let row = self.dead.last, self.streams > 1 { return row }
+        guard let due, due <= now else { return nil }
+        self.dead = self.deadReaders
+        let one = self.dead.last ?? self.slowest
+        // The others have as much time again.
+        self.beginWait(now)
+        return one
+    }
+
+    private mutating func beginWait(_ now: NIODeadline) {
+        self.waitsSince = now
+        self.takenInWait = 0
+        for row in self.readers.indices {
+            self.readers[row].unreadBefore = self.readers[row].unread
+            self.readers[row].taken = 0
         }
-        for row in self.holders where self.isDead(row, now: now) {
-            if self.streams > 1 {
-                self.recover(now: now)
-                self.waited = min(self.waited + (now - (self.readers[row].holdsSince ?? now)), self.stall)
-                return row
-            }
-            // Its time starts again: a second stream must not find it overdue.
-            self.restart(row, now: now)
-            self.readers[row].blockedSince = now
-        }
-        self.judge(now: now)
-        self.judgedAt = now
-        return nil
+    }
+
+    /// Reads on when there is room for one read.
+    private mutating func judge() {
+        let bound = self.bound
+        let room = min(bound / 2, self.limits.unreadPerStream)
+        if self.unread >= bound { self.isHeld = true } else if self.unread <= bound - room { self.isHeld = false }
     }
 }
 
-// MARK: Holders
+// MARK: Who pays
 
 extension Intake {
-    @discardableResult
-    private mutating func holdIfFull(_ row: Int, now: NIODeadline) -> Bool {
-        guard self.readers[row].holdsSince == nil, self.readers[row].unread > self.bound else { return false }
-        self.recover(now: now)
-        self.restart(row, now: now)
-        self.holders.append(row)
-        return true
-    }
-
-    private mutating func releaseIfRead(_ row: Int) {
-        guard self.readers[row].holdsSince != nil, self.readers[row].unread <= self.bound / 2 else { return }
-        self.readers[row].holdsSince = nil
-        self.holders.removeAll { $0 == row }
-    }
-
-    private mutating func restart(_ row: Int, now: NIODeadline) {
-        self.readers[row].holdsSince = now
-        self.readers[row].takenAsHolder = 0
-    }
-
-    private func isFull(_ row: Int) -> Bool {
-        self.readers[row].unread > Self.mostBounds * self.limits.unreadPerStream
-    }
-
-    /// True if the stream's time is over. One that has taken enough gets as much again.
-    private mutating func isDead(_ row: Int, now: NIODeadline) -> Bool {
-        if self.readers[row].blockedSince + self.patience(with: self.readers[row]) <= now { return true }
-        guard let since = self.readers[row].holdsSince, since + self.stall <= now else { return false }
-        guard self.readers[row].takenAsHolder >= self.bound / 2 else { return true }
-        self.restart(row, now: now)
-        return false
-    }
-
-    private func patience(with reader: Reader) -> TimeAmount {
-        reader.isProven ? self.stall : max(self.stall - self.waited, min(Self.shortestWait, self.stall))
-    }
-
-    private mutating func recover(now: NIODeadline) {
-        let recovered = TimeAmount.nanoseconds((now - self.waitedAt).nanoseconds / 4)
-        self.waited = max(self.waited - recovered, .zero)
-        self.waitedAt = now
-    }
-
-    /// Finds out whether the carrier is to be left alone, and until when that stands.
-    private mutating func judge(now: NIODeadline) {
-        self.lastNow = now
-        self.judgedAt = nil
-        self.due = nil
-        self.isHeld = false
-        var (isDoubtful, isAlive, isFull) = (false, false, self.isCrowded || self.streams == 1)
-        var first = NIODeadline.distantFuture
-        for row in self.holders {
-            let reader = self.readers[row]
-            let doubt = reader.blockedSince + Self.doubt
-            if doubt > now || reader.hasTaken {
-                first = min(first, reader.hasTaken ? now + Self.doubt : doubt)
-                if reader.isProven { isAlive = true }
-            } else {
-                isDoubtful = true
-            }
-            if self.isFull(row) { isFull = true }
-            first = min(first, reader.blockedSince + self.patience(with: reader))
-            if let since = reader.holdsSince { first = min(first, since + self.stall) }
+    private var deadReaders: [Int] {
+        let least = self.budget / (2 * max(self.streams, 1))
+        return self.readers.indices.filter {
+            let reader = self.readers[$0]
+            return reader.taken == 0 && reader.unreadBefore > 0 && reader.unread >= least
         }
-        guard !self.holders.isEmpty else { return }
-        self.due = first
-        self.isHeld = isFull || isAlive || !isDoubtful
+    }
+
+    private var slowest: Int? {
+        self.readers.indices.filter { self.readers[$0].unread > 0 }.max { self.time($0) < self.time($1) }
+    }
+
+    /// What the reader needs for what it holds, in waits.
+    private func time(_ row: Int) -> Double {
+        Double(self.readers[row].unread) / Double(max(self.readers[row].taken, 1))
     }
 }

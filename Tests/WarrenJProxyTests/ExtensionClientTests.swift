@@ -83,6 +83,8 @@ struct ExtensionClientTests {
         reply.writeImmutableBuffer(
             client.packets.packets([.connectReply(.init(id: 0, fault: nil, milliseconds: 0)), .data(0, 9)]))
         client.machine.receive(reply)
+        let hash = ByteBuffer(bytes: try TestKeys.pair.client.hash)
+        #expect(client.machine.next(now: client.now, writable: true) == .write(hash))
         #expect(client.machine.next(now: client.now, writable: true) == .ready)
         let stream = try client.machine.open(Self.request, now: client.now)
         let payload = ByteBuffer(repeating: 7, count: 9)

@@ -103,9 +103,11 @@ struct PairTests {
 
     @Test func backPressureReachesTheSource() throws {
         let publicKey = try TestKeys.pair.user.publicKey
+        var configuration = JProxy.ServerConfiguration()
+        configuration.limits.budget = 256 << 10
         var pair = Pair(
             JProxy.ClientMachine(.init(key: try TestKeys.pair.client, usesExtension: false)),
-            JProxy.ServerMachine(.init()), seed: 1, mostChunk: 65536)
+            JProxy.ServerMachine(configuration), seed: 1, mostChunk: 65536)
         var (sent, received, paused) = (0, 0, false)
         func handle(_ end: Pair.End, _ action: SessionAction, _ pair: inout Pair) {
             switch action {

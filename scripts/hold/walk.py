@@ -413,6 +413,7 @@ def back(hold, programs, before):
 
 
 def flat(hold, rows, minutes):
+    (hold.folder / "sizes").write_text(repr(rows))
     for name, all in rows.items():
         seen = [row for row in all if row[0] >= WARM_UP * 60 * minutes]
         grown = slope(seen)

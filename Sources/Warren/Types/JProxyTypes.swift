@@ -16,8 +16,8 @@ extension InboundType {
         server.dialect = section.value("dialect", .oneOf(JProxy.Dialect.self), default: .deployed)
         server.strict = section.value("strict", .bool, default: false)
         server.linger = section.value("linger", .durationOrZero, default: .zero)
-        server.stall = section.value("stall", .duration, default: .seconds(5))
-        server.limits = SessionLimits(handshake: limits.handshake, streams: limits.streamsPerSession)
+        server.stall = section.value("stall", .duration, default: server.stall)
+        server.limits = section.sessionLimits(limits)
         server.usesExtension = section.readExtension()
         let folder = section.required("users", .located(.path))
         let users = folder.flatMap {
@@ -40,11 +40,11 @@ extension OutboundType {
         let section = entry.section
         let dialect = section.value("dialect", .oneOf(JProxy.Dialect.self), default: .deployed)
         let linger = section.value("linger", .durationOrZero, default: .seconds(5))
-        let stall = section.value("stall", .duration, default: .seconds(5))
+        let stall = section.value("stall", .duration, default: SessionLimits.stall)
         let usesExtension = section.readExtension()
         let file = section.required("key", .located(.privateFile))
         let key = file.flatMap { JProxyKeys.clientKey(at: $0, dialect, section.findings) }
-        let session = SessionLimits(handshake: limits.handshake, streams: limits.streamsPerSession)
+        let session = section.sessionLimits(limits)
         let configuration = key.map {
             JProxy.ClientConfiguration(
                 key: $0, dialect: dialect, linger: linger, stall: stall, usesExtension: usesExtension, limits: session
@@ -60,6 +60,13 @@ extension OutboundType {
 }
 
 extension Section {
+    /// `budget`, and what the limits of all sessions say.
+    func sessionLimits(_ limits: Configuration.Limits) -> SessionLimits {
+        var session = SessionLimits(handshake: limits.handshake, streams: limits.streamsPerSession)
+        session.budget = self.value("budget", .size, default: session.budget)
+        return session
+    }
+
     /// Windows and half-close between two Warrens; a deployed peer sees nothing of it.
     func readExtension() -> Bool { self.value("extension", .oneOf(["on", "off"]), default: "on") == "on" }
 }

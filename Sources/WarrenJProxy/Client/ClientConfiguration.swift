@@ -22,7 +22,7 @@ extension JProxy {
 
         public init(
             key: ClientKey, dialect: Dialect = .deployed, linger: TimeAmount = .seconds(5),
-            stall: TimeAmount = .seconds(5),
+            stall: TimeAmount = SessionLimits.stall,
             connectTimeout: TimeAmount = .seconds(30), usesExtension: Bool = true,
             limits: SessionLimits = SessionLimits()
         ) {

@@ -7,12 +7,12 @@ extension JProxy {
     /// The client end of a session: logs in with its key file, then opens streams.
     ///
     /// ```
-    /// starting --hello, hash--> awaitingHello --00--> awaitingVerdict --00--> awaitingKey --key--> active
-    ///                                |                      |                     |             |
-    ///                                +-- bad bytes, refused, time out, carrier ended ----------+--> closed
+    /// starting --hello--> awaitingHello --00, hash--> awaitingVerdict --00--> awaitingKey --key--> active
+    ///                          |                            |                     |             |
+    ///                          +---- bad bytes, refused, time out, carrier ended --------------+--> closed
     /// ```
     ///
-    /// Hello and hash go out together: waiting for the answer to the first would protect nothing, as anyone can say yes.
+    /// The hash follows the answer to the hello: what listens on a wrong port, and speaks another protocol, learns nothing.
     public struct ClientMachine: SessionMachine {
         private enum Phase {
             case starting
@@ -58,7 +58,7 @@ extension JProxy {
                 switch self.phase {
                 case .starting:
                     self.phase = .awaitingHello
-                    return .write(self.login)
+                    return .write(self.hello)
                 case .awaitingHello, .awaitingVerdict, .awaitingKey:
                     return try self.readLogin(now: now) ?? self.closeIfEnded()
                 case .active:
@@ -100,12 +100,10 @@ extension JProxy.ClientMachine {
 // MARK: Login
 
 extension JProxy.ClientMachine {
-    /// `hello 8B | hash 32B`
-    private var login: ByteBuffer {
+    private var hello: ByteBuffer {
         var bytes = ByteBuffer()
         let minor = self.announces ? JProxy.Extension.minor(announcing: JProxy.Extension.version) : 0
         bytes.writeJProxyHello(JProxy.Hello(minor: minor))
-        bytes.writeBytes(self.configuration.key.hash)
         return bytes
     }
 
@@ -118,6 +116,7 @@ extension JProxy.ClientMachine {
             guard status == JProxy.Answer.accepted else { return self.close(.rejected("unsupported version")) }
             self.phase = .awaitingVerdict
             self.loginDeadline = now + self.configuration.limits.handshake
+            return .write(ByteBuffer(bytes: self.configuration.key.hash))
         }
         if case .awaitingVerdict = self.phase {
             guard let status = self.inbound.readInteger(as: UInt8.self) else { return nil }

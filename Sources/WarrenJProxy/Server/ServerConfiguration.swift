@@ -19,7 +19,7 @@ extension JProxy {
 
         public init(
             dialect: Dialect = .deployed, strict: Bool = false, linger: TimeAmount = .zero,
-            stall: TimeAmount = .seconds(5), usesExtension: Bool = true,
+            stall: TimeAmount = SessionLimits.stall, usesExtension: Bool = true,
             limits: SessionLimits = SessionLimits()
         ) {
             self.dialect = dialect

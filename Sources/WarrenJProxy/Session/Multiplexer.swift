@@ -94,7 +94,7 @@ struct Multiplexer {
         self.linger = settings.linger
         self.connectTimeout = settings.connectTimeout
         self.reader = PacketReader(early, dialect: settings.dialect, isStrict: settings.isStrict)
-        self.intake = Intake(settings.limits, stall: settings.stall)
+        self.intake = Intake(settings.limits, stall: settings.stall, opensStreams: settings.side == .client)
         self.windows = Windows(settings.limits)
     }
 

@@ -24,7 +24,7 @@ struct ExitStreams: Streams {
 
     init(_ common: Multiplexer, _ configuration: ZhwkproX.ExitConfiguration) {
         self.common = common
-        self.intake = Intake(common.limits, stall: configuration.stall)
+        self.intake = Intake(common.limits, stall: configuration.stall, opensStreams: false)
         self.idle = configuration.idle
         self.sendOnly = configuration.sendOnly
     }

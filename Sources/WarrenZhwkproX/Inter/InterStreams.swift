@@ -41,7 +41,7 @@ struct InterStreams: Streams {
         self.common = common
         self.waiting = WaitingLine(
             patience: configuration.wait, mostOfOne: configuration.waitersPerDestination, most: configuration.waiters)
-        self.intake = Intake(common.limits, stall: configuration.stall)
+        self.intake = Intake(common.limits, stall: configuration.stall, opensStreams: true)
         self.idle = configuration.idle + Self.slack
         self.reminder = .nanoseconds(configuration.idle.nanoseconds / 2)
         self.lateTime = configuration.late

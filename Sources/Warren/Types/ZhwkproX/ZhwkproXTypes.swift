@@ -22,7 +22,7 @@ extension InboundType {
         exit.pieces = section.zhwkproxPieces()
         exit.stall = section.value("stall", .duration, default: exit.stall)
         exit.usesExtension = section.readExtension()
-        exit.limits = SessionLimits(handshake: limits.handshake, streams: limits.streamsPerSession)
+        exit.limits = section.sessionLimits(limits)
         section.refuseWebSockets(carriers, at: "dial")
         guard !carriers.isEmpty, let key else { return nil }
         exit.key = key
@@ -56,7 +56,7 @@ extension OutboundType {
         inter.wait = section.value("wait", .duration, default: inter.wait)
         inter.stall = section.value("stall", .duration, default: inter.stall)
         inter.usesExtension = section.readExtension()
-        inter.limits = SessionLimits(handshake: limits.handshake, streams: limits.streamsPerSession)
+        inter.limits = section.sessionLimits(limits)
         let choice = section.value("exits", .oneOf(ArrivingOutbound.Choice.self), default: .newest)
         let allow = section.optional("allow", .list(.addressRule))
         _ = section.value("resolve", .oneOf(["local"]), default: "local")
