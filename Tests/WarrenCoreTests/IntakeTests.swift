@@ -141,7 +141,9 @@ struct IntakeTests {
     @Test("whatever comes, what is counted is what there is", arguments: 0..<20 as Range<UInt64>)
     func counts(seed: UInt64) {
         var random = SeededRandom(seed)
-        var (intake, unread, now) = (Intake(SessionLimits(), stall: .seconds(3), opensStreams: true), [Int: Int](), World.start)
+        var (intake, unread, now) = (
+            Intake(SessionLimits(), stall: .seconds(3), opensStreams: true), [Int: Int](), World.start
+        )
         for _ in 0..<5000 {
             let row = Int.random(in: 0..<8, using: &random)
             now = now + .milliseconds(.random(in: 0...400, using: &random))

@@ -29,7 +29,8 @@ extension ZhwkproX {
 
         public init(
             key: Key = .deployed, dialect: Dialect = .deployed, strict: Bool = false,
-            idle: TimeAmount = .seconds(20), stall: TimeAmount = SessionLimits.stall, sendOnly: TimeAmount = .minutes(10),
+            idle: TimeAmount = .seconds(20), stall: TimeAmount = SessionLimits.stall,
+            sendOnly: TimeAmount = .minutes(10),
             pieces: Int? = nil, largestMessage: Int = 1 << 20, gap: TimeAmount = ZhwkproX.defaultGap,
             usesExtension: Bool = true, limits: SessionLimits = SessionLimits()
         ) {

@@ -34,7 +34,8 @@ extension ZhwkproX {
 
         public init(
             key: Key = .deployed, pieces: Int? = nil, idle: TimeAmount = .seconds(20),
-            wait: TimeAmount = .seconds(30), late: TimeAmount = .milliseconds(150), stall: TimeAmount = SessionLimits.stall,
+            wait: TimeAmount = .seconds(30), late: TimeAmount = .milliseconds(150),
+            stall: TimeAmount = SessionLimits.stall,
             connectTimeout: TimeAmount = .seconds(30), largestMessage: Int = 1 << 20,
             gap: TimeAmount = ZhwkproX.defaultGap, usesExtension: Bool = true,
             waitersPerDestination: Int = 64, waiters: Int = 1024, limits: SessionLimits = SessionLimits()
