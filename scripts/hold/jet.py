@@ -207,6 +207,28 @@ def settled_count(process):
     return [last[-1]]
 
 
+def banners(hold):
+    """Partners that speak first, to connecters that take the reply with one read, as deployed ones do."""
+    place, count = relay(hold), hold.scaled(1000, 200)
+    port = place.port("meet")
+
+    def one(number):
+        words = f"SSH-2.0-banner {number}\r\n".encode()
+        back, reply = ask(port, ACCEPT)
+        with back, dial(port, 10) as front:
+            back.sendall(words)
+            front.sendall(to_connect(reply["Jet-Association"]))
+            front.recv(1024)
+            front.settimeout(1)
+            try:
+                return receive(front, len(words)) == words
+            except (OSError, EOFError):
+                return False
+    whole = sum(parallel(count, 4, one))
+    hold.check(f"{count} banners behind replies", whole == count, f"{whole} arrive")
+    place.kill()
+
+
 def half_close(hold):
     place, wrong = relay(hold), []
     for number in range(count := hold.scaled(1_000)):
@@ -482,4 +504,4 @@ def revival(hold):
 
 hold = Hold(__doc__)
 raise_limits(hold)
-hold.run(transfer, early, half_close, talkative, shell, screen, idle, waiting, storm, mutated, revival)
+hold.run(transfer, early, banners, half_close, talkative, shell, screen, idle, waiting, storm, mutated, revival)

@@ -161,6 +161,7 @@ extension MeetingPlace {
         switch action {
         case .write(let id, let bytes):
             guard let visitor = self.visitors[id] else { return }
+            visitor.isAnswered = true
             visitor.leg.write(bytes)
             visitor.leg.flush()
         case .park(let id): self.visitors[id]?.park()
@@ -197,8 +198,9 @@ extension MeetingPlace {
         let target = self.loops.next()
         guard target !== self.loop, let one = front.leg as? SocketLeg, let two = back.leg as? SocketLeg, one.canMove,
             two.canMove
-        else { return self.relay(pair, front.leg, back.leg, on: self.loop) }
+        else { return self.relay(pair, front.leg, back.leg, isAnswered: front.isAnswered, on: self.loop) }
         let (loose, other) = (one.loosen(), two.loosen())
+        let isAnswered = front.isAnswered
         target.execute {
             let (one, two) = (loose.settle(on: target), other.settle(on: target))
             guard let one, let two else {
@@ -206,12 +208,16 @@ extension MeetingPlace {
                 two?.discard()
                 return self.ended(pair)
             }
-            self.relay(pair, one, two, on: target)
+            self.relay(pair, one, two, isAnswered: isAnswered, on: target)
         }
     }
 
     /// On `loop`, which may be another one than that of the machine.
-    private func relay(_ pair: RendezvousAction.Pair, _ front: any Leg, _ back: any Leg, on loop: SocketLoop) {
+    ///
+    /// - Parameter isAnswered: the front has just got its reply.
+    private func relay(
+        _ pair: RendezvousAction.Pair, _ front: any Leg, _ back: any Leg, isAnswered: Bool, on loop: SocketLoop
+    ) {
         let residents = self.loops.residents(on: loop)
         let (label, reporter) = (self.label, self.reporter)
         let request = StreamRequest(.meeting(pair.meeting), source: front.peer)
@@ -223,8 +229,12 @@ extension MeetingPlace {
         }
         ticket = residents.insert(relay)
         front.setReading(true)
-        back.setReading(true)
         front.unread(pair.fromFront)
+        // Who has spoken behind its request speaks first, or does not wait for the reply.
+        if isAnswered, pair.fromFront.readableBytes == 0 {
+            return ReplyGuard.begin(relay, from: front, to: back, early: pair.fromBack, on: loop)
+        }
+        back.setReading(true)
         back.unread(pair.fromBack)
         relay.begin()
     }

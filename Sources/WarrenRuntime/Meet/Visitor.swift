@@ -8,6 +8,8 @@ final class Visitor<Machine: RendezvousMachine & SendableMetatype>: LegEvents {
     let id: CarrierID
     let leg: any Leg
     private let place: MeetingPlace<Machine>
+    /// The machine has answered it.
+    var isAnswered = false
 
     init(_ id: CarrierID, _ leg: any Leg, at place: MeetingPlace<Machine>) {
         self.id = id
