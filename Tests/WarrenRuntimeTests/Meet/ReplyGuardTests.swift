@@ -14,7 +14,8 @@ private final class Rig {
     private(set) var reports: [RelayReport] = []
 
     init(early: String = "banner") {
-        let relay = Relay(front: self.front, back: self.back, on: self.loop) { [unowned self] in self.reports.append($0) }
+        let relay = Relay(front: self.front, back: self.back, on: self.loop) { [unowned self] in self.reports.append($0)
+        }
         ReplyGuard.begin(relay, from: self.front, to: self.back, early: ByteBuffer(string: early), on: self.loop)
     }
 
