@@ -18,6 +18,8 @@ package struct SocketOptions: Sendable {
     /// Bytes queued for a peer at which its partner stops reading, and goes on again.
     package var highWaterMark = 128 << 10
     package var lowWaterMark = 64 << 10
+    /// Short messages of the peer are acknowledged at once: deployed ends hold the next one back until then (Nagle).
+    package var acknowledgesAtOnce = false
     /// How a peer is found that has gone without a word. Not for plain relays: their idle time finds it.
     package var keepAlive: KeepAlive?
 
@@ -41,6 +43,7 @@ package struct SocketOptions: Sendable {
         options.highWaterMark = 128 << 10
         options.lowWaterMark = 64 << 10
         options.keepAlive = KeepAlive()
+        options.acknowledgesAtOnce = true
         return options
     }
 
@@ -59,6 +62,8 @@ package struct SocketOptions: Sendable {
     static let mostDropped = 256 << 10
     /// How often that is looked at.
     static let lastWordsTime = TimeAmount.milliseconds(50)
+
+    private static let longRead = 4 << 10
 
     private static let retransmitTime = CInt(0x80)  // TCP_RXT_CONNDROPTIME of Darwin
     private static let noDelay = CInt(1)  // TCP_NODELAY, the same everywhere
@@ -92,6 +97,16 @@ package struct SocketOptions: Sendable {
     static func holdBackLittle(_ socket: Socket) {
         #if os(Linux)
         Self.set(socket.descriptor, CInt(IPPROTO_TCP), CInt(TCP_NOTSENT_LOWAT), CInt(Self.smallRead))
+        #endif
+    }
+
+    /// Whether an acknowledgement that is due should leave now: behind a long read the system sends one by itself.
+    func mustAcknowledge(_ count: Int) -> Bool { self.acknowledgesAtOnce && count < Self.longRead }
+
+    /// Sends the acknowledgement that the system would hold back for up to 40 ms.
+    static func acknowledge(_ socket: Socket) {
+        #if os(Linux)
+        Self.set(socket.descriptor, CInt(IPPROTO_TCP), CInt(TCP_QUICKACK), 1)
         #endif
     }
 

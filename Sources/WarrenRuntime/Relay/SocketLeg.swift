@@ -188,6 +188,7 @@ extension SocketLeg {
         let outcome =
             inSteps ? loop.stepBuffer.read(from: self.socket, most) : loop.readBuffer.read(from: self.socket, most)
         guard case .moved(let count) = outcome else { return outcome }
+        if self.options.mustAcknowledge(count) { SocketOptions.acknowledge(self.socket) }
         self.streak = count == most ? self.streak + 1 : 0
         self.isSplicing = self.streak >= SocketOptions.fullReadsToSplice
         self.received(inSteps ? loop.stepBuffer : loop.readBuffer)
