@@ -47,7 +47,7 @@ final class ReplyGuard: LegEvents {
 
     private func wait() {
         guard !self.isOver else { return }
-        self.timer = self.loop.timer(in: Self.moment) { self.look() }
+        self.timer = self.loop.timer(at: min(self.loop.now + Self.moment, self.until)) { self.look() }
     }
 
     private func look() {
