@@ -6,9 +6,9 @@ package import NIOCore
 ///
 /// All streams share one carrier, so whoever leaves it alone for one reader leaves it alone for all. Therefore a session
 /// has a budget: up to it, what readers have not taken is kept, however slow they are, and nobody waits for anybody.
-/// Past the budget the carrier is left alone, and the session *waits*. A wait ends when its readers have taken a quarter
-/// of the budget more than has come, or in it a sixteenth of the budget at all: then they are slow together, and nobody is
-/// to blame. If neither happens within ``stall``, somebody pays:
+/// Past the budget the carrier is left alone, and the session *waits*. A wait ends when less than three quarters of the
+/// budget are left, or its readers have taken a sixteenth of it: then they are slow together, and nobody is to blame. If
+/// neither happens within ``stall``, somebody pays:
 ///
 /// - every reader that has taken nothing in the wait, of those that hold half their share of the budget or more;
 /// - where there is none, the slowest one: the reader that would need the longest for what it holds.
@@ -34,7 +34,10 @@ package struct Intake {
     /// The readers by their streams' rows in the owner's table.
     private var readers = ContiguousArray<Reader>()
     private var unread = 0
+    /// Never nil for long while the carrier is left alone: somebody must be found to pay.
     private var waitsSince: NIODeadline?
+    /// A wait is to begin, as soon as somebody says what time it is.
+    private var mustWait = false
     private var takenInWait = 0
     /// Found out together, and ended one by one.
     private var dead: [Int] = []
@@ -56,7 +59,10 @@ package struct Intake {
     }
 
     /// When somebody has to pay.
-    package var due: NIODeadline? { self.streams > 1 ? self.waitsSince.map { $0 + self.stall } : nil }
+    package var due: NIODeadline? {
+        guard self.streams > 1 else { return nil }
+        return self.mustWait ? .distantPast : self.waitsSince.map { $0 + self.stall }
+    }
 
     /// Bytes that the stream's reader has not taken.
     package func unread(_ row: Int) -> Int { row < self.readers.count ? self.readers[row].unread : 0 }
@@ -66,7 +72,7 @@ package struct Intake {
         self.readers[row].unread += count
         self.unread += count
         self.judge()
-        if self.unread >= self.budget, self.waitsSince == nil { self.beginWait(now) }
+        if self.mustWait { self.beginWait(now) }
     }
 
     package mutating func consumed(_ count: Int, of row: Int) {
@@ -78,9 +84,7 @@ package struct Intake {
         if self.waitsSince != nil {
             self.readers[row].taken += taken
             self.takenInWait += taken
-            if self.takenInWait >= self.budget / Self.leastTaken || self.unread < self.budget / 4 * 3 {
-                self.waitsSince = nil
-            }
+            if self.takenInWait >= self.budget / Self.leastTaken { self.waitsSince = nil }
         }
         self.judge()
     }
@@ -92,7 +96,6 @@ package struct Intake {
         self.readers[row] = Reader()
         self.dead.removeAll { $0 == row }
         self.unread -= left
-        if self.unread < self.budget / 4 * 3 { self.waitsSince = nil }
         self.judge()
     }
 
@@ -100,6 +103,10 @@ package struct Intake {
     package mutating func stalled(now: NIODeadline) -> Int? {
         if let row = self.dead.last, self.streams > 1 { return row }
         guard let due, due <= now else { return nil }
+        guard !self.mustWait else {
+            self.beginWait(now)
+            return nil
+        }
         self.dead = self.deadReaders
         let one = self.dead.last ?? self.slowest
         // The others have as much time again.
@@ -109,6 +116,7 @@ package struct Intake {
 
     private mutating func beginWait(_ now: NIODeadline) {
         self.waitsSince = now
+        self.mustWait = false
         self.takenInWait = 0
         for row in self.readers.indices {
             self.readers[row].unreadBefore = self.readers[row].unread
@@ -121,6 +129,8 @@ package struct Intake {
         let bound = self.bound
         let room = min(bound / 2, self.limits.unreadPerStream)
         if self.unread >= bound { self.isHeld = true } else if self.unread <= bound - room { self.isHeld = false }
+        if !self.isHeld, self.unread < self.budget / 4 * 3 { self.waitsSince = nil }
+        self.mustWait = self.isHeld && self.waitsSince == nil
     }
 }
 

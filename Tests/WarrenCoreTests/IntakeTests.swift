@@ -138,6 +138,36 @@ struct IntakeTests {
         #expect(world.ended.count == 4)
     }
 
+    @Test("a dead reader beside a fast one is found, however small the budget", arguments: [1, 10, 64, 1024, 16 << 10])
+    func smallBudgets(kibibytes: Int) {
+        var world = World([Reader(rate: 0), Reader(rate: 100_000), Reader(rate: nil)], budget: kibibytes << 10)
+        for _ in 0..<30_000 where world.ended[0] == nil { world.tick(300_000) }
+        #expect(world.ended.keys.contains(0) && world.ended.count == 1)
+    }
+
+    @Test(
+        "whoever leaves the carrier alone has somebody to wait for, in any order", arguments: 0..<200 as Range<UInt64>)
+    func nobodyIsForgotten(seed: UInt64) {
+        var random = SeededRandom(seed)
+        var limits = SessionLimits()
+        limits.budget = Int.random(in: 1...2 << 20, using: &random)
+        var (intake, now) = (Intake(limits, stall: .seconds(3), opensStreams: seed % 2 == 0), World.start)
+        intake.streams = 6
+        for _ in 0..<400 {
+            let row = Int.random(in: 0..<6, using: &random)
+            now = now + .milliseconds(.random(in: 0...200, using: &random))
+            switch Int.random(in: 0..<8, using: &random) {
+            case 0...2:
+                if !intake.isHeld { intake.delivered(.random(in: 0...256 << 10, using: &random), to: row, now: now) }
+            case 3...4: intake.consumed(.random(in: 0...256 << 10, using: &random), of: row)
+            case 5: intake.forget(row)
+            case 6: intake.streams = Int.random(in: 1...6, using: &random)
+            default: while let row = intake.stalled(now: now) { intake.forget(row) }
+            }
+            if intake.isHeld && intake.streams > 1 { #expect(intake.due != nil, "held for nobody: \(seed)") }
+        }
+    }
+
     @Test("whatever comes, what is counted is what there is", arguments: 0..<20 as Range<UInt64>)
     func counts(seed: UInt64) {
         var random = SeededRandom(seed)
