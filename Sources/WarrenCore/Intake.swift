@@ -8,7 +8,7 @@ package import NIOCore
 /// has a budget: up to it, what readers have not taken is kept, however slow they are, and nobody waits for anybody.
 /// Past the budget the carrier is left alone, and the session *waits*. A wait ends when less than three quarters of the
 /// budget are left, or its readers have taken a sixteenth of it: then they are slow together, and nobody is to blame. If
-/// neither happens within ``stall``, somebody pays:
+/// neither happens within ``stall``, and the carrier is left alone still or again, somebody pays:
 ///
 /// - every reader that has taken nothing in the wait, of those that hold half their share of the budget or more;
 /// - where there is none, the slowest one: the reader that would need the longest for what it holds.
@@ -81,6 +81,7 @@ package struct Intake {
         guard taken > 0 else { return }
         self.readers[row].unread -= taken
         self.unread -= taken
+        if !self.dead.isEmpty { self.dead.removeAll { $0 == row } }
         if self.waitsSince != nil {
             self.readers[row].taken += taken
             self.takenInWait += taken
@@ -105,6 +106,11 @@ package struct Intake {
         guard let due, due <= now else { return nil }
         guard !self.mustWait else {
             self.beginWait(now)
+            return nil
+        }
+        guard self.isHeld else {
+            // There was no more to come: nobody waits.
+            self.waitsSince = nil
             return nil
         }
         self.dead = self.deadReaders

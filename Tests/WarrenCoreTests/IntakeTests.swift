@@ -79,6 +79,36 @@ struct IntakeTests {
         #expect(world.readers[1].taken > 150_000_000)
     }
 
+    @Test("a slow reader whose last bytes filled the budget for a moment stays: nobody waits for it")
+    func slowAtTheEnd() {
+        var limits = SessionLimits()
+        limits.budget = Self.budget
+        var (intake, now) = (Intake(limits, stall: .seconds(3), opensStreams: true), World.start)
+        intake.streams = 2
+        intake.delivered(Self.budget, to: 0, now: now)
+        #expect(intake.isHeld)
+        for _ in 0..<6 {
+            now = now + .seconds(1)
+            intake.consumed(45_000, of: 0)
+            #expect(intake.stalled(now: now) == nil)
+        }
+        #expect(!intake.isHeld && intake.due == nil)
+    }
+
+    @Test("one that is dead, and takes something before it is ended, is spared") func whoComesToLife() {
+        var limits = SessionLimits()
+        limits.budget = Self.budget
+        var intake = Intake(limits, stall: .seconds(3), opensStreams: true)
+        intake.streams = 3
+        for row in 0..<2 { intake.delivered(Self.budget / 2, to: row, now: World.start) }
+        let later = World.start + .seconds(3)
+        guard let first = intake.stalled(now: later) else { return #expect(Bool(false), "nobody is dead") }
+        intake.consumed(1, of: 1 - first)
+        intake.forget(first)
+        intake.streams = 2
+        #expect(intake.stalled(now: later) == nil)
+    }
+
     @Test("a dead reader within the budget stays too") func deadWithinTheBudget() {
         var world = World([Reader(rate: 0, source: 1), Reader(rate: nil)])
         for _ in 0..<20_000 { world.tick(10_000) }
