@@ -15,6 +15,9 @@ public protocol SessionMachine {
     var deadline: NIODeadline? { get }
     /// False while the driver should leave further bytes on the carrier. What comes all the same is taken.
     var wantsBytes: Bool { get }
+    /// The peer keeps a short message back until the last one is acknowledged (Nagle's algorithm, as Java leaves it on): the
+    /// driver has that done at once.
+    var peerHoldsBack: Bool { get }
     /// False while an orderly end of the carrier would make a part look like all: whoever ends the session from outside
     /// resets it then.
     var mayEndInOrder: Bool { get }
@@ -57,6 +60,7 @@ public protocol SessionMachine {
 /// What a machine without streams of its own, or of one direction only, need not say.
 extension SessionMachine {
     public var wantsBytes: Bool { true }
+    public var peerHoldsBack: Bool { false }
     public var mayEndInOrder: Bool { true }
     public func hasRoom(on stream: StreamID) -> Bool { true }
     public mutating func isolated(segment: Int) {}

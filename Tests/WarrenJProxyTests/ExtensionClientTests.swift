@@ -91,6 +91,11 @@ struct ExtensionClientTests {
         #expect(client.drain().events.prefix(2) == [.opened(stream), .deliver(stream, payload)])
     }
 
+    @Test("only a deployed peer may hold a message back") func whoHoldsBack() throws {
+        #expect(try Client.loggedIn().machine.peerHoldsBack)
+        #expect(try !Client.extended().machine.peerHoldsBack)
+    }
+
     @Test func halfCloseBothOrders() throws {
         var client = try Client.extended()
         let first = try client.openWindowed()

@@ -42,6 +42,7 @@ extension JProxy {
 
         public var deadline: NIODeadline? { self.loginDeadline ?? self.streams?.value.common.deadline }
         public var wantsBytes: Bool { self.streams?.value.common.wantsBytes ?? true }
+        public var peerHoldsBack: Bool { self.streams?.value.common.isExtended == false }
 
         public mutating func start(now: NIODeadline) { self.loginDeadline = now + self.configuration.limits.handshake }
 

@@ -52,6 +52,7 @@ extension JProxy {
 
         public var deadline: NIODeadline? { self.loginDeadline ?? self.streams?.value.common.deadline }
 
+        public var peerHoldsBack: Bool { self.streams?.value.common.isExtended == false }
         public var wantsBytes: Bool {
             self.streams?.value.common.wantsBytes ?? (self.inbound.readableBytes < Self.mostEarlyBytes)
         }

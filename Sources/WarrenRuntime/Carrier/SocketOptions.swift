@@ -18,8 +18,6 @@ package struct SocketOptions: Sendable {
     /// Bytes queued for a peer at which its partner stops reading, and goes on again.
     package var highWaterMark = 128 << 10
     package var lowWaterMark = 64 << 10
-    /// Short messages of the peer are acknowledged at once: deployed ends hold the next one back until then (Nagle).
-    package var acknowledgesAtOnce = false
     /// How a peer is found that has gone without a word. Not for plain relays: their idle time finds it.
     package var keepAlive: KeepAlive?
 
@@ -43,7 +41,6 @@ package struct SocketOptions: Sendable {
         options.highWaterMark = 128 << 10
         options.lowWaterMark = 64 << 10
         options.keepAlive = KeepAlive()
-        options.acknowledgesAtOnce = true
         return options
     }
 
@@ -54,6 +51,8 @@ package struct SocketOptions: Sendable {
     static let fullReadsToSplice = 4
     static let worthSplicing = 32 << 10
     static let smallSplicesToCopy = 8
+    /// More than two segments: the system does not put off acknowledging it.
+    static let longRead = 4 << 10
     /// Reads in a row, before others have their turn.
     static let readsPerTurn = 4
     /// How long a peer's bytes are dropped after everything was sent.
@@ -62,8 +61,6 @@ package struct SocketOptions: Sendable {
     static let mostDropped = 256 << 10
     /// How often that is looked at.
     static let lastWordsTime = TimeAmount.milliseconds(50)
-
-    private static let longRead = 4 << 10
 
     private static let retransmitTime = CInt(0x80)  // TCP_RXT_CONNDROPTIME of Darwin
     private static let noDelay = CInt(1)  // TCP_NODELAY, the same everywhere
@@ -99,9 +96,6 @@ package struct SocketOptions: Sendable {
         Self.set(socket.descriptor, CInt(IPPROTO_TCP), CInt(TCP_NOTSENT_LOWAT), CInt(Self.smallRead))
         #endif
     }
-
-    /// Whether an acknowledgement that is due should leave now: behind a long read the system sends one by itself.
-    func mustAcknowledge(_ count: Int) -> Bool { self.acknowledgesAtOnce && count < Self.longRead }
 
     /// Sends the acknowledgement that the system would hold back for up to 40 ms.
     static func acknowledge(_ socket: Socket) {

@@ -68,6 +68,12 @@ package final class Socket: Watched {
         self.loop.again(self)
     }
 
+    /// There is something to be learnt from a read, whatever the system has told so far.
+    func mustBeRead() {
+        self.isReadable = true
+        self.again()
+    }
+
     func serve() {
         self.isBusy = false
         guard !self.isClosed else { return }

@@ -20,7 +20,7 @@ final class ReplyGuard: LegEvents {
     /// What the partner has sent.
     private var early: ByteBuffer
     private var hasFinished = false
-    private var until: NIODeadline
+    private let until: NIODeadline
     private var timer: LoopTimer?
     private var isOver = false
 

@@ -29,6 +29,8 @@ package protocol Leg: AnyObject {
     ///
     /// - Returns: how many bytes travel in one segment; nil where that cannot be known, or not be had.
     func isolateWrites() -> Int?
+    /// Tells the far end now what has been received, which the system may put off.
+    func acknowledge()
     /// No more will be written; what was written still leaves. The leg may go on receiving.
     func finish()
     /// Both directions are over. Nil lets everything written leave first; a fault drops it and resets.
@@ -38,6 +40,7 @@ package protocol Leg: AnyObject {
 extension Leg {
     package var peer: SocketAddress? { nil }
     package func isolateWrites() -> Int? { nil }
+    package func acknowledge() {}
     package var waiting: Int { 0 }
 
     /// Gives up a leg that nobody will use.
@@ -57,6 +60,8 @@ package struct LegNeeds: OptionSet, Sendable {
     static let smallSteps = LegNeeds(rawValue: 4)
     /// ``LegEvents/finished(by:)`` is told even while reading is off and bytes before the end are unread.
     static let earlyEnd = LegNeeds(rawValue: 8)
+    /// What the peer sent before a reset is told though a write finds the reset first; the end comes behind it.
+    static let lastWords = LegNeeds(rawValue: 16)
 }
 
 /// What a leg tells its relay, or its session.

@@ -50,7 +50,7 @@ package final class Relay: LegEvents {
 
     /// A stream is one of many on its carrier: its machine keeps what waits, and must know what its reader takes.
     private static func needs(_ front: any Leg, _ back: any Leg) -> LegNeeds {
-        front is StreamLeg || back is StreamLeg ? [.ownBytes, .counts, .smallSteps] : []
+        front is StreamLeg || back is StreamLeg ? [.lastWords, .ownBytes, .counts, .smallSteps] : [.lastWords]
     }
 
     /// Starts both directions, once.

@@ -93,6 +93,17 @@ extension SocketLeg {
         self.timer = self.loop.timer(in: pause, action)
     }
 
+    /// A write comes before the reads and finds the peer's reset first. An answer that stands before it is passed on: its
+    /// end is the reset, not the end of input that the system tells of once it has named the error.
+    func isBroken(by code: CInt) {
+        self.queue.removeAll()
+        self.dropPipe()
+        guard self.needs.contains(.lastWords), self.isReading, self.hasBegun, !self.inputEnded, self.ending != .closing
+        else { return self.failed(code) }
+        self.brokenBy = code
+        self.socket.mustBeRead()
+    }
+
     func failed(_ code: CInt) {
         // While it only lingers, everything has left and the peer may do as it likes.
         self.finishClosing(self.isLingering ? nil : StreamFault(reading: code), reset: false)

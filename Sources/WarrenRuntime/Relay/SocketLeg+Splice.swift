@@ -9,7 +9,7 @@ extension SocketLeg {
     ///
     /// - Returns: false when there is no more to be done in this turn.
     func splice(to target: SocketLeg) -> Bool {
-        guard !target.hasUnsent, target.ending == .open, let pipe = target.openPipe() else {
+        guard !target.hasUnsent, target.ending == .open, target.brokenBy == nil, let pipe = target.openPipe() else {
             self.isSplicing = false
             return true
         }
@@ -21,12 +21,7 @@ extension SocketLeg {
             return true
         }
         target.returnPipe()
-        switch outcome {
-        case .failed(let code): self.failed(code)
-        case .ended where self.socket.hasFailed: self.failed(self.socket.takeError())
-        case .ended: self.endOfInput()
-        case .moved, .notNow: break
-        }
+        self.hasRead(outcome)
         return false
     }
 

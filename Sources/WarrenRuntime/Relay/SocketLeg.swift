@@ -33,6 +33,8 @@ package final class SocketLeg: Leg {
     var fault: StreamFault?
     /// Everything is sent; the peer's bytes are dropped until its end.
     var isLingering = false
+    /// A write has found that the peer has reset the connection, for this reason; what it sent before is still being read.
+    var brokenBy: CInt?
     /// What came behind an orderly end and was for nobody.
     var dropped = 0
     var timer: LoopTimer?
@@ -79,7 +81,7 @@ extension SocketLeg {
     }
 
     package func write(_ bytes: ByteBuffer) {
-        guard self.ending == .open else { return }
+        guard self.ending == .open, self.brokenBy == nil else { return }
         self.queue.append(bytes)
     }
 
@@ -90,7 +92,7 @@ extension SocketLeg {
             switch self.piped > 0 ? self.emptyPipe() : self.queue.write(to: self.socket) {
             case .moved(let count): self.left(count)
             case .notNow, .ended: break
-            case .failed(let code): return self.failed(code)
+            case .failed(let code): return self.isBroken(by: code)
             }
         }
         self.queue.compact()
@@ -102,6 +104,8 @@ extension SocketLeg {
         self.isIsolating = true
         return SocketOptions.isolateWrites(self.socket)
     }
+
+    package func acknowledge() { SocketOptions.acknowledge(self.socket) }
 
     var hasUnsent: Bool { self.queue.count > 0 || self.piped > 0 }
 
@@ -170,15 +174,22 @@ extension SocketLeg {
                 guard self.splice(to: target) else { return }
                 continue
             }
-            switch self.readOnce() {
-            case .moved: break
-            case .notNow: return
-            case .ended where self.socket.hasFailed: return self.failed(self.socket.takeError())
-            case .ended: return self.endOfInput()
-            case .failed(let code): return self.failed(code)
-            }
+            let outcome = self.readOnce()
+            if case .moved = outcome { continue }
+            return self.hasRead(outcome)
         }
         if self.mayRead { self.socket.again() }
+    }
+
+    /// Nothing more for now, or at all.
+    func hasRead(_ last: Socket.Outcome) {
+        if let brokenBy { return self.failed(brokenBy) }
+        switch last {
+        case .moved, .notNow: return
+        case .ended where self.socket.hasFailed: self.failed(self.socket.takeError())
+        case .ended: self.endOfInput()
+        case .failed(let code): self.failed(code)
+        }
     }
 
     private func readOnce() -> Socket.Outcome {
@@ -188,7 +199,6 @@ extension SocketLeg {
         let outcome =
             inSteps ? loop.stepBuffer.read(from: self.socket, most) : loop.readBuffer.read(from: self.socket, most)
         guard case .moved(let count) = outcome else { return outcome }
-        if self.options.mustAcknowledge(count) { SocketOptions.acknowledge(self.socket) }
         self.streak = count == most ? self.streak + 1 : 0
         self.isSplicing = self.streak >= SocketOptions.fullReadsToSplice
         self.received(inSteps ? loop.stepBuffer : loop.readBuffer)

@@ -209,6 +209,8 @@ extension SessionHandler: LegEvents {
     package func received(_ bytes: ByteBuffer, by leg: any Leg) {
         guard !self.isOver else { return }
         self.machine.receive(bytes)
+        // Behind a long read the system acknowledges by itself.
+        if bytes.readableBytes < SocketOptions.longRead, self.machine.peerHoldsBack { self.carrier.acknowledge() }
         // One turn per read, not per burst: a burst may be megabytes, and its buffers can be used again.
         self.turn()
     }

@@ -81,6 +81,25 @@ private final class Rig {
         #expect(rig.probe.ends == [.aborted])
     }
 
+    @Test("an answer before a reset is delivered though a write finds the reset first", arguments: 1...3)
+    func deliversAnAnswerThatAWriteWouldLose(writes: Int) throws {
+        let rig = try Rig(isTCP: true, needs: .lastWords)
+        rig.turn()
+        rig.leg.write(ByteBuffer(string: "a request that is not read"))
+        rig.leg.flush()
+        rig.far.send("too large")
+        rig.far.close()  // over unread bytes: a reset
+        #expect(rig.far.resetHasArrived())
+        for _ in 0..<writes {
+            rig.leg.write(ByteBuffer(string: "and more of it"))
+            rig.leg.flush()
+        }
+        for _ in 0..<3 { rig.turn() }
+        #expect(rig.text == "too large")
+        #expect(rig.probe.ends == [.aborted])
+        #expect(!rig.probe.hasFinished)
+    }
+
     @Test func aResetIsHeardThoughNothingIsRead() throws {
         let rig = try Rig(isTCP: true)
         rig.leg.setReading(false)

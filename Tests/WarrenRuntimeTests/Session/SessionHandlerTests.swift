@@ -18,6 +18,16 @@ private let two = StreamID(2)
         #expect(rig.residents.sessionCount == 1)
     }
 
+    @Test(
+        "a short read is acknowledged at once where the peer waits for that, and only there", arguments: [true, false])
+    func acknowledges(holdsBack: Bool) {
+        let rig = SessionRig { script, _ in script.peerHoldsBack = holdsBack }
+        rig.receive("short")
+        #expect(rig.carrier.take().contains(.acknowledge) == holdsBack)
+        rig.receive(String(repeating: "x", count: 4096))
+        #expect(!rig.carrier.take().contains(.acknowledge))
+    }
+
     @Test("a command inside a step is seen by the pull that is under way")
     func commandsInsideAStep() {
         let back = ScriptedLeg()

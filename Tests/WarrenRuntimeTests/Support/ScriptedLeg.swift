@@ -15,6 +15,7 @@ final class ScriptedLeg: Leg {
         case reading(Bool)
         case finish
         case end(StreamFault?)
+        case acknowledge
     }
 
     var events: (any LegEvents)?
@@ -35,6 +36,7 @@ final class ScriptedLeg: Leg {
         self.isReading = reading
         self.calls.append(.reading(reading))
     }
+    func acknowledge() { self.calls.append(.acknowledge) }
     func finish() { self.calls.append(.finish) }
     func end(_ fault: StreamFault?) {
         self.calls.append(.end(fault))

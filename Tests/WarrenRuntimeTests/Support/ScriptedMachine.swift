@@ -24,6 +24,7 @@ final class Script {
     var steps: [SessionAction] = []
     var deadline: NIODeadline?
     var wantsBytes = true
+    var peerHoldsBack = false
     /// Streams whose queue is full.
     var full: Set<StreamID> = []
     /// Thrown by `open`.
@@ -58,6 +59,7 @@ struct ScriptedMachine: SessionMachine {
 
     var deadline: NIODeadline? { self.script.deadline }
     var wantsBytes: Bool { self.script.wantsBytes }
+    var peerHoldsBack: Bool { self.script.peerHoldsBack }
     func hasRoom(on stream: StreamID) -> Bool { !self.script.full.contains(stream) }
 
     mutating func start(now: NIODeadline) { self.script.hears(.start) }
