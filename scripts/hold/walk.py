@@ -162,8 +162,7 @@ def ask_socks(connection, host, port):
 
 
 class Walk:
-    def __init__(self, hold, fronts, targets, chance):
-        self.hold, self.fronts, self.targets, self.chance = hold, fronts, targets, chance
+    def __init__(self, targets, chance): self.targets, self.chance = targets, chance
 
     def there(self, front):
         """One of the ways to name this machine."""
@@ -380,7 +379,7 @@ def walk(hold):
     end, rows = begun + 60 * minutes, {name: [] for name in programs.all}
     for number, front in enumerate(fronts.values()):
         for half in range(2):
-            one = Walk(hold, fronts, targets, random.Random(f"{number} {half}"))
+            one = Walk(targets, random.Random(f"{number} {half}"))
             threading.Thread(target=one.user, args=(front, end), daemon=True).start()
     killer = threading.Thread(target=lambda: deaths.append(victims(programs, targets, end, random.Random(1))), daemon=True)
     deaths = []
