@@ -16,6 +16,7 @@ let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let collections = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -45,7 +46,7 @@ let package = Package(
     targets: [
         .target(name: "CWarrenAES"),
         .target(name: "CWarrenSystem"),
-        .target(name: "WarrenCore", dependencies: [nio("NIOCore")]),
+        .target(name: "WarrenCore", dependencies: [nio("NIOCore"), heap]),
         .target(
             name: "WarrenRuntime",
             dependencies: [

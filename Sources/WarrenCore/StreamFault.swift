@@ -30,3 +30,9 @@ public enum StreamFault: String, Error, Hashable, Sendable, CaseIterable {
     /// Anything the peer did not explain.
     case failed
 }
+
+extension StreamFault {
+    /// What its sender said before is still meant for the reader: an origin that refuses an upload answers, and closes over
+    /// the rest of it. The other faults are ours or say that nobody waits any more.
+    public var comesBehindBytes: Bool { self == .aborted }
+}

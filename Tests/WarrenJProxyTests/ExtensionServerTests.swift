@@ -215,7 +215,7 @@ struct ExtensionServerTests {
         server.machine.send(ByteBuffer(repeating: 1, count: 50), on: StreamID(1))
         server.machine.reset(StreamID(1), fault)
         server.machine.reset(StreamID(1), .aborted)
-        let sent: [JProxy.Message] = fault == nil ? [.data(1, 50, of: 1)] : []
+        let sent: [JProxy.Message] = fault?.comesBehindBytes ?? true ? [.data(1, 50, of: 1)] : []
         #expect(server.written(server.drain()) == sent + [.extended(.reset(id: 1, fault))])
         #expect(server.receive(.data(1, 9), .extended(.finish(id: 1)), .extended(.reset(id: 1, nil))) == [])
 
@@ -225,6 +225,21 @@ struct ExtensionServerTests {
         #expect(server.receive(.extended(.reset(id: 1, fault)), .data(1, 9)) == [.end(StreamID(1), fault)])
         server.writable = true
         #expect(server.drain() == [])
+    }
+
+    @Test func aResetWaitsForNoWindow() throws {
+        var server = try Server.extended()
+        let reset = JProxy.Message.extended(.reset(id: 1, .aborted))
+        server.openWindowed(1, window: 10)
+        server.machine.send(ByteBuffer(repeating: 1, count: 15), on: StreamID(1))
+        server.machine.reset(StreamID(1), .aborted)
+        #expect(server.written(server.drain()) == [.data(1, 10, of: 1), reset])
+        server.openWindowed(1, window: 10)
+        server.machine.send(ByteBuffer(repeating: 1, count: 15), on: StreamID(1))
+        #expect(server.written(server.drain()) == [.data(1, 10, of: 1)])
+        server.machine.reset(StreamID(1), .aborted)
+        #expect(server.written(server.drain()) == [reset])
+        server.openWindowed(1, window: 10)
     }
 
     @Test func anOrderlyEndWaitsForTheWindow() throws {

@@ -140,10 +140,12 @@ struct ServerMachineTests {
         server.open(2)
     }
 
-    @Test func orderlyResetSendsTheQueueAndFaultDropsIt() throws {
+    @Test func orderlyEndAndResetSendTheQueueAndAnotherFaultDropsIt() throws {
         var server = try Server.loggedIn()
         for (fault, expected) in [
-            (nil, [.data(1, 50, of: 1), .disconnect(id: 1)]), (.aborted, [.disconnect(id: 1)]),
+            (nil, [.data(1, 50, of: 1), .disconnect(id: 1)]),
+            (.aborted, [.data(1, 50, of: 1), .disconnect(id: 1)]),
+            (.idle, [.disconnect(id: 1)]),
         ] as [(StreamFault?, [JProxy.Message])] {
             server.open(1)
             server.machine.send(ByteBuffer(repeating: 1, count: 50), on: StreamID(1))

@@ -99,7 +99,9 @@ struct ExtensionTests {
         #expect(exit.receive(.finish(id: 1)) == [.finish(stream), .end(stream, nil)])
     }
 
-    @Test("a reset goes at once, an orderly end behind the data", arguments: [nil, StreamFault.aborted])
+    @Test(
+        "the end of a stream goes at once, that of its far end behind the data",
+        arguments: [nil, .aborted, StreamFault.idle])
     func resets(fault: StreamFault?) throws {
         var exit = try Exit.extended()
         let stream = try exit.openExtended(1)
@@ -109,8 +111,22 @@ struct ExtensionTests {
         let reset = Incoming.message(.reset(id: 1, fault))
         #expect(
             try exit.drain().incoming(.extended)
-                == (fault == nil ? [.data(id: 1, ByteBuffer(string: "rest")), reset] : [reset]))
+                == (fault == .idle ? [reset] : [.data(id: 1, ByteBuffer(string: "rest")), reset]))
         #expect(exit.receive(Bytes.data(1, [1])) == [] && exit.receive(.finish(id: 1)) == [])
+    }
+
+    @Test func aResetWaitsForNoWindow() throws {
+        var exit = try Exit.extended()
+        let reset = Incoming.message(.reset(id: 1, .aborted))
+        var stream = try exit.openExtended(1, window: 3)
+        exit.machine.send(ByteBuffer(string: "rest"), on: stream)
+        exit.machine.reset(stream, .aborted)
+        #expect(try exit.drain().incoming(.extended) == [.data(id: 1, ByteBuffer(string: "res")), reset])
+        stream = try exit.openExtended(2, window: 3)
+        exit.machine.send(ByteBuffer(string: "rest"), on: stream)
+        #expect(try exit.drain().incoming(.extended) == [.data(id: 2, ByteBuffer(string: "res"))])
+        exit.machine.reset(stream, .aborted)
+        #expect(try exit.drain().incoming(.extended) == [.message(.reset(id: 2, .aborted))])
     }
 
     @Test func aResetOfThePeersEndsTheStreamWithItsReason() throws {

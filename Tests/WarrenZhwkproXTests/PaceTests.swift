@@ -106,6 +106,17 @@ struct PaceTests {
         #expect(inter.drain().writes == 1)
     }
 
+    @Test("an end that is due waits for the carrier, not for time")
+    func endsWaitForTheCarrier() throws {
+        var exit = try Self.exit(segment: 1448)
+        exit.machine.reset(exit.open(), .refused)
+        exit.writable = false
+        for _ in 0..<3 { #expect(exit.after(.seconds(1)) == []) }
+        #expect(exit.machine.deadline.map { $0 > exit.now } ?? true)
+        exit.writable = true
+        #expect(exit.drain().writes == 1)
+    }
+
     @Test("the next connection's answer stays behind the last one's end")
     func answersStayBehindEnds() throws {
         var (exit, peer) = (try Self.exit(segment: 1448), RacyPeer(segment: 1448, seed: 1, isPrompt: true))

@@ -63,7 +63,7 @@ struct ServerStreams {
         case .open where self.common.table[row].isWindowed:
             self.common.resetWindowed(row, fault)
         case .open:
-            self.common.disconnect(row, afterQueue: fault == nil)
+            self.common.disconnect(row, afterQueue: fault?.comesBehindBytes ?? true)
         case .draining:
             break  // the driver has reset it before
         }

@@ -105,7 +105,8 @@ extension Multiplexer {
         return .finish(stream)
     }
 
-    /// The driver is done with an open stream. What it queued is still sent if the end is orderly.
+    /// The driver is done with an open stream. What it queued is still sent if the end is orderly; before a reset, as far
+    /// as the peer's window lets it.
     mutating func resetWindowed(_ row: Int, _ fault: StreamFault?) {
         self.table[row].phase = .draining
         self.windows.close(&self.table[row].share)
@@ -114,12 +115,22 @@ extension Multiplexer {
 
     mutating func settleReset(_ id: UInt16, _ fault: StreamFault?) {
         guard let row = self.table.row(id), self.table[row].phase == .draining else { return }
-        if fault == nil, self.table[row].queued > 0 {
-            self.table[row].closesWhenSent = true
-        } else {
-            self.say(.reset(id: id, fault))
-            self.remove(row, .byPeer)
+        let isMeant = fault?.comesBehindBytes ?? true
+        guard isMeant, self.table[row].queued > 0, fault == nil || self.table[row].credit > 0 else {
+            return self.sayReset(row, fault)
         }
+        self.table[row].closesWhenSent = true
+        self.table[row].fault = fault
+    }
+
+    private mutating func sayReset(_ row: Int, _ fault: StreamFault?) {
+        self.say(.reset(id: self.table[row].id, fault))
+        self.remove(row, .byPeer)
+    }
+
+    /// The stream whose turn it is has no credit: it waits for some, unless it only waits to be reset.
+    mutating func holdFirst(_ row: Int) {
+        if let fault = self.table[row].fault { self.sayReset(row, fault) } else { self.queue.holdFirst() }
     }
 
     /// Client: gives up a stream before its open was answered. Its id stays in use until the answer comes.

@@ -27,9 +27,9 @@ extension Multiplexer {
     /// Datagrams are not cut and may be lost: one too many, too long or too early is dropped.
     private mutating func sendDatagram(_ bytes: ByteBuffer, _ row: Int) {
         guard self.table[row].phase == .open, bytes.readableBytes <= Packet.mostData,
-            self.datagramBytes + bytes.readableBytes <= self.limits.queuedPerStream
+            self.datagramBytes + Self.cost(bytes) <= self.limits.queuedPerStream
         else { return }
-        self.datagramBytes += bytes.readableBytes
+        self.datagramBytes += Self.cost(bytes)
         self.datagrams.append((self.table[row].id, bytes))
     }
 
@@ -111,8 +111,11 @@ extension Multiplexer {
         }
     }
 
+    /// What a datagram takes in its queue, in bytes: one without bytes takes some, too.
+    static func cost(_ datagram: ByteBuffer) -> Int { datagram.readableBytes + 64 }
+
     private mutating func purgeDatagrams(_ id: UInt16) {
         self.datagrams.removeAll { $0.id == id }
-        self.datagramBytes = self.datagrams.reduce(0) { $0 + $1.bytes.readableBytes }
+        self.datagramBytes = self.datagrams.reduce(0) { $0 + Self.cost($1.bytes) }
     }
 }

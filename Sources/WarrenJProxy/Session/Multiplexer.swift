@@ -147,7 +147,7 @@ struct Multiplexer {
         writer.append(sealed: &self.control)
         let limit = writer.bytes.writerIndex + most
         while !self.datagrams.isEmpty, let (id, bytes) = self.datagrams.popFirst() {
-            self.datagramBytes -= bytes.readableBytes
+            self.datagramBytes -= Self.cost(bytes)
             writer.append(.datagram(id: id, bytes))
             if writer.room(until: limit) <= 0 { break }
         }
@@ -155,7 +155,7 @@ struct Multiplexer {
             let row = Int(first.rawValue)
             let most = min(room, self.table[row].credit)
             guard most > 0, let (_, piece) = self.queue.next(most: most) else {
-                self.queue.holdFirst()
+                self.holdFirst(row)
                 continue
             }
             writer.append(piece, id: self.table[row].id)
@@ -171,7 +171,9 @@ struct Multiplexer {
 
     /// So that the first stream in turn has something that it may send.
     private mutating func holdThoseWithoutCredit() {
-        while let first = self.queue.first, self.table[Int(first.rawValue)].credit == 0 { self.queue.holdFirst() }
+        while let first = self.queue.first, self.table[Int(first.rawValue)].credit == 0 {
+            self.holdFirst(Int(first.rawValue))
+        }
     }
 
     private mutating func takeOutput(_ capacity: Int) -> ByteBuffer {
@@ -199,7 +201,7 @@ struct Multiplexer {
     private mutating func lastWritten(of row: Int, writer: inout PacketWriter) {
         let id = self.table[row].id
         if self.table[row].closesWhenSent {
-            writer.append(.extended(.reset(id: id, nil)))
+            writer.append(.extended(.reset(id: id, self.table[row].fault)))
             self.remove(row, .byPeer)
         } else if self.table[row].isFinished, self.table[row].phase == .open {
             writer.append(.extended(.finish(id: id)))

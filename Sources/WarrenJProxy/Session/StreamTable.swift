@@ -34,8 +34,10 @@ struct StreamRow {
     /// Bytes toward the peer that are not written yet.
     var queued = 0
     var isPaused = false
-    /// DISCONNECT follows when ``queued`` is 0.
+    /// DISCONNECT or RESET follows when ``queued`` is 0.
     var closesWhenSent = false
+    /// Draining, with windows: what RESET says.
+    var fault: StreamFault?
     /// Our side has said that it will send no more.
     var isFinished = false
     /// The last thing that happened was data from the peer.

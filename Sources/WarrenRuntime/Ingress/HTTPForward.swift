@@ -82,10 +82,10 @@ struct HTTPForward {
         if self.origin == .live { self.origin = .finished }
     }
 
-    /// An orderly end leaves the user what was queued; a fault does not.
+    /// An orderly end leaves the user what was queued, and so does the origin's reset; another fault does not.
     mutating func reset(_ fault: StreamFault?) {
         self.origin = .gone(fault)
-        if fault != nil { self.reply.dropQueued() }
+        if let fault, !fault.comesBehindBytes { self.reply.dropQueued() }
     }
 
     mutating func consumed(_ count: Int) { self.unread = max(0, self.unread - count) }

@@ -23,6 +23,7 @@ package final class SocketLoop: @unchecked Sendable {
 
     /// The time at which the present round began.
     private var roundTime = NIODeadline.now()
+    private var isFiring = false
     private var isStopping = false
     private var deferred: [() -> Void] = []
     /// Sockets that had more to do than one turn allows.
@@ -107,7 +108,9 @@ extension SocketLoop {
 
     /// Does something at a time. On this loop only.
     package func timer(at deadline: NIODeadline, _ action: @escaping () -> Void) -> LoopTimer {
-        let timer = LoopTimer(deadline, on: self, action)
+        // One that is set by another and is due already has its turn in the next round, behind the sockets.
+        let isLate = self.isFiring && deadline <= self.roundTime
+        let timer = LoopTimer(isLate ? self.roundTime + .nanoseconds(1) : deadline, on: self, action)
         self.timers.insert(timer)
         return timer
     }
@@ -205,6 +208,8 @@ extension SocketLoop {
     }
 
     private func fireTimers() {
+        self.isFiring = true
+        defer { self.isFiring = false }
         while let timer = self.timers.first, timer.deadline <= self.roundTime {
             self.timers.remove(timer)
             timer.fire()

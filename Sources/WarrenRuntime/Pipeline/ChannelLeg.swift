@@ -86,6 +86,7 @@ extension ChannelLeg {
         guard !self.isGone, let context else { return }
         if let fault {
             self.fault = fault
+            context.flush()  // what came just before
             return self.channel.reset()
         }
         guard !self.outputEnded || self.inputEnded else { return }

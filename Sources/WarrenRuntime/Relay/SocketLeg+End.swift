@@ -13,7 +13,10 @@ extension SocketLeg {
 
     package func end(_ fault: StreamFault?) {
         guard self.ending != .gone, self.ending != .closing || fault != nil else { return }
-        guard fault == nil else { return self.close(fault) }
+        if let fault {
+            self.flush()  // what came just before
+            return self.close(fault)
+        }
         self.ending = .closing
         if self.hasUnsent { self.flush() } else { self.queueLeft() }
         if self.ending == .closing && self.hasUnsent { self.waitForReader() }

@@ -95,7 +95,9 @@ extension SessionHandler {
 
     private func setAlarm() {
         // An alarm that rings too early costs one idle turn: cheaper than moving it at every step.
-        guard let deadline = self.machine.deadline else { return }
+        guard var deadline = self.machine.deadline else { return }
+        // What is due and was not done now waits for something else, and must not keep the loop busy with itself.
+        if deadline <= self.loop.now { deadline = self.loop.now + .milliseconds(1) }
         if let alarm, alarm.deadline <= deadline { return }
         self.alarm?.cancel()
         self.alarm = self.loop.timer(at: deadline) {

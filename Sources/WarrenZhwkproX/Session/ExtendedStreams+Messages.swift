@@ -128,9 +128,10 @@ extension ExtendedStreams {
     /// Says that our side has finished, or left in order, once all that came before is written.
     private mutating func settleEnd(_ row: Int) {
         self.common.table[row].closesWhenSent = true
-        guard self.common.table[row].queued == 0, !self.common.table[row].saidFinish else { return }
+        let isSent = self.common.table[row].queued == 0 || self.common.table[row].isCutOff
+        guard isSent, !self.common.table[row].saidFinish else { return }
         let id = self.common.table[row].id
-        if self.common.table[row].phase == .leaving { return self.settleReset(id, nil) }
+        if self.common.table[row].phase == .leaving { return self.settleReset(id, self.common.table[row].fault) }
         self.common.table[row].saidFinish = true
         self.common.say(.finish(id: id.rawValue))
         if self.common.table[row].share.isFinished { self.end(row) }
@@ -138,8 +139,11 @@ extension ExtendedStreams {
 
     private mutating func settleReset(_ id: StreamID, _ fault: StreamFault?) {
         guard let row = self.common.table.row(id), self.common.table[row].phase == .leaving else { return }
-        if fault == nil, self.common.table[row].queued > 0 {
+        let isMeant = fault?.comesBehindBytes ?? true
+        let hasCredit = fault == nil || self.common.table[row].credit > 0
+        if isMeant, hasCredit, self.common.table[row].queued > 0 {
             self.common.table[row].closesWhenSent = true
+            self.common.table[row].fault = fault
         } else {
             self.common.say(.reset(id: id.rawValue, fault))
             self.remove(row)

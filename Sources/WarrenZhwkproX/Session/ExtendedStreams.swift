@@ -112,7 +112,6 @@ struct ExtendedStreams: Streams {
         case .open:
             self.common.table[row].phase = .leaving
             self.windows.close(&self.common.table[row].share)
-            if fault != nil { self.common.purge(row) }
             self.common.notices.append(.reset(stream, fault))
         case .late, .leaving:
             break  // the driver has reset it before

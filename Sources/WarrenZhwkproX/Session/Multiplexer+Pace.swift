@@ -7,13 +7,14 @@ import WarrenCore
 extension Multiplexer {
     /// When ``write(now:writable:)`` may have something that it does not have now; nil if nothing waits for time alone.
     var paceDeadline: NIODeadline? {
-        guard let pace else { return nil }
+        guard let pace, self.isWritable else { return nil }
         guard self.queue.heldBytes > 0, let end = pace.nextEnd else { return pace.nextEmpty }
         return pace.nextEmpty.map { min($0, end) } ?? end
     }
 
     /// The next message; nil if there is none, no room, or it is too soon.
     mutating func writeMessage(now: NIODeadline, writable: Bool) -> ByteBuffer? {
+        self.isWritable = writable
         while let endpoint = self.pace?.rested(now: now) {
             if let row = self.rows[endpoint] { self.queue.release(self.line(row)) }
         }

@@ -39,6 +39,8 @@ struct Multiplexer {
     var pieces: Int
     /// Deployed peers: when something may be said of which destination. Nil between two Warrens.
     var pace: Pace?
+    /// Deployed peers: the carrier takes something.
+    var isWritable = false
 
     var table = StreamTable()
     /// Deployed peers: the stream that has a destination.
@@ -193,7 +195,7 @@ extension Multiplexer {
             self.table[row].isPaused = false
             self.notices.append(.resume(id))
         }
-        if queued == 0, self.table[row].closesWhenSent { self.notices.append(.drained(id)) }
+        if queued == 0 || self.table[row].isCutOff, self.table[row].closesWhenSent { self.notices.append(.drained(id)) }
     }
 }
 

@@ -30,6 +30,9 @@ struct StreamRow {
     var isFinished = false
     /// The stream is to be ended when ``queued`` is 0.
     var closesWhenSent = false
+    /// Leaving, with the extension: what the reset says that follows. It waits for no credit.
+    var fault: StreamFault?
+    var isCutOff: Bool { self.fault != nil && self.credit == 0 }
     /// How the bytes to the peer are marked.
     var head: ZhwkproX.Head
     /// What the peer's window lets us send.

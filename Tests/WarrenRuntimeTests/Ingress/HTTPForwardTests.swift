@@ -163,16 +163,27 @@ import WarrenCore
         #expect(actions.count == 1 && answerStatus(actions.first) == "502 Connection reset")
     }
 
-    @Test func addsNothingToHalfAnAnswer() {
+    @Test("passes on what came before a reset, and adds nothing", arguments: [StreamFault.aborted, .idle])
+    func addsNothingToHalfAnAnswer(fault: StreamFault) {
         var driver = Self.connected()
         driver.send("HTTP/1.1 200 OK\r\n\r\n")
         driver.writable = false
-        driver.send("lost")
+        driver.send("last")
         _ = driver.take()
-        driver.refuse(.aborted)
+        driver.refuse(fault)
         driver.send("lost")
         // Reset, not ended: half an answer must not look like a whole one.
-        #expect(driver.take() == [.close(.cutOff(.aborted))])
+        let sent: [SessionAction] = fault.comesBehindBytes ? [.write("last")] : []
+        #expect(driver.take() == sent + [.close(.cutOff(fault))])
+    }
+
+    @Test func passesOnAWholeAnswerBeforeAReset() {
+        var driver = Self.connected()
+        driver.send("HTTP/1.1 413 Too much\r\nContent-Length: 2\r\n\r\nno")
+        driver.refuse(.aborted)
+        let actions = driver.take()
+        #expect(answerStatus(actions.first) == "413 Too much")
+        #expect(!actions.contains { if case .close(.cutOff) = $0 { true } else { false } })
     }
 
     @Test("the tail of an answer does not wait for its reader when the stream is forgotten, so that it is never lost")

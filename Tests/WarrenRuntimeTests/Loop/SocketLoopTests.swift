@@ -90,6 +90,17 @@ private final class Sentinel: Sendable {
         #expect(lines == [1, 2, 3])
     }
 
+    @Test("a timer that sets itself again and again keeps nobody from the loop")
+    func isNotKeptByItsTimers() async throws {
+        let loop = try #require(SocketLoop.start(name: "test"))
+        loop.execute {
+            func again() { _ = loop.timer(at: .distantPast) { again() } }
+            again()
+        }
+        #expect(try await loop.submit { 7 }.get() == 7)
+        loop.stop()
+    }
+
     @Test("timers run when they are due, the earliest first", arguments: 0..<5)
     func timersRunInOrder(seed: UInt64) {
         var random = SeededRandom(seed)
