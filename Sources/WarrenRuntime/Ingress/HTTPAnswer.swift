@@ -37,16 +37,28 @@ struct HTTPAnswer: Error, Hashable {
 /// What becomes of the user's connection after an answer.
 enum HTTPPersistence: Hashable {
     case close
+    /// Kept for a user of HTTP/1.1 who has not said what is to become of it.
     case keep
-    /// Kept for a user of HTTP/1.0, who must be told.
+    /// Kept as its user has asked.
+    case keepAsked
+    /// The same for a user of HTTP/1.0, who must be told.
     case keepSaid
 
     /// The header line for it, with its end.
     var field: String {
         switch self {
         case .close: "Connection: close\r\n"
-        case .keep: ""
+        case .keep, .keepAsked: ""
         case .keepSaid: "Connection: keep-alive\r\n"
+        }
+    }
+
+    /// How long a connection may wait for its next request: what squid and browsers give it. A user who sends one just
+    /// when it is closed has lost it, so the time is long; but one who never spoke of another may be waiting for the end.
+    var patience: TimeAmount {
+        switch self {
+        case .close, .keep: .seconds(2)
+        case .keepAsked, .keepSaid: .minutes(2)
         }
     }
 }

@@ -30,9 +30,6 @@ package struct HTTPFront: SessionMachine {
         case closed
     }
 
-    /// How long a connection may wait for its next request: what squid and browsers give it. A user who sends one just
-    /// when it is closed has lost it, so the time is long.
-    static let patience = TimeAmount.minutes(2)
     private static let mostDelays = 30
 
     package private(set) var deadline: NIODeadline?
@@ -46,6 +43,8 @@ package struct HTTPFront: SessionMachine {
     private var forward: HTTPForward?
     /// Between two requests, when no byte of the next one has come.
     private var isResting = false
+    /// For the next request.
+    private var patience = TimeAmount.zero
     /// How often the end of the time found the user still busy with the last answer.
     private var delays = 0
 
@@ -229,7 +228,8 @@ extension HTTPFront {
         self.phase = .head
         self.isResting = true
         self.delays = 0
-        self.deadline = now + Self.patience
+        self.patience = persistence.patience
+        self.deadline = now + self.patience
         self.stream = StreamID(self.stream.rawValue &+ 1)
         // An idle connection keeps no storage.
         if self.input.readableBytes == 0 { self.input = ByteBuffer() }
@@ -239,7 +239,7 @@ extension HTTPFront {
     private mutating func isDelayed(_ now: NIODeadline, _ writable: Bool) -> Bool {
         guard case .head = self.phase, self.isResting, !writable, self.delays < Self.mostDelays else { return false }
         self.delays += 1
-        self.deadline = now + Self.patience
+        self.deadline = now + self.patience
         return true
     }
 

@@ -84,8 +84,9 @@ struct HTTPRequest: Hashable {
         // Who takes us for a server says Connection; clients of proxies once said Proxy-Connection.
         let said = self.fields.words("connection") + self.fields.words("proxy-connection")
         if said.contains("close") { return .close }
-        if self.minorVersion == 1 { return .keep }
-        return said.contains("keep-alive") ? .keepSaid : .close
+        let isAsked = said.contains("keep-alive")
+        if self.minorVersion == 1 { return isAsked ? .keepAsked : .keep }
+        return isAsked ? .keepSaid : .close
     }
 
     /// The login the user gave, if it can be read.

@@ -159,16 +159,19 @@ import WarrenCore
 }
 
 @Suite("HTTP front: time and the last hop") struct HTTPRestTests {
-    static func rested() -> FrontDriver<HTTPFront> {
-        var driver = HTTPForwardTests.connected()
+    static func rested(_ said: String = "Proxy-Connection: Keep-Alive\r\n") -> FrontDriver<HTTPFront> {
+        var driver = HTTPForwardTests.connected("GET http://a/ HTTP/1.1\r\n\(said)\r\n")
         driver.send(HTTPPersistenceTests.ok)
         _ = driver.take()
         return driver
     }
 
-    @Test func aConnectionWithoutAFurtherRequestEndsWithoutAWord() {
-        var driver = Self.rested()
-        driver.now = driver.now + HTTPFront.patience - .nanoseconds(1)
+    @Test(
+        "a connection without a further request ends without a word, and soon if nobody has asked for one",
+        arguments: [("", TimeAmount.seconds(2)), ("Connection: keep-alive\r\n", .minutes(2))])
+    func endsWithoutAWord(said: String, patience: TimeAmount) {
+        var driver = Self.rested(said)
+        driver.now = driver.now + patience - .nanoseconds(1)
         driver.pull()
         #expect(driver.take().isEmpty)
         driver.now = driver.now + .nanoseconds(1)
@@ -193,7 +196,7 @@ import WarrenCore
         driver.writable = false
         driver.receive(HTTPPersistenceTests.get("b"))
         for _ in 0..<20 {
-            driver.now = driver.now + HTTPFront.patience
+            driver.now = driver.now + .minutes(2)
             driver.pull()
         }
         #expect(driver.take().isEmpty)
@@ -204,7 +207,7 @@ import WarrenCore
         driver = Self.rested()
         driver.writable = false
         for _ in 0..<32 {
-            driver.now = driver.now + HTTPFront.patience
+            driver.now = driver.now + .minutes(2)
             driver.pull()
         }
         #expect(driver.take() == [.close(.finished)])
