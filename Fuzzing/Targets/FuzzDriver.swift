@@ -11,6 +11,8 @@ struct FuzzDriver<Machine: SessionMachine> {
         var accepts = true
         /// Sends back what is delivered.
         var echoes = false
+        /// Asks for a stream as soon as there may be one.
+        var opens = false
     }
 
     private static var mostSteps: Int { 200_000 }
@@ -100,6 +102,9 @@ struct FuzzDriver<Machine: SessionMachine> {
             }
         case .finish(let stream): if self.manner.echoes { self.machine.finish(stream) }
         case .handOver, .close: self.isOver = true
+        case .ready where self.manner.opens:
+            let request = StreamRequest(.tcp(Host("example.net"), port: 443))
+            if (try? self.machine.open(request, now: self.now)) == nil { self.complain("it opens nothing") }
         case .isolateWrites, .ready, .granted, .opened, .end, .pause, .resume: break
         }
         self.said.append(action)

@@ -14,7 +14,8 @@ extension FuzzTarget {
             let words = String(decoding: input, as: UTF8.self).split(separator: "\n", maxSplits: 2).map(String.init)
             do throws(ConfigurationFailure) {
                 _ = try Daemon(
-                    listen: Array(words.prefix(1)), forward: words.dropFirst().first, allow: Array(words.dropFirst(2)))
+                    listen: Array(words.prefix(1)), forward: words.dropFirst().prefix(1).map { $0 },
+                    allow: Array(words.dropFirst(2)))
             } catch {
                 return isSentence("\(error)")
             }

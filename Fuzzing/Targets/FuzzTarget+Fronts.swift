@@ -11,7 +11,17 @@ extension FuzzTarget {
         FuzzTarget("socks4") { front($0) { SOCKS4Front($0) } },
         FuzzTarget("http") { front($0) { HTTPFront($0) } },
         FuzzTarget("http-answer", answer),
+        FuzzTarget("socks5-upstream") { upstream($0) { SOCKS5Upstream(login: $0, handshake: .seconds(10)) } },
+        FuzzTarget("http-upstream") { upstream($0) { HTTPUpstream(login: $0) } },
     ]
+
+    /// What a proxy of others answers.
+    private static func upstream<Machine: SessionMachine>(
+        _ input: [UInt8], _ make: (UpstreamLogin?) -> Machine
+    ) -> String? {
+        let login = (input.first ?? 0) & 1 == 0 ? nil : UpstreamLogin(user: "alice", password: "secret")
+        return FuzzDriver.judge(Array(input.dropFirst()), .init(opens: true)) { make(login) }
+    }
 
     private static func front<Machine: SessionMachine>(
         _ input: [UInt8], _ make: (FrontConfiguration) -> Machine

@@ -61,14 +61,14 @@ public struct Daemon {
     ///   - logLevel: the default is `info`.
     /// - Throws: ``ConfigurationFailure`` with every problem.
     public init(
-        listen: [String], forward: String?, allow: [String] = [], logLevel: String? = nil
+        listen: [String], forward: [String], allow: [String] = [], logLevel: String? = nil
     ) throws(ConfigurationFailure) {
         let findings = Findings()
         var configuration = Configuration(
             listen: listen, forward: forward, types: Registry.types, findings: findings
         )
         if !allow.isEmpty {
-            let place = Place(argument: "--allow", position: listen.count + 1)
+            let place = Place(argument: "--allow", position: listen.count + forward.count + 1)
             configuration.egress.allow = (["public"] + allow).map { Located($0, at: place) }
         }
         configuration.override(logLevel: logLevel, findings)

@@ -8,7 +8,7 @@ enum Registry {
     ]
 
     static let outbounds: [OutboundType] = [
-        .direct, .stdio,
+        .direct, .stdio, .socks5, .http,
         .jproxy, .jet, .zhwkprox,
     ]
 

@@ -46,9 +46,11 @@ struct Source: ParsableArguments {
 
     @Option(
         name: [.customShort("F"), .customLong("forward")],
-        help: ArgumentHelp("Where all inbounds lead, such as jproxy://relay:16384?key=key.dat.", valueName: "url")
+        help: ArgumentHelp(
+            "Where all inbounds lead, such as jproxy://relay:16384?key=key.dat. Several are a chain, nearest first.",
+            valueName: "url")
     )
-    var forward: String?
+    var forward: [String] = []
 
     @Option(
         name: .customLong("allow"),
@@ -57,7 +59,7 @@ struct Source: ParsableArguments {
     var allow: [String] = []
 
     mutating func validate() throws {
-        let usesURLs = !self.listen.isEmpty || self.forward != nil
+        let usesURLs = !self.listen.isEmpty || !self.forward.isEmpty
         if usesURLs && self.file != nil { throw ValidationError("Give either -c FILE or -L and -F URLs, not both.") }
         if !self.allow.isEmpty && !usesURLs {
             throw ValidationError("--allow goes with -L; in a file it is egress: allow:.")
@@ -66,7 +68,7 @@ struct Source: ParsableArguments {
 
     func daemon(logLevel: String? = nil) throws -> Daemon {
         do {
-            if self.listen.isEmpty && self.forward == nil {
+            if self.listen.isEmpty && self.forward.isEmpty {
                 return try Daemon(file: self.file ?? "warren.yaml", logLevel: logLevel)
             }
             return try Daemon(listen: self.listen, forward: self.forward, allow: self.allow, logLevel: logLevel)

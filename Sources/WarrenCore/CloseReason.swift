@@ -22,6 +22,16 @@ public enum CloseReason: Hashable, Sendable, Error {
     case shutdown
 }
 
+extension CloseReason {
+    /// Whoever was asked would not have us.
+    package var isRefusal: Bool {
+        switch self {
+        case .denied, .rejected: true
+        case .finished, .redirected, .timedOut, .violation, .carrierLost, .cutOff, .shutdown: false
+        }
+    }
+}
+
 extension CloseReason: CustomStringConvertible {
     public var description: String {
         switch self {

@@ -44,11 +44,11 @@ extension Assembly.Outbound {
         case .session(let draft):
             let loops = around.loops
             let install = draft.install
-            let carrier = SessionCarrier(draft.carrier.dialer(around.dialer)) { leg, owner, loop in
+            let carrier = SessionCarrier(draft.carrier.dialer(around)) { leg, owner, loop in
                 try install(leg, owner, loops.site(on: loop))
             }
             return SessionOutbound(
-                name: around.name, home: loops.next(), carrier: carrier, reporter: around.reporter
+                name: around.name, home: around.home(), carrier: carrier, reporter: around.reporter
             )
         case .made(let draft):
             return draft.build(around)

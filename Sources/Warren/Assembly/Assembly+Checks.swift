@@ -77,6 +77,16 @@ extension Assembly {
         }
     }
 
+    /// Only what dials a carrier can do it through something.
+    static func checkThrough(_ inbounds: [Inbound], _ outbounds: [Outbound], _ findings: Findings) {
+        let entries = inbounds.map { ($0.entry, $0.carriers) } + outbounds.map { ($0.entry, $0.carriers) }
+        for (entry, carriers) in entries where carriers.isEmpty {
+            guard let through = entry.through else { continue }
+            let hint = "only what dials a server or a relay can be reached through an outbound"
+            findings.report("\(quoted(entry.name)) dials no carrier", at: through.place, hint: hint)
+        }
+    }
+
     /// An inbound that leads to its own port would fill the process with one user's connection.
     static func checkCircles(_ inbounds: [Inbound], _ outbounds: [Entry], _ findings: Findings) {
         for inbound in inbounds {

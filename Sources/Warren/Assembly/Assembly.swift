@@ -31,6 +31,7 @@ package struct Assembly {
     private let inbounds: [Inbound]
     private let outbounds: [Outbound]
     private let relays: [Relay]
+    private let chains: Chains
     private let policy: EgressPolicy
     /// What works and still deserves a warning.
     package let warnings: [String]
@@ -59,12 +60,15 @@ package struct Assembly {
             entry.section.finish()
             return draft.map { Relay(entry: entry, type: type, draft: $0) }
         }
+        self.chains = Chains(configuration.inbounds, configuration.outbounds)
         self.policy = EgressPolicy(configuration.egress, findings)
         let listening = Self.places(self.inbounds, self.outbounds, self.relays)
         Self.checkPorts(listening, findings)
         Self.checkTargets(self.inbounds, configuration.outbounds, findings)
         Self.checkCircles(self.inbounds, configuration.outbounds, findings)
         Self.checkShared(self.outbounds, configuration.inbounds, findings)
+        self.chains.check(findings)
+        Self.checkThrough(self.inbounds, self.outbounds, findings)
         try findings.check()
         let exposures = Self.exposures(listening) + Self.exposures(dialling: self.inbounds, self.outbounds)
         self.warnings = findings.notes.map(\.description) + exposures + Self.openPlaces(listening)
@@ -92,22 +96,25 @@ package struct Assembly {
         var dialer = Dialer(resolver: resolver, policy: self.policy)
         dialer.onRefusal = reporter.egressRefused
         dialer.onShortage = { reporter.outOfDescriptors(limit: DescriptorLimit.process.count) }
+        var targets: [String: any WarrenRuntime.Outbound] = [
+            EntryList.direct: DirectOutbound(name: EntryList.direct, dialer: dialer)
+        ]
+        let homes = self.homes(loops)
         func surroundings(_ entry: Entry) -> Surroundings {
-            Surroundings(
+            let home = homes[entry.name]
+            return Surroundings(
                 name: entry.name, dialer: dialer, loops: loops, reporter: reporter, limits: self.configuration.limits,
-                hooks: hooks
+                hooks: hooks, through: entry.through.flatMap { targets[$0.value] }, home: { home ?? loops.next() }
             )
         }
         var plan = Node.Plan()
         plan.limits.idle = self.configuration.limits.idle
         plan.limits.sessions = self.configuration.limits.sessions
         plan.limits.drain = self.configuration.drain
-        var targets: [String: any WarrenRuntime.Outbound] = [
-            EntryList.direct: DirectOutbound(name: EntryList.direct, dialer: dialer)
-        ]
         var watched: [FileWatcher.Watched] = []
         var shared: [String: SharedPort] = [:]
-        for outbound in self.outbounds {
+        // Those that others are reached through come first.
+        for outbound in self.outbounds.sorted(by: { self.depth($0) < self.depth($1) }) {
             let around = surroundings(outbound.entry)
             let built = outbound.build(around)
             targets[outbound.entry.name] = built
@@ -128,5 +135,20 @@ package struct Assembly {
         }
         let node = Node(plan, loops: loops, reporter: reporter, onReady: onReady)
         return watched.isEmpty ? [node] : [FileWatcher(watched), node]
+    }
+
+    private func depth(_ outbound: Outbound) -> Int { self.chains.depth(of: outbound.entry.name) }
+
+    /// The loops of outbounds that must share one: a stream never crosses from loop to loop.
+    private func homes(_ loops: Loops) -> [String: SocketLoop] {
+        var homes: [String: SocketLoop] = [:]
+        var groups: [String: SocketLoop] = [:]
+        for outbound in self.outbounds {
+            guard let group = self.chains.group(of: outbound.entry.name) else { continue }
+            let loop = groups[group] ?? loops.next()
+            groups[group] = loop
+            homes[outbound.entry.name] = loop
+        }
+        return homes
     }
 }

@@ -19,7 +19,7 @@ struct CarrierDraft: Sendable {
     ///   - ping: how often that is kept alive.
     ///   - isTrusted: false where a peer named the target, so that the egress policy has its say.
     func dialer(
-        _ dialer: Dialer, webSocket path: String? = nil, ping: TimeAmount = WebSocketClient.usualPing,
+        _ around: Surroundings, webSocket path: String? = nil, ping: TimeAmount = WebSocketClient.usualPing,
         isTrusted: Bool = true
     ) -> CarrierDialer {
         let tls = self.tls?.client
@@ -31,8 +31,8 @@ struct CarrierDraft: Sendable {
             return client
         }
         return CarrierDialer(
-            dialer: dialer, host: self.target.host, port: self.target.port, tls: tls, webSocket: webSocket,
-            isTrusted: isTrusted
+            dialer: around.dialer, host: self.target.host, port: self.target.port, tls: tls, webSocket: webSocket,
+            through: around.through, isTrusted: isTrusted
         )
     }
 
@@ -64,6 +64,16 @@ extension Section {
                 query: address.query
             )
         }
+    }
+
+    /// The carrier to the one `server`, with the `tls:` block beside it; nil after a report.
+    func serverToDial(defaultPort: UInt16?) -> CarrierDraft? {
+        let server = self.required("server", .target(defaultPort: defaultPort))
+        let settings = self.tls(for: .client)
+        let tls = settings.flatMap { TLSMaterial($0, self.findings) }
+        guard let server, (settings == nil) == (tls == nil) else { return nil }
+        self.checkServerName(settings, for: [server.host])
+        return CarrierDraft(scheme: tls == nil ? .tcp : .tls, target: server, tls: tls)
     }
 
     /// An address in a certificate is compared with the one that is dialled, so no other one can be asked for.

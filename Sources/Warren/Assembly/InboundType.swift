@@ -87,6 +87,10 @@ struct Surroundings: Sendable {
     let limits: Configuration.Limits
     /// How others reach what is here, and when there is nothing more to do.
     let hooks: Hooks
+    /// The outbound through which carriers are dialled; nil to dial them directly.
+    var through: (any WarrenRuntime.Outbound)?
+    /// Where an outbound that is bound to one loop lives.
+    var home: @Sendable () -> SocketLoop
 }
 
 /// What whoever runs a node may want to be told.

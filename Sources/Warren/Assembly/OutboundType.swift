@@ -62,12 +62,8 @@ struct SessionDraft {
         _ section: Section, defaultPort: UInt16? = nil,
         install: @escaping @Sendable (any Leg, any SessionOwner, Site) throws -> Void
     ) {
-        let server = section.required("server", .target(defaultPort: defaultPort))
-        let settings = section.tls(for: .client)
-        let tls = settings.flatMap { TLSMaterial($0, section.findings) }
-        guard let server, (settings == nil) == (tls == nil) else { return nil }
-        section.checkServerName(settings, for: [server.host])
-        self.carrier = CarrierDraft(scheme: tls == nil ? .tcp : .tls, target: server, tls: tls)
+        guard let carrier = section.serverToDial(defaultPort: defaultPort) else { return nil }
+        self.carrier = carrier
         self.install = install
     }
 }

@@ -1,23 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension Configuration {
-    /// The name of the outbound that `-F` gives.
+    /// The name of the outbound that the last `-F` gives.
     private static let forwardName = "forward"
 
-    /// Reads the URLs of a command line: each of `-L` is an inbound or a relay, `-F` the outbound all inbounds go to.
+    private static func name(_ index: Int, of count: Int) -> String {
+        index == count - 1 ? Self.forwardName : "\(Self.forwardName)-\(index + 1)"
+    }
+
+    /// Reads the URLs of a command line: each of `-L` is an inbound or a relay, `-F` the outbound all inbounds go to. Several
+    /// of `-F` are a chain, the nearest first: each is reached through the one before.
     ///
     /// `type[+tls]://host:port[/path][?key=value&…]`, with the keys of the file in camelCase or kebab-case, dots for
     /// keys under keys (`tls.server-name=…`), a repeated key for a list, and percent codes. A type that is both an
     /// inbound and a relay is a relay if it is written `type+relay://`. Paths start at the working directory.
-    package init(listen: [String], forward: String?, types: EntryTypes, findings: Findings) {
+    package init(listen: [String], forward: [String], types: EntryTypes, findings: Findings) {
         self.init()
         var outbounds: [Section] = []
-        if let forward {
-            let argument = URLArgument(option: "-F", position: listen.count, text: forward)
-            if let url = argument.url(options: ["tls"], findings: findings) {
-                let keys = [EntryURL.Item(key: "name", value: Self.forwardName)]
-                outbounds.append(argument.section(url, types.outbounds, keys: keys, findings: findings))
-            }
+        for (index, text) in forward.enumerated() {
+            let option = forward.count == 1 ? "-F" : "-F \(index + 1)"
+            let argument = URLArgument(option: option, position: listen.count + index, text: text)
+            guard let url = argument.url(options: ["tls"], findings: findings) else { continue }
+            var keys = [EntryURL.Item(key: "name", value: Self.name(index, of: forward.count))]
+            if index > 0 { keys.append(EntryURL.Item(key: "through", value: Self.name(index - 1, of: forward.count))) }
+            outbounds.append(argument.section(url, types.outbounds, keys: keys, findings: findings))
         }
         let keys = outbounds.isEmpty ? [] : [EntryURL.Item(key: "to", value: Self.forwardName)]
         var inbounds: [Section] = []

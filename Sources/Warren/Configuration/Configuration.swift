@@ -119,6 +119,7 @@ extension Configuration {
         let inbounds = EntryList(.inbound, inbounds, types: types.inbounds, findings: findings)
         let outbounds = EntryList(.outbound, outbounds, types: types.outbounds, findings: findings)
         inbounds.checkTargets(among: outbounds.names)
+        outbounds.checkTargets(among: outbounds.names)
         self.inbounds = inbounds.entries
         self.outbounds = outbounds.entries
         self.relays = EntryList(.relay, relays, types: types.relays, findings: findings).entries

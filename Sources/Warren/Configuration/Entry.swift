@@ -17,6 +17,8 @@ package struct Entry {
     package let type: String
     /// The outbound an inbound sends its streams to; nil means `direct`. Always a name that exists.
     package let to: Located<String>?
+    /// The outbound through which its carriers are dialled; nil to dial them directly. Always a name that exists.
+    package let through: Located<String>?
     package let place: Place
     package let section: Section
 }

@@ -9,6 +9,7 @@ struct EntryList {
         let name: Located<String>?
         let type: Located<String>?
         let to: Located<String>?
+        let through: Located<String>?
         let section: Section
         /// False if there is no type, or it has been reported.
         let isKnown: Bool
@@ -25,7 +26,7 @@ struct EntryList {
         self.role = role
         self.findings = findings
         let drafts = sections.map { self.draft($0, types: types) }
-        self.targets = drafts.compactMap(\.to)
+        self.targets = drafts.compactMap(\.to) + drafts.compactMap(\.through)
         var taken = self.explicitNames(of: drafts)
         self.names = Array(taken)
         var numbers: [String: Int] = [:]
@@ -40,12 +41,14 @@ struct EntryList {
             guard draft.isKnown else { continue }
             let section = draft.section
             self.entries.append(
-                Entry(role: role, name: name, type: type, to: draft.to, place: section.place, section: section)
+                Entry(
+                    role: role, name: name, type: type, to: draft.to, through: draft.through, place: section.place,
+                    section: section)
             )
         }
     }
 
-    /// Reports every `to` that names no outbound.
+    /// Reports every `to` and `through` that names no outbound.
     func checkTargets(among outbounds: [String]) {
         let known = Set(outbounds).union([Self.direct])
         for to in self.targets where !known.contains(to.value) {
@@ -57,6 +60,7 @@ struct EntryList {
     private func draft(_ section: Section, types: [EntryType]) -> Draft {
         let name = section.optional("name", .located(.name))
         let to = self.role == .inbound ? section.optional("to", .located(.name)) : nil
+        let through = self.role == .relay ? nil : section.optional("through", .located(.name))
         let type = section.required("type", .located(.string))
         let known = types.map(\.name)
         let isKnown = type.map { known.contains($0.value) } ?? false
@@ -65,7 +69,7 @@ struct EntryList {
             let what = "there is no \(self.role.rawValue) of type \(quoted(type.value))"
             self.findings.report(what, at: type.place, hint: hint)
         }
-        return Draft(name: name, type: type, to: to, section: section, isKnown: isKnown)
+        return Draft(name: name, type: type, to: to, through: through, section: section, isKnown: isKnown)
     }
 
     /// Reports names that are used twice or reserved.

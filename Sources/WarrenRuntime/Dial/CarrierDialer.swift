@@ -8,6 +8,8 @@ package import WarrenCore
 package struct CarrierDialer: Sendable, CustomStringConvertible {
     /// A try that began while the network was away must not outlast it.
     private static let insistence = TimeAmount.seconds(1)
+    /// How long another outbound may take to reach the server.
+    private static let patience = TimeAmount.seconds(30)
 
     private let dialer: Dialer
     private let asker: Asker
@@ -15,17 +17,23 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
     private let port: UInt16
     private let tls: TLSClient?
     private let webSocket: WebSocketClient?
+    private let through: (any Outbound)?
+    private let isTrusted: Bool
 
-    /// - Parameter isTrusted: the host stands in our own configuration, so the egress policy has no say.
+    /// - Parameters:
+    ///   - through: the outbound that reaches the server; nil to dial it directly.
+    ///   - isTrusted: the host stands in our own configuration, so the egress policy has no say.
     package init(
         dialer: Dialer, host: Host, port: UInt16, tls: TLSClient?, webSocket: WebSocketClient? = nil,
-        isTrusted: Bool = true
+        through: (any Outbound)? = nil, isTrusted: Bool = true
     ) {
+        self.through = through
+        self.isTrusted = isTrusted
         var dialer = dialer
         if isTrusted { dialer.policy = .everything }
         dialer.sockets = .carrier
         dialer.insistence = Self.insistence
-        if case .name = host { dialer.memory = AddressMemory() }
+        if case .name = host, through == nil { dialer.memory = AddressMemory() }
         self.dialer = dialer
         self.asker = isTrusted ? .configuration : .unknown
         self.host = host
@@ -43,27 +51,57 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
         on loop: SocketLoop, answer: @escaping (Result<any Leg, CarrierFailure>) -> Void
     ) -> any OpenAttempt {
         let attempt = DressedAttempt()
+        if let through {
+            attempt.step = self.open(through, on: loop) { result in
+                switch result {
+                case .success(let leg): self.dress(leg, on: loop, attempt, answer)
+                case .failure(let fault):
+                    let reason = "cannot connect through \(through.name): \(fault.rawValue)"
+                    answer(.failure(CarrierFailure(reason, fault)))
+                }
+            }
+            return attempt
+        }
         attempt.step = self.dialer.dial(self.host, port: self.port, for: self.asker, on: loop) { result in
             switch result {
-            case .success(let leg): self.dress(leg, attempt, answer)
+            case .success(let leg): self.dress(leg, on: loop, attempt, answer)
             case .failure(let fault): answer(.failure(CarrierFailure("cannot connect: \(fault.rawValue)", fault)))
             }
         }
         return attempt
     }
 
+    /// A stream of another outbound, within a time: one that waits for its own tunnel may wait for long.
+    private func open(
+        _ outbound: any Outbound, on loop: SocketLoop, _ answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) -> any OpenAttempt {
+        let attempt = TimedAttempt()
+        let request = StreamRequest(.tcp(self.host, port: self.port))
+        attempt.timer = loop.timer(in: Self.patience) {
+            attempt.cancel()
+            answer(.failure(.timedOut))
+        }
+        attempt.step = outbound.open(request, trusted: self.isTrusted, on: loop) { result in
+            attempt.timer?.cancel()
+            attempt.timer = nil
+            answer(result)
+        }
+        return attempt
+    }
+
     /// Puts TLS and a WebSocket on the connection.
     private func dress(
-        _ leg: SocketLeg, _ attempt: DressedAttempt, _ answer: @escaping (Result<any Leg, CarrierFailure>) -> Void
+        _ leg: any Leg, on loop: SocketLoop, _ attempt: DressedAttempt,
+        _ answer: @escaping (Result<any Leg, CarrierFailure>) -> Void
     ) {
         do {
             let handlers = try self.tls?.makeHandlers(for: self.host) ?? []
             if let webSocket {
-                attempt.next = webSocket.upgrade(leg, behind: handlers, on: leg.loop, answer: answer)
+                attempt.next = webSocket.upgrade(leg, behind: handlers, on: loop, answer: answer)
             } else if handlers.isEmpty {
                 answer(.success(leg))
             } else {
-                let channel = LegChannel(leg, on: leg.loop)
+                let channel = LegChannel(leg, on: loop)
                 try channel.start(handlers)
                 answer(.success(try ChannelLeg.last(of: channel)))
             }
@@ -82,5 +120,18 @@ private final class DressedAttempt: OpenAttempt {
     func cancel() {
         self.step?.cancel()
         self.next?.cancel()
+    }
+}
+
+/// One step and its time.
+private final class TimedAttempt: OpenAttempt {
+    var step: (any OpenAttempt)?
+    var timer: LoopTimer?
+
+    func cancel() {
+        self.timer?.cancel()
+        self.timer = nil
+        self.step?.cancel()
+        self.step = nil
     }
 }

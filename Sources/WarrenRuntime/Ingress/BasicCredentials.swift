@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import NIOCore
 import WarrenCore
 
@@ -19,8 +20,10 @@ extension Claim {
     }
 }
 
-/// The strict reader of base64 (RFC 4648, section 4): padding required, no line ends, no stray bits.
+/// Base64 (RFC 4648, section 4). The reader is strict: padding required, no line ends, no stray bits.
 enum Base64 {
+    static func encode(_ bytes: [UInt8]) -> String { Data(bytes).base64EncodedString() }
+
     static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
         guard text.count % 4 == 0 else { return nil }
         let digits = text.prefix { $0 != UInt8(ascii: "=") }

@@ -140,9 +140,10 @@ extension EventLoopPromise<Void>? {
 // MARK: - What the leg tells
 
 extension LegChannel: LegEvents {
-    var needs: LegNeeds { [.ownBytes, .counts] }
+    var needs: LegNeeds { [.ownBytes, .counts, .pauses] }
 
     func received(_ bytes: ByteBuffer, by leg: any Leg) {
+        leg.consumed(bytes.readableBytes)
         self.pipeline.syncOperations.fireChannelRead(NIOAny(bytes))
     }
 

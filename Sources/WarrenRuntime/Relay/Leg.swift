@@ -31,6 +31,9 @@ package protocol Leg: AnyObject {
     func isolateWrites() -> Int?
     /// Tells the far end now what has been received, which the system may put off.
     func acknowledge()
+    /// So many of the bytes received have gone on, so that the far end may send as many more. A connection needs no such
+    /// word: what it does not read waits with the system.
+    func consumed(_ count: Int)
     /// No more will be written; what was written still leaves. The leg may go on receiving.
     func finish()
     /// Both directions are over. Nil lets everything written leave first; a fault drops it and resets.
@@ -41,6 +44,7 @@ extension Leg {
     package var peer: SocketAddress? { nil }
     package func isolateWrites() -> Int? { nil }
     package func acknowledge() {}
+    package func consumed(_ count: Int) {}
     package var waiting: Int { 0 }
 
     /// Gives up a leg that nobody will use.
@@ -62,6 +66,9 @@ package struct LegNeeds: OptionSet, Sendable {
     static let earlyEnd = LegNeeds(rawValue: 8)
     /// What the peer sent before a reset is told though a write finds the reset first; the end comes behind it.
     static let lastWords = LegNeeds(rawValue: 16)
+    /// Nothing is told while reading is off, also where the bytes are here already. A relay can do without: its other end
+    /// keeps what it cannot pass on.
+    static let pauses = LegNeeds(rawValue: 32)
 }
 
 /// What a leg tells its relay, or its session.

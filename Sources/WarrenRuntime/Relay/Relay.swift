@@ -132,8 +132,7 @@ extension Relay {
 
     package func sent(_ count: Int, by leg: any Leg) {
         self.activity = self.loop.now
-        guard let stream = self.other(than: leg) as? StreamLeg else { return }
-        stream.consumed(count)
+        self.other(than: leg).consumed(count)
     }
 
     package func writabilityChanged(of leg: any Leg) {

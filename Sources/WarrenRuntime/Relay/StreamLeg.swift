@@ -6,9 +6,22 @@ package import WarrenCore
 /// A stream of a session as a leg. Pressure, half-close and reset go to the session's machine, which knows what its
 /// protocol can carry.
 package final class StreamLeg: Leg {
-    package var events: (any LegEvents)?
+    /// What came while nobody read.
+    private struct Held {
+        var bytes = ByteBuffer()
+        var hasFinished = false
+        var hasEnded = false
+    }
+
+    package var events: (any LegEvents)? {
+        didSet { self.pauses = self.events?.needs.contains(.pauses) ?? false }
+    }
     private weak var session: (any SessionDriver)?
     private let id: StreamID
+    private let loop: SocketLoop
+    private var pauses = false
+    private var isReading = true
+    private var held: Held?
     private var isPaused = false
     /// Has been given bytes in the session's current turn.
     var isDirty = false
@@ -17,18 +30,21 @@ package final class StreamLeg: Leg {
     /// Bytes handed to the session while it was paused: they count as sent when it goes on.
     private var parked = 0
 
-    package init(_ id: StreamID, of session: any SessionDriver) {
+    package init(_ id: StreamID, of session: any SessionDriver, on loop: SocketLoop) {
         self.id = id
         self.session = session
+        self.loop = loop
     }
 
     package var isWritable: Bool { !self.isPaused && (self.session?.hasRoom(on: self.id) ?? true) }
 
     package func begin() {
-        guard let early else { return }
-        self.early = nil
-        self.events?.received(early, by: self)
-        self.events?.receivedBurst(by: self)
+        if let early {
+            self.early = nil
+            self.events?.received(early, by: self)
+            self.events?.receivedBurst(by: self)
+        }
+        self.release()
     }
 
     package func unread(_ bytes: ByteBuffer) { if bytes.readableBytes > 0 { self.early = bytes } }
@@ -42,8 +58,12 @@ package final class StreamLeg: Leg {
 
     package func flush() { self.session?.wake() }
 
-    /// The machine is told by ``consumed(_:)`` how much its reader takes; it needs no second word.
-    package func setReading(_ reading: Bool) {}
+    /// The machine is told by ``consumed(_:)`` how much its reader takes, so what is held here stays within what the peer
+    /// may send.
+    package func setReading(_ reading: Bool) {
+        self.isReading = reading
+        if reading, self.held != nil { self.loop.defer { self.release() } }
+    }
 
     package func finish() { self.session?.finish(self.id) }
 
@@ -74,6 +94,46 @@ package final class StreamLeg: Leg {
 
 @available(*, unavailable)
 extension StreamLeg: Sendable {}
+
+// MARK: - What the session tells
+
+extension StreamLeg {
+    private var isHeld: Bool { self.held != nil || self.pauses && !self.isReading }
+
+    func received(_ bytes: ByteBuffer) {
+        guard self.isHeld else { return self.events?.received(bytes, by: self) ?? () }
+        self.held = self.held ?? Held()
+        self.held?.bytes.writeImmutableBuffer(bytes)
+    }
+
+    func finished() {
+        guard self.isHeld else { return self.events?.finished(by: self) ?? () }
+        self.held = self.held ?? Held()
+        self.held?.hasFinished = true
+    }
+
+    /// An orderly end stays behind what is held; a fault does not wait for its reader.
+    func ended(_ fault: StreamFault?) {
+        guard fault == nil, self.isHeld else {
+            self.held = nil
+            return self.events?.ended(self, fault) ?? ()
+        }
+        self.held = self.held ?? Held()
+        self.held?.hasEnded = true
+    }
+
+    private func release() {
+        guard self.isReading || !self.pauses, let held else { return }
+        self.held = nil
+        if held.bytes.readableBytes > 0 {
+            self.events?.received(held.bytes, by: self)
+            self.events?.receivedBurst(by: self)
+        }
+        guard held.hasFinished || held.hasEnded else { return }
+        if held.hasFinished { self.finished() }
+        if held.hasEnded { self.ended(nil) }
+    }
+}
 
 /// What a stream's leg needs of its session, whatever machine that runs.
 package protocol SessionDriver: AnyObject {

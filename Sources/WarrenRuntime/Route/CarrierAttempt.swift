@@ -179,6 +179,10 @@ extension CarrierAttempt {
     fileprivate func ended(_ reason: CloseReason, wasReady: Bool, round: Int) {
         guard round == self.round else { return }
         self.session = nil
+        if wasReady, reason.isRefusal, let carrier = self.carriers.first {
+            self.reporter.carrierFailed(
+                .outbound(self.outbound.name), peer: carrier.description, reason: "\(reason)")
+        }
         // Once asked for, the stream's own answer says what became of it.
         guard !wasReady, self.answer != nil else { return }
         var elsewhere: SessionCarrier?

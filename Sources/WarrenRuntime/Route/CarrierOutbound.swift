@@ -29,23 +29,28 @@ package struct CarrierOutbound: Outbound {
         @Sendable (SocketLoop, _ answer: @escaping (Result<Route, StreamFault>) -> Void) -> Void
 
     package let name: String
-    package var home: SocketLoop? { nil }
+    /// That of the outbound through which the carriers are dialled, if that has one.
+    package let home: SocketLoop?
     private let reporter: Reporter
     private let finding: Finding
     let silent = SilentCarriers()
 
-    package init(name: String, reporter: Reporter, finding find: @escaping Finding) {
+    package init(
+        name: String, home: SocketLoop? = nil, reporter: Reporter, finding find: @escaping Finding
+    ) {
         self.name = name
+        self.home = home
         self.reporter = reporter
         self.finding = find
     }
 
     /// - Parameter route: what never has to wait for anything.
     package init(
-        name: String, reporter: Reporter, route: @escaping @Sendable () throws(StreamFault) -> Route
+        name: String, home: SocketLoop? = nil, reporter: Reporter,
+        route: @escaping @Sendable () throws(StreamFault) -> Route
     ) {
         self.init(
-            name: name, reporter: reporter,
+            name: name, home: home, reporter: reporter,
             finding: { _, answer in
                 do throws(StreamFault) {
                     answer(.success(try route()))

@@ -31,7 +31,7 @@ extension SessionHandler {
         }
         switch result {
         case .success(let back):
-            let front = StreamLeg(id, of: self)
+            let front = StreamLeg(id, of: self, on: self.loop)
             self.legs[id] = front
             let relay = self.makeRelay(front: front, back: back, request)
             self.relays[id] = relay
@@ -78,7 +78,7 @@ extension SessionHandler {
 
     func answered(_ id: StreamID) {
         guard let answer = self.asked.removeValue(forKey: id) else { return }
-        let leg = StreamLeg(id, of: self)
+        let leg = StreamLeg(id, of: self, on: self.loop)
         self.legs[id] = leg
         answer(.success(leg))
     }
@@ -97,7 +97,7 @@ extension SessionHandler {
         } else if let leg = self.legs.removeValue(forKey: id) {
             self.relays[id] = nil
             leg.forget()
-            leg.events?.ended(leg, fault)
+            leg.ended(fault)
         }
     }
 

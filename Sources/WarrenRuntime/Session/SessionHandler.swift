@@ -114,7 +114,7 @@ extension SessionHandler {
             if let segment = self.carrier.isolateWrites() { self.machine.isolated(segment: segment) }
         case .deliver(let id, let bytes):
             guard let leg = self.legs[id] else { return }
-            leg.events?.received(bytes, by: leg)
+            leg.received(bytes)
             if !leg.isDirty {
                 leg.isDirty = true
                 self.dirty.append(leg)
@@ -124,7 +124,7 @@ extension SessionHandler {
         case .open(let id, let request): self.reach(request, for: id)
         case .opened(let id): self.answered(id)
         case .finish(let id):
-            if let leg = self.legs[id] { leg.events?.finished(by: leg) }
+            self.legs[id]?.finished()
         case .end(let id, let fault): self.streamEnded(id, fault)
         case .authenticate(let claim): self.judge(claim)
         case .ready:
@@ -191,8 +191,8 @@ extension SessionHandler {
         self.dialing = [:]
         for attempt in dialing.values { attempt.cancel() }
         let fault: StreamFault = reason == .shutdown ? .shutdown : .sessionLost
-        for leg in legs.values { leg.events?.ended(leg, fault) }
-        for answer in asked.values { answer(.failure(fault)) }
+        for leg in legs.values { leg.ended(fault) }
+        for answer in asked.values { answer(.failure(reason.isRefusal ? .notAllowed : fault)) }
         self.residents.remove(self)
         self.owner.sessionEnded(self, reason)
     }
@@ -206,11 +206,12 @@ extension SessionHandler {
 // MARK: - The carrier
 
 extension SessionHandler: LegEvents {
-    package var needs: LegNeeds { .ownBytes }
+    package var needs: LegNeeds { [.ownBytes, .pauses] }
 
     package func received(_ bytes: ByteBuffer, by leg: any Leg) {
         guard !self.isOver else { return }
         self.machine.receive(bytes)
+        self.carrier.consumed(bytes.readableBytes)
         // Behind a long read the system acknowledges by itself.
         if bytes.readableBytes < SocketOptions.longRead, self.machine.peerHoldsBack { self.carrier.acknowledge() }
         // One turn per read, not per burst: a burst may be megabytes, and its buffers can be used again.

@@ -195,7 +195,7 @@ private final class DeafSession: SessionDriver {
 @Suite struct StreamLegUnreadTests {
     @Test func whatWasPutBackComesOnceAndFirst() {
         let session = DeafSession()
-        let leg = StreamLeg(StreamID(1), of: session)
+        let leg = StreamLeg(StreamID(1), of: session, on: SocketLoop.manual())
         let diary = LegDiary()
         leg.events = diary
         leg.unread(early)

@@ -38,7 +38,7 @@ func makeConfiguration(_ yaml: String, environment: [String: String] = [:]) -> (
     return (configuration, findings)
 }
 
-func makeConfiguration(listen: [String], forward: String? = nil) -> (Configuration, Findings) {
+func makeConfiguration(listen: [String], forward: String...) -> (Configuration, Findings) {
     let findings = Findings()
     let configuration = Configuration(listen: listen, forward: forward, types: knownTypes, findings: findings)
     return (configuration, findings)

@@ -20,7 +20,7 @@ extension InboundType {
                 let isTargetOnce = sessions.outbound is StdioOutbound
                 let ways = carriers.map { carrier in
                     let path = id.webSocketPath(.accept, over: carrier)
-                    let dialer = carrier.dialer(around.dialer, webSocket: path, ping: id.ping)
+                    let dialer = carrier.dialer(around, webSocket: path, ping: id.ping)
                     return SessionCarrier(dialer) { leg, owner, loop in
                         var client = id.client(for: carrier, limits)
                         client.isTargetOnce = isTargetOnce
@@ -45,7 +45,7 @@ extension InboundType {
                 if !goesOn, around.hooks.endsWhenRefused {
                     plan.onRefused = { around.hooks.onDone("nobody can be met at the relay: \($0)") }
                 }
-                let loop = sessions.outbound.home ?? around.loops.next()
+                let loop = sessions.outbound.home ?? around.through?.home ?? around.loops.next()
                 return DialledInbound(plan, sessions: sessions, on: loop, reporter: around.reporter)
             }
         )

@@ -19,7 +19,7 @@ extension OutboundType {
             MadeDraft(carriers: carriers) { around in
                 guard let reader = file.map({ AnnounceReader($0) }) else { return id.outbound(carriers, around) }
                 return CarrierOutbound(
-                    name: around.name, reporter: around.reporter,
+                    name: around.name, home: around.through?.home, reporter: around.reporter,
                     finding: { loop, answer in
                         reader.read(on: loop) { announced in
                             guard let announced else {
@@ -38,7 +38,9 @@ extension AssociationKeys {
     /// To the one who waits under the association that was given.
     fileprivate func outbound(_ carriers: [CarrierDraft], _ around: Surroundings) -> any WarrenRuntime.Outbound {
         let route = JETRoute(self, carriers, nil, around).route()
-        let outbound = CarrierOutbound(name: around.name, reporter: around.reporter) { route }
+        let outbound = CarrierOutbound(
+            name: around.name, home: around.through?.home, reporter: around.reporter
+        ) { route }
         // In version 2 somebody else may wait under the same name later.
         guard self.version == JET.Version.one, let association else { return outbound }
         let name = association.uuidString.lowercased()
@@ -90,7 +92,7 @@ private struct JETRoute {
     private func carrier(_ draft: CarrierDraft, isTrusted: Bool) -> SessionCarrier {
         let (id, around) = (self.id, self.around)
         let dialer = draft.dialer(
-            around.dialer, webSocket: id.webSocketPath(.connect, over: draft), ping: id.ping, isTrusted: isTrusted
+            around, webSocket: id.webSocketPath(.connect, over: draft), ping: id.ping, isTrusted: isTrusted
         )
         return SessionCarrier(dialer) { leg, owner, loop in
             let machine = JET.ConnectMachine(id.client(for: draft, around.limits))

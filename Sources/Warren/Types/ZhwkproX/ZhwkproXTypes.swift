@@ -30,13 +30,13 @@ extension InboundType {
         return .part(
             PartDraft(carriers: carriers) { around, sessions in
                 let ways = carriers.map { carrier in
-                    SessionCarrier(carrier.dialer(around.dialer)) { leg, owner, loop in
+                    SessionCarrier(carrier.dialer(around)) { leg, owner, loop in
                         let machine = ZhwkproX.ExitMachine(configuration)
                         around.loops.site(on: loop).start(machine, on: leg, owner: owner)
                     }
                 }
                 let plan = DialledInbound.Plan(carriers: ways, succession: .whenLost)
-                let loop = sessions.outbound.home ?? around.loops.next()
+                let loop = sessions.outbound.home ?? around.through?.home ?? around.loops.next()
                 return DialledInbound(plan, sessions: sessions, on: loop, reporter: around.reporter)
             }
         )
@@ -72,7 +72,7 @@ extension OutboundType {
                     around.loops.site(on: loop).start(machine, on: leg, owner: owner)
                 }
                 return ArrivingOutbound(
-                    plan, name: around.name, home: around.loops.next(), reporter: around.reporter
+                    plan, name: around.name, home: around.home(), reporter: around.reporter
                 )
             }
         )

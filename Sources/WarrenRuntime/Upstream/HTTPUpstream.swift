@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NIOCore
+package import WarrenCore
+
+/// The user of an HTTP proxy of others: asks it with CONNECT for one destination, and is the stream then.
+///
+/// ```
+/// ready ──open──> opening ──CONNECT──> asking ──2xx──> handed over
+///                                        └── another answer, bad bytes, time out, left ──> closed
+/// ```
+///
+/// - Source: RFC 9110, section 9.3.6.
+package struct HTTPUpstream: SessionMachine {
+    private enum Phase {
+        case idle
+        case starting
+        case ready
+        /// The request is to be written.
+        case opening(Destination)
+        case asking
+        case closed
+    }
+
+    private static let stream = StreamID(0)
+
+    package private(set) var deadline: NIODeadline?
+    private let login: UpstreamLogin?
+    private var phase = Phase.idle
+    private var scan = HTTPResponseScan()
+    private var input = ByteBuffer()
+    private var hasEnded = false
+
+    package init(login: UpstreamLogin?) { self.login = login }
+
+    package var wantsBytes: Bool { self.input.readableBytes <= HTTPResponseScan.longestHead }
+
+    package mutating func start(now: NIODeadline) { self.phase = .starting }
+
+    package mutating func receive(_ bytes: ByteBuffer) {
+        if case .closed = self.phase { return }
+        self.input.writeImmutableBuffer(bytes)
+    }
+
+    package mutating func receiveEnd() { self.hasEnded = true }
+
+    package mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
+        if let deadline, deadline <= now { return self.refuse(.timedOut) }
+        switch self.phase {
+        case .idle, .closed: return nil
+        case .starting:
+            self.phase = .ready
+            return .ready
+        case .ready: return self.hasEnded || self.input.readableBytes > 0 ? self.close(.finished) : nil
+        case .opening(let destination):
+            self.phase = .asking
+            self.deadline = now + UpstreamLimits.dialling
+            return .write(self.request(destination))
+        case .asking: return self.readAnswer()
+        }
+    }
+
+    /// - Throws: `unsupported` for anything but TCP to a host, `sessionLost` before ``SessionAction/ready`` and after the
+    ///   end, `limit` for a second stream.
+    package mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID {
+        guard case .host(_, _, .tcp) = request.destination else { throw .unsupported }
+        switch self.phase {
+        case .ready: self.phase = .opening(request.destination)
+        case .opening, .asking: throw .limit
+        case .idle, .starting, .closed: throw .sessionLost
+        }
+        return Self.stream
+    }
+
+    package mutating func reset(_ stream: StreamID, _ fault: StreamFault?) { self.hasEnded = true }
+}
+
+extension HTTPUpstream {
+    private func request(_ destination: Destination) -> ByteBuffer {
+        var bytes = ByteBuffer(string: "CONNECT \(destination) HTTP/1.1\r\nHost: \(destination)\r\n")
+        if let login {
+            let text = Base64.encode(Array("\(login.user):\(login.password)".utf8))
+            bytes.writeString("Proxy-Authorization: Basic \(text)\r\n")
+        }
+        bytes.writeString("\r\n")
+        return bytes
+    }
+
+    private mutating func readAnswer() -> SessionAction? {
+        do throws(WireError) {
+            while let length = try self.scan.length(in: self.input), let head = self.input.readSlice(length: length) {
+                let response = try HTTPResponse(head.readableBytesView)
+                self.scan = HTTPResponseScan()
+                guard !response.isInterim else { continue }
+                return self.answered(response)
+            }
+        } catch {
+            return self.close(.violation(error))
+        }
+        return self.hasEnded ? self.refuse(.sessionLost) : nil
+    }
+
+    private mutating func answered(_ response: HTTPResponse) -> SessionAction {
+        guard !(200..<300).contains(response.code) else {
+            let leftover = self.input
+            self.leave()
+            return .handOver(Self.stream, leftover: leftover)
+        }
+        guard response.code != 407 else {
+            let hint =
+                self.login == nil ? "it wants a login; give user and passwordFile" : "it does not know this login"
+            return self.close(.rejected(hint))
+        }
+        return self.refuse(StreamFault(response))
+    }
+
+    private mutating func refuse(_ fault: StreamFault) -> SessionAction {
+        self.leave()
+        return .end(Self.stream, fault)
+    }
+
+    private mutating func close(_ reason: CloseReason) -> SessionAction {
+        self.leave()
+        return .close(reason)
+    }
+
+    private mutating func leave() {
+        self.phase = .closed
+        self.deadline = nil
+        self.input = ByteBuffer()
+    }
+}
+
+extension StreamFault {
+    /// Why a proxy could not connect: by `Proxy-Status` (RFC 9209) where it says that, else by its status.
+    fileprivate init(_ response: HTTPResponse) {
+        let status = response.fields.last { $0.key == "proxy-status" }.map { String(decoding: $0.value, as: UTF8.self) }
+        let error = status?.firstRange(of: "error=").map { range in
+            status?[range.upperBound...].prefix { $0.isLetter || $0 == "_" } ?? ""
+        }
+        switch error {
+        case "connection_refused": self = .refused
+        case "destination_ip_unroutable": self = .unreachable
+        case "dns_error", "dns_timeout": self = .unknownHost
+        case "connection_timeout": self = .timedOut
+        case "destination_ip_prohibited", "http_request_denied": self = .notAllowed
+        case "connection_limit_reached": self = .limit
+        default:
+            switch response.code {
+            case 401, 403, 405: self = .notAllowed
+            case 404: self = .unknownHost
+            case 501: self = .unsupported
+            case 408, 504: self = .timedOut
+            default: self = .failed
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NIOCore
+package import WarrenCore
+
+/// The user of a SOCKS5 proxy of others: logs in, asks for one destination, and is the stream then.
+///
+/// ```
+/// ready ──open──> greeting ──method──> (loggingIn ──yes──>) asking ──granted──> handed over
+///                    └── no method, bad login, a refusal, bad bytes, time out, left ──> closed
+/// ```
+///
+/// - Source: RFC 1928, RFC 1929.
+package struct SOCKS5Upstream: SessionMachine {
+    private enum Phase {
+        case idle
+        case starting
+        case ready
+        /// The greeting is to be written.
+        case opening(Destination)
+        case greeting(Destination)
+        case loggingIn(Destination)
+        case asking(Destination)
+        case closed
+    }
+
+    private static let stream = StreamID(0)
+
+    package private(set) var deadline: NIODeadline?
+    private let login: UpstreamLogin?
+    private let handshake: TimeAmount
+    private var phase = Phase.idle
+    private var input = ByteBuffer()
+    private var hasEnded = false
+
+    /// - Parameter handshake: for the greeting and the login, and then for the proxy's own dialling.
+    package init(login: UpstreamLogin?, handshake: TimeAmount) {
+        self.login = login
+        self.handshake = handshake
+    }
+
+    /// What the destination says first waits in the kernel until there is somebody to hear it.
+    package var wantsBytes: Bool { self.input.readableBytes < FrontConfiguration.mostEarlyBytes }
+
+    package mutating func start(now: NIODeadline) {
+        self.phase = .starting
+    }
+
+    package mutating func receive(_ bytes: ByteBuffer) {
+        if case .closed = self.phase { return }
+        self.input.writeImmutableBuffer(bytes)
+    }
+
+    package mutating func receiveEnd() { self.hasEnded = true }
+
+    package mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
+        if let deadline, deadline <= now { return self.refuse(.timedOut) }
+        do throws(WireError) {
+            switch self.phase {
+            case .idle, .closed: return nil
+            case .starting:
+                self.phase = .ready
+                return .ready
+            case .ready: return self.hasEnded || self.input.readableBytes > 0 ? self.close(.finished) : nil
+            case .opening(let destination):
+                self.phase = .greeting(destination)
+                self.deadline = now + self.handshake
+                return .write(SOCKS5.greeting(withLogin: self.login != nil))
+            case .greeting(let destination): return try self.readMethod(destination, now)
+            case .loggingIn(let destination): return try self.readLoginReply(destination, now)
+            case .asking(let destination): return try self.readReply(destination)
+            }
+        } catch {
+            return self.close(.violation(error))
+        }
+    }
+
+    /// - Throws: `unsupported` for anything but TCP to a host, `sessionLost` before ``SessionAction/ready`` and after the
+    ///   end, `limit` for a second stream.
+    package mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID {
+        guard SOCKS5.request(request.destination) != nil else { throw .unsupported }
+        switch self.phase {
+        case .ready: self.phase = .opening(request.destination)
+        case .opening, .greeting, .loggingIn, .asking: throw .limit
+        case .idle, .starting, .closed: throw .sessionLost
+        }
+        return Self.stream
+    }
+
+    package mutating func reset(_ stream: StreamID, _ fault: StreamFault?) { self.hasEnded = true }
+}
+
+extension SOCKS5Upstream {
+    private mutating func readMethod(_ destination: Destination, _ now: NIODeadline) throws(WireError) -> SessionAction?
+    {
+        guard let method = try self.input.readSOCKS5Method() else { return self.refuseIfEnded() }
+        switch method {
+        case .noLogin: return self.ask(destination, now)
+        case .password:
+            guard let login else { throw WireError(.unexpected, in: "method", found: "a login that was not offered") }
+            self.phase = .loggingIn(destination)
+            return .write(SOCKS5.login(login))
+        case .noneAcceptable:
+            let hint = self.login == nil ? "it wants a login; give user and passwordFile" : "it takes no password"
+            return self.close(.rejected(hint))
+        }
+    }
+
+    private mutating func readLoginReply(
+        _ destination: Destination, _ now: NIODeadline
+    ) throws(WireError) -> SessionAction? {
+        guard let isGranted = try self.input.readSOCKS5LoginReply() else { return self.refuseIfEnded() }
+        return isGranted ? self.ask(destination, now) : self.close(.rejected("it does not know this login"))
+    }
+
+    private mutating func ask(_ destination: Destination, _ now: NIODeadline) -> SessionAction? {
+        self.phase = .asking(destination)
+        self.deadline = now + UpstreamLimits.dialling
+        return SOCKS5.request(destination).map { .write($0) }
+    }
+
+    private mutating func readReply(_ destination: Destination) throws(WireError) -> SessionAction? {
+        guard let code = try self.input.readSOCKS5Reply() else { return self.refuseIfEnded() }
+        if let fault = StreamFault(socks5Reply: code, reaching: destination) { return self.refuse(fault) }
+        let leftover = self.input
+        self.leave()
+        return .handOver(Self.stream, leftover: leftover)
+    }
+
+    private mutating func refuse(_ fault: StreamFault) -> SessionAction {
+        self.leave()
+        return .end(Self.stream, fault)
+    }
+
+    private mutating func refuseIfEnded() -> SessionAction? { self.hasEnded ? self.refuse(.sessionLost) : nil }
+
+    private mutating func close(_ reason: CloseReason) -> SessionAction {
+        self.leave()
+        return .close(reason)
+    }
+
+    private mutating func leave() {
+        self.phase = .closed
+        self.deadline = nil
+        self.input = ByteBuffer()
+    }
+}
+
+/// What all proxies of others have in common.
+enum UpstreamLimits {
+    /// How long a proxy may try to reach a destination: it may have several addresses to try.
+    static let dialling = TimeAmount.seconds(60)
+}
