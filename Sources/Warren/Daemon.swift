@@ -90,6 +90,21 @@ public struct Daemon {
         self.assembly = try Assembly(configuration, findings: findings)
     }
 
+    /// Which rule of `routes` a stream would meet, and what `egress` would say of it. Opens and resolves nothing.
+    ///
+    /// - Parameters:
+    ///   - target: host and port.
+    ///   - user: as whom the opener would have logged in.
+    /// - Throws: ``DaemonFailure`` where the question is about nothing that there is.
+    public func explain(inbound: String, target: String, user: String?) throws(DaemonFailure) -> String {
+        do throws(Refusal) {
+            return try self.assembly.explain(inbound: inbound, target: target, user: user)
+        } catch {
+            let what = error.what ?? "\(quoted(target)) is no host and port"
+            throw DaemonFailure(description: error.hint.map { "\(what); \($0)" } ?? what)
+        }
+    }
+
     /// Runs until SIGINT or SIGTERM: the first one drains, the second one ends the process at once.
     ///
     /// Or until there is nothing more to do: where all there is are streams that come once.

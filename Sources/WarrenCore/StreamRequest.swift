@@ -9,6 +9,8 @@ public struct StreamRequest: Hashable, Sendable {
     public var source: SocketAddress?
     /// As whom the opener has logged in here; never carried on.
     public var user: String?
+    /// Which way it took, where there is a choice; never carried on.
+    public var route: RouteRecord?
 
     public init(_ destination: Destination, source: SocketAddress? = nil, user: String? = nil) {
         self.destination = destination

@@ -28,11 +28,12 @@ package struct Assembly {
     }
 
     private let configuration: Configuration
-    private let inbounds: [Inbound]
-    private let outbounds: [Outbound]
+    let inbounds: [Inbound]
+    let outbounds: [Outbound]
     private let relays: [Relay]
     private let chains: Chains
-    private let policy: EgressPolicy
+    let routes: [Route]
+    let policy: EgressPolicy
     /// What works and still deserves a warning.
     package let warnings: [String]
 
@@ -60,7 +61,8 @@ package struct Assembly {
             entry.section.finish()
             return draft.map { Relay(entry: entry, type: type, draft: $0) }
         }
-        self.chains = Chains(configuration.inbounds, configuration.outbounds)
+        self.chains = Chains(configuration)
+        self.routes = configuration.routes
         self.policy = EgressPolicy(configuration.egress, findings)
         let listening = Self.places(self.inbounds, self.outbounds, self.relays)
         Self.checkPorts(listening, findings)
@@ -68,6 +70,7 @@ package struct Assembly {
         Self.checkCircles(self.inbounds, configuration.outbounds, findings)
         Self.checkShared(self.outbounds, configuration.inbounds, findings)
         self.chains.check(findings)
+        Self.checkRoutes(configuration, findings)
         Self.checkThrough(self.inbounds, self.outbounds, findings)
         try findings.check()
         let exposures = Self.exposures(listening) + Self.exposures(dialling: self.inbounds, self.outbounds)
@@ -128,7 +131,7 @@ package struct Assembly {
         }
         for relay in self.relays { relay.build(surroundings(relay.entry), into: &plan, &watched) }
         for inbound in self.inbounds {
-            guard let target = targets[inbound.entry.to?.value ?? EntryList.direct] else { continue }
+            guard let target = self.target(of: inbound.entry, among: targets) else { continue }
             let port = shared[inbound.entry.name]
             inbound.build(surroundings(inbound.entry), to: target, sharing: port, into: &plan, &watched)
             inbound.carriers.watch(surroundings(inbound.entry), &watched)

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Which outbounds are reached through which others (`through:`).
+import WarrenRuntime
+
+/// Which outbounds are reached through which others (`through:`), and which must live on one loop.
 struct Chains {
     private var nearer: [String: Located<String>] = [:]
     /// For each outbound that shares its loop with others, one of them.
     private var groups: [String: String] = [:]
 
-    init(_ inbounds: [Entry], _ outbounds: [Entry]) {
-        for entry in outbounds { self.nearer[entry.name] = entry.through }
-        for entry in outbounds {
-            if let through = entry.through { self.join(entry.name, through.value) }
-        }
-        for entry in inbounds {
-            // The carrier's loop is that of the streams that come over it.
-            if let through = entry.through { self.join(entry.to?.value ?? EntryList.direct, through.value) }
+    init(_ configuration: Configuration) {
+        for entry in configuration.outbounds { self.nearer[entry.name] = entry.through }
+        for entry in configuration.outbounds { self.join([entry.name, entry.through?.value]) }
+        for entry in configuration.inbounds {
+            // A carrier's loop is that of the streams that come over it, a listener's that of wherever its streams may go.
+            let rules = Assembly.rules(for: entry.name, configuration.routes)
+            self.join([entry.to?.value, entry.through?.value] + rules.flatMap(\.target.names))
         }
     }
 
@@ -44,8 +45,11 @@ struct Chains {
         return root
     }
 
-    private mutating func join(_ one: String, _ other: String) {
-        for name in [one, other] where self.groups[name] == nil { self.groups[name] = name }
-        self.groups[self.root(of: one)] = self.root(of: other)
+    /// `direct` is at home on every loop.
+    private mutating func join(_ names: [String?]) {
+        let bound = names.compactMap { $0 }.filter { $0 != EntryList.direct }
+        guard let first = bound.first, bound.count > 1 else { return }
+        for name in bound where self.groups[name] == nil { self.groups[name] = name }
+        for name in bound.dropFirst() { self.groups[self.root(of: name)] = self.root(of: first) }
     }
 }

@@ -45,6 +45,8 @@ package struct Configuration {
     package var inbounds: [Entry] = []
     package var outbounds: [Entry] = []
     package var relays: [Entry] = []
+    /// The first one that matches leads a stream; the inbound's own `to` is the last.
+    package var routes: [Route] = []
     package var egress = Egress()
     package var limits = Limits()
     /// How long streams may go on after the first signal.
@@ -83,6 +85,7 @@ extension Configuration {
             self.log.format = log.value("format", .oneOf(LogFormat.self), default: .text)
         }
         self.readEntries(root, types: types)
+        self.routes = root.items("routes").map { Route($0) }
         if let egress = root.section("egress") {
             self.egress.allow = egress.optional("allow", .list(.located(.string)))
             self.egress.deny = egress.optional("deny", .list(.located(.string)))

@@ -39,7 +39,10 @@ extension OutboundType {
                     let carrier = SessionCarrier(carrier.dialer(around)) { leg, owner, loop in
                         try start(leg, owner, around.loops.site(on: loop))
                     }
-                    let route = CarrierOutbound.Route(carriers: [carrier])
+                    var made = CarrierOutbound.Route(carriers: [carrier])
+                    // That it is the proxy that is not there, and not the destination.
+                    made.whenUnreachable = .sessionLost
+                    let route = made
                     return CarrierOutbound(
                         name: around.name, home: around.through?.home, reporter: around.reporter
                     ) { route }

@@ -59,6 +59,11 @@ extension EgressRule {
         }
     }
 
+    /// The same for a host that has a name and no address yet.
+    func names(_ name: HostName?, port: UInt16) -> Bool {
+        (self.port == nil || self.port == port) && self.names(name)
+    }
+
     private func names(_ name: HostName?) -> Bool {
         guard let name else { return false }
         switch self.subject {

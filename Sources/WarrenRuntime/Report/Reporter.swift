@@ -122,15 +122,18 @@ package struct StreamLabel: Sendable {
         self.counters = StreamCounters(inbound: inbound)
     }
 
-    private init(_ label: StreamLabel, protocol: String) {
+    private init(_ label: StreamLabel, protocol: String, outbound: String) {
         self.inbound = label.inbound
         self.protocol = `protocol`
-        self.outbound = label.outbound
+        self.outbound = outbound
         self.counters = label.counters
     }
 
     /// The same for a protocol that was told by its first bytes.
-    func speaking(_ name: String) -> StreamLabel { StreamLabel(self, protocol: name) }
+    func speaking(_ name: String) -> StreamLabel { StreamLabel(self, protocol: name, outbound: self.outbound) }
+
+    /// The same for a stream that took another way.
+    func leading(to name: String) -> StreamLabel { StreamLabel(self, protocol: self.protocol, outbound: name) }
 }
 
 // MARK: - Sessions and strangers

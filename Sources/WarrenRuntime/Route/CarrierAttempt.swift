@@ -80,7 +80,7 @@ final class CarrierAttempt: OpenAttempt {
             }
         case .failure(let failure):
             self.outbound.silent.failed(carrier)
-            self.failed(failure.description, failure.fault)
+            self.failed(failure.description, self.route.whenUnreachable ?? failure.fault)
         }
     }
 

@@ -11,6 +11,8 @@ package struct CarrierOutbound: Outbound {
         package var carriers: [SessionCarrier]
         /// What the route is good for only once; a stream that is refused there waits until there is another one.
         package var ticket: String?
+        /// What a stream is told when its carrier cannot be had; nil for the reason why.
+        package var whenUnreachable: StreamFault?
         /// Makes a carrier to where a peer sent us on: a host, with or without a port.
         package var redirected: @Sendable (String) -> SessionCarrier?
 

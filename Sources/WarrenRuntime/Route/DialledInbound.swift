@@ -119,6 +119,8 @@ package final class DialledInbound: NodePart, @unchecked Sendable {
 extension DialledInbound: SessionOwner {
     package var judge: any Authenticator { self.sessions.judge }
 
+    package func routed(_ request: StreamRequest) -> StreamRequest { self.sessions.routed(request) }
+
     package func open(
         _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {

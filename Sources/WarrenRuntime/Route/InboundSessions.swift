@@ -8,6 +8,8 @@ package final class InboundSessions: SessionOwner {
     package let label: StreamLabel
     package let judge: any Authenticator
     package let outbound: any Outbound
+    /// The outbound, where it chooses one for every stream.
+    private let router: Router?
     /// The streams' destinations stand in our own configuration.
     private let isTrusted: Bool
     /// Fronts end with their one stream, whose line says it all; tunnels are reported on their own.
@@ -20,6 +22,7 @@ package final class InboundSessions: SessionOwner {
     ) {
         self.label = StreamLabel(inbound: name, protocol: `protocol`, outbound: outbound.name)
         self.outbound = outbound
+        self.router = outbound as? Router
         self.judge = judge
         self.isTrusted = isTrusted
         self.isTunnel = isTunnel
@@ -34,6 +37,7 @@ package final class InboundSessions: SessionOwner {
     private init(_ sessions: InboundSessions, label: StreamLabel) {
         self.label = label
         self.outbound = sessions.outbound
+        self.router = sessions.router
         self.judge = sessions.judge
         self.isTrusted = sessions.isTrusted
         self.isTunnel = sessions.isTunnel
@@ -46,8 +50,17 @@ package final class InboundSessions: SessionOwner {
         self.outbound.open(request, trusted: self.isTrusted, on: loop, answer: answer)
     }
 
+    package func routed(_ request: StreamRequest) -> StreamRequest {
+        guard self.router != nil, request.route == nil else { return request }
+        var request = request
+        request.route = RouteRecord()
+        return request
+    }
+
     package func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {
-        self.reporter.streamEnded(self.label, request, report, user: user)
+        self.router?.ended(request)
+        let label = request.route?.outbound.map { self.label.leading(to: $0) } ?? self.label
+        self.reporter.streamEnded(label, request, report, user: user)
     }
 
     /// Somebody who spoke no protocol of ours.

@@ -11,6 +11,7 @@ extension SessionHandler {
         var request = request
         if request.source == nil { request.source = self.carrier.peer }
         request.user = self.user
+        request = self.owner.routed(request)
         // The answer may come before `open` returns; only a later one needs the attempt kept.
         var isAnswered = false
         let started = self.loop.now

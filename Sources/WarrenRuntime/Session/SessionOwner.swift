@@ -7,6 +7,9 @@ package import WarrenCore
 package protocol SessionOwner: Sendable {
     var judge: any Authenticator { get }
 
+    /// The request as ``open(_:on:answer:)`` is to have it, and the report.
+    func routed(_ request: StreamRequest) -> StreamRequest
+
     /// Finds the other leg of a stream that the peer opened. `answer` is called on `loop`, exactly once unless the
     /// attempt is cancelled, and possibly before this returns.
     func open(
@@ -26,6 +29,7 @@ package protocol SessionOwner: Sendable {
 }
 
 extension SessionOwner {
+    package func routed(_ request: StreamRequest) -> StreamRequest { request }
     package func sessionGranted(_ session: any Session, _ grant: Grant) {}
     package func loginDenied(_ session: any Session, _ claim: Claim) {}
 }

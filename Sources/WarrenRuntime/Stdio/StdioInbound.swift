@@ -64,6 +64,8 @@ package final class StdioInbound: NodePart, SessionOwner {
 
     package var judge: any Authenticator { self.sessions.judge }
 
+    package func routed(_ request: StreamRequest) -> StreamRequest { self.sessions.routed(request) }
+
     package func open(
         _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {

@@ -49,7 +49,7 @@ import WarrenRuntime
     func groups() throws {
         let entries = Self.socks5("far", "b") + Self.socks5("b", "c") + Self.socks5("c", nil) + Self.socks5("d", nil)
         let (configuration, findings) = makeConfiguration(Self.inbound + "outbounds:\n" + entries)
-        let chains = Chains(configuration.inbounds, configuration.outbounds)
+        let chains = Chains(configuration)
         chains.check(findings)
         #expect(findings.isEmpty)
         #expect(["far", "b", "c", "d"].map { chains.depth(of: $0) } == [2, 1, 0, 0])

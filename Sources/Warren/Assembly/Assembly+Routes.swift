@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import WarrenCore
+import WarrenRuntime
+
+extension Assembly {
+    /// Reports names in `routes:` that nobody has.
+    static func checkRoutes(_ configuration: Configuration, _ findings: Findings) {
+        let inbounds = configuration.inbounds.map(\.name)
+        let outbounds = configuration.outbounds.map(\.name) + [EntryList.direct]
+        for route in configuration.routes {
+            for name in route.inbounds ?? [] where !inbounds.contains(name.value) {
+                let hint = Nearest.hint("inbound", for: name.value, among: inbounds)
+                findings.report("there is no inbound \(quoted(name.value))", at: name.place, hint: hint)
+            }
+            for name in route.to where name.value != Route.block && !outbounds.contains(name.value) {
+                let hint = Nearest.hint("outbound", for: name.value, among: outbounds + [Route.block])
+                findings.report("there is no outbound \(quoted(name.value))", at: name.place, hint: hint)
+            }
+        }
+        for outbound in configuration.outbounds where outbound.name == Route.block && !configuration.routes.isEmpty {
+            let hint = "choose another name for this outbound"
+            findings.report("the word block has a meaning in routes", at: outbound.place, hint: hint)
+        }
+    }
+
+    /// The rules that streams of an inbound may match, in order.
+    static func rules(for inbound: String, _ routes: [Route]) -> [RouteRule] {
+        routes.filter { $0.concerns(inbound) }.map(\.rule)
+    }
+
+    /// Where the streams of an inbound go.
+    func target(
+        of inbound: Entry, among targets: [String: any WarrenRuntime.Outbound]
+    ) -> (any WarrenRuntime.Outbound)? {
+        guard let last = targets[inbound.to?.value ?? EntryList.direct] else { return nil }
+        let rules = Self.rules(for: inbound.name, self.routes)
+        return rules.isEmpty ? last : Router(rules, targets, last: last)
+    }
+}
+
+// MARK: - Explaining
+
+extension Assembly {
+    /// Which rule a stream would meet, and what `egress` would say of it. Opens and resolves nothing.
+    ///
+    /// - Parameter user: as whom the opener has logged in.
+    /// - Throws: what is wrong with the question; the sentence follows it.
+    func explain(inbound name: String, target text: String, user: String?) throws(Refusal) -> String {
+        guard let inbound = self.inbounds.first(where: { $0.entry.name == name }) else {
+            let hint = Nearest.hint("inbound", for: name, among: self.inbounds.map(\.entry.name))
+            throw Refusal("there is no inbound \(quoted(name))", hint: hint)
+        }
+        let target = try Target(parsing: text, defaultPort: nil)
+        let destination = Destination.tcp(target.host, port: target.port)
+        let stream = "\(destination)\(user.map { " as \($0)" } ?? "")"
+        let rules = Self.rules(for: name, self.routes)
+        let rule = rules.first { $0.matches(destination, user: user) }
+        switch rule?.target {
+        case .block: return "\(stream) is blocked by the rule at \(rule?.place ?? "?")"
+        case .outbounds(let names, let balance)?:
+            let how = names.count > 1 ? " (\(balance.rawValue))" : ""
+            let way = "\(stream) goes to \(names.joined(separator: ", "))\(how) by the rule at \(rule?.place ?? "?")"
+            return way + self.verdict(names, target, of: inbound)
+        case nil:
+            let last = inbound.entry.to?.value ?? EntryList.direct
+            return "\(stream) goes to \(last), its inbound's own" + self.verdict([last], target, of: inbound)
+        }
+    }
+
+    /// What `egress` says where one of these outbounds leaves from here.
+    private func verdict(_ outbounds: [String], _ target: Target, of inbound: Inbound) -> String {
+        let types = self.outbounds.filter { outbounds.contains($0.entry.name) }.map(\.entry.type)
+        guard types.contains(EntryList.direct) || outbounds.contains(EntryList.direct) else { return "" }
+        guard !inbound.draft.isTrusted else { return "; egress has no say, the target is your own word" }
+        switch target.host {
+        case .name(let name): return "; egress judges the address of \(name) when it is known"
+        case .address(let address):
+            switch self.policy.judge(address, port: target.port, name: nil) {
+            case .allowed: return "; egress allows it"
+            case .refused(let refusal): return "; egress: \(refusal)"
+            }
+        }
+    }
+}
+
+extension InboundDraft {
+    fileprivate var isTrusted: Bool {
+        switch self {
+        case .listening(let draft): draft.isTrusted
+        case .part(let draft): draft.isTrusted
+        }
+    }
+}

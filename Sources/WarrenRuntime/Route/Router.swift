@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NIOCore
+import Synchronization
+package import WarrenCore
+
+/// The outbounds of one inbound, chosen for every stream by the first rule that matches.
+///
+/// An outbound whose tunnel was down comes last for a while, and a stream that has found it so goes on to the next one of
+/// its rule: nothing was said to a destination yet.
+package final class Router: Outbound {
+    /// How long an outbound that was found down comes last.
+    private static let rest = TimeAmount.seconds(10)
+
+    private struct State {
+        var turns: [Int: Int] = [:]
+        var streams: [String: Int] = [:]
+        var down: [String: NIODeadline] = [:]
+    }
+
+    package let name: String
+    package let home: SocketLoop?
+    private let rules: [RouteRule]
+    private let outbounds: [String: any Outbound]
+    private let last: any Outbound
+    private let state = Mutex(State())
+
+    /// - Parameters:
+    ///   - rules: those for this inbound, in order.
+    ///   - outbounds: by name; all that the rules lead to. Those that are bound to a loop are bound to the same one.
+    ///   - last: where everything else goes.
+    package init(_ rules: [RouteRule], _ outbounds: [String: any Outbound], last: any Outbound) {
+        let names = Set(rules.flatMap(\.target.names))
+        let outbounds = outbounds.filter { names.contains($0.key) }
+        self.rules = rules
+        self.outbounds = outbounds
+        self.last = last
+        self.name = last.name
+        self.home = last.home ?? outbounds.values.lazy.compactMap(\.home).first
+    }
+
+    package func open(
+        _ request: StreamRequest, trusted: Bool, on loop: SocketLoop,
+        answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) -> any OpenAttempt {
+        let ways = self.ways(for: request, now: loop.now)
+        guard !ways.isEmpty else {
+            request.route?.lead(to: "block")
+            answer(.failure(.notAllowed))
+            return NoAttempt()
+        }
+        let attempt = RoutedStream(request, ways, of: self, trusted: trusted, on: loop, answer: answer)
+        attempt.next()
+        return attempt
+    }
+
+    /// A stream that was opened is over.
+    package func ended(_ request: StreamRequest) {
+        guard let name = request.route?.outbound else { return }
+        self.state.withLock { state in
+            guard let count = state.streams[name] else { return }
+            state.streams[name] = count > 1 ? count - 1 : nil
+        }
+    }
+
+    fileprivate func began(_ name: String) {
+        self.state.withLock { state in
+            state.streams[name, default: 0] += 1
+            state.down[name] = nil
+        }
+    }
+
+    fileprivate func isDown(_ name: String, now: NIODeadline) {
+        self.state.withLock { $0.down[name] = now + Self.rest }
+    }
+}
+
+// MARK: - The choice
+
+extension Router {
+    /// In the order in which they are tried; empty for a stream that is blocked.
+    private func ways(for request: StreamRequest, now: NIODeadline) -> [any Outbound] {
+        let index = self.rules.firstIndex { $0.matches(request.destination, user: request.user) }
+        guard let index else { return [self.last] }
+        guard case .outbounds(let names, let balance) = self.rules[index].target else { return [] }
+        let ordered = names.count == 1 ? names : self.ordered(names, balance, rule: index, now: now)
+        return ordered.compactMap { self.outbounds[$0] }
+    }
+
+    private func ordered(
+        _ names: [String], _ balance: RouteRule.Balance, rule: Int, now: NIODeadline
+    ) -> [String] {
+        self.state.withLock { state in
+            var names = names
+            switch balance {
+            case .first: break
+            case .roundRobin:
+                let turn = state.turns[rule, default: 0] % names.count
+                state.turns[rule] = turn + 1
+                names = Array(names[turn...] + names[..<turn])
+            case .leastStreams:
+                // Stable: equal ones as they stand in the rule.
+                let counts = names.map { state.streams[$0, default: 0] }
+                names = names.indices.sorted { (counts[$0], $0) < (counts[$1], $1) }.map { names[$0] }
+            }
+            let down = state.down.filter { $0.value > now }
+            state.down = down
+            return names.filter { down[$0] == nil } + names.filter { down[$0] != nil }
+        }
+    }
+}
+
+/// One stream, which tries its ways.
+private final class RoutedStream: OpenAttempt {
+    private let request: StreamRequest
+    private var ways: ArraySlice<any Outbound>
+    private let router: Router
+    private let isTrusted: Bool
+    private let loop: SocketLoop
+    private var answer: ((Result<any Leg, StreamFault>) -> Void)?
+    private var attempt: (any OpenAttempt)?
+
+    init(
+        _ request: StreamRequest, _ ways: [any Outbound], of router: Router, trusted: Bool, on loop: SocketLoop,
+        answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) {
+        self.request = request
+        self.ways = ways[...]
+        self.router = router
+        self.isTrusted = trusted
+        self.loop = loop
+        self.answer = answer
+    }
+
+    func next() {
+        guard let way = self.ways.popFirst() else { return }
+        self.request.route?.lead(to: way.name)
+        var isAnswered = false
+        let attempt = way.open(self.request, trusted: self.isTrusted, on: self.loop) { result in
+            isAnswered = true
+            self.attempt = nil
+            self.answered(way, result)
+        }
+        if !isAnswered { self.attempt = attempt }
+    }
+
+    private func answered(_ way: any Outbound, _ result: Result<any Leg, StreamFault>) {
+        switch result {
+        case .success(let leg):
+            guard self.answer != nil else { return leg.discard() }
+            self.router.began(way.name)
+        case .failure(.sessionLost):
+            self.router.isDown(way.name, now: self.loop.now)
+            guard self.ways.isEmpty || self.answer == nil else { return self.next() }
+        case .failure: break
+        }
+        let answer = self.answer
+        self.answer = nil
+        answer?(result)
+    }
+
+    func cancel() {
+        self.answer = nil
+        self.attempt?.cancel()
+        self.attempt = nil
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+import WarrenCore
+import WarrenRuntime
+
+@testable import Warren
+
+@Suite struct RouteTests {
+    private static let base = """
+        inbounds:
+          - { name: a, type: mixed, listen: "127.0.0.1:0", to: one }
+          - { name: b, type: mixed, listen: "127.0.0.1:0" }
+        outbounds:
+          - { name: one, type: socks5, server: "proxy.test" }
+          - { name: two, type: http, server: "proxy.test" }
+
+        """
+
+    @Test func readsEveryKey() throws {
+        let (configuration, findings) = makeConfiguration(
+            Self.base + """
+                routes:
+                  - { inbound: a, user: [alice, bob], destination: ["*.corp.example", "10.0.0.0/8:22"], port: [443, 8000-8999],
+                      network: tcp, to: [two, direct], balance: roundRobin }
+                  - { to: block }
+                """)
+        #expect(findings.isEmpty, "\(findings.lines)")
+        let rule = try #require(configuration.routes.first?.rule)
+        #expect(rule.place == "a.yaml:8:5")
+        #expect(rule.users == ["alice", "bob"] && rule.network == .tcp)
+        #expect(rule.destinations?.map(\.description) == ["*.corp.example", "10.0.0.0/8:22"])
+        #expect(rule.ports == [443...443, 8000...8999])
+        #expect(rule.target == .outbounds(["two", "direct"], .roundRobin))
+        #expect(configuration.routes.map { $0.concerns("a") } == [true, true])
+        #expect(configuration.routes.map { $0.concerns("b") } == [false, true])
+        #expect(configuration.routes.last?.rule.target == .block)
+    }
+
+    @Test(
+        "what is wrong is named",
+        arguments: [
+            ("{ inbound: c, to: one }", "there is no inbound \"c\""),
+            ("{ to: tow }", "there is no outbound \"tow\""),
+            ("{ to: [block, one] }", "\"block\" stands beside outbounds"),
+            ("{ to: one, balance: first }", "there is nothing to balance"),
+            ("{ to: one, port: 9-8 }", "ends before it begins"), ("{ to: one, port: 0 }", "expected a port"),
+            ("{ to: one, port: 65536 }", "expected a port"), ("{ to: one, port: \"1-2-3\" }", "expected a port"),
+            ("{ to: one, destination: privat }", "is no destination"),
+            ("{ to: one, network: icmp }", "not one of tcp, udp"),
+            ("{ destination: public }", "the key \"to\" is missing"),
+            ("{ to: one, ports: 1 }", "unknown key \"ports\""),
+        ])
+    func mistakes(route: String, problem: String) {
+        let (_, problems) = assemble(Self.base + "routes:\n  - \(route)\n")
+        #expect(problems.count == 1 && problems.first?.contains(problem) == true, "\(problems)")
+    }
+
+    @Test("outbounds that one inbound leads to share a loop; direct is at home everywhere")
+    func homes() {
+        let (configuration, _) = makeConfiguration(
+            Self.base + "routes:\n  - { inbound: a, to: [two, direct] }\n  - { inbound: b, to: direct }\n")
+        let chains = Chains(configuration)
+        #expect(chains.group(of: "one") != nil && chains.group(of: "one") == chains.group(of: "two"))
+        #expect(chains.group(of: "direct") == nil)
+    }
+
+    @Test(
+        "explains which rule a stream meets",
+        arguments: [
+            ("a", "www.corp.example:443", nil, "goes to two by the rule at a.yaml:8:5"),
+            ("a", "10.1.2.3:443", "alice", "is blocked by the rule at a.yaml:9:5"),
+            ("a", "10.1.2.3:443", nil, "goes to one, its inbound's own"),
+            ("b", "10.1.2.3:443", nil, "goes to direct, its inbound's own; egress: 10.1.2.3:443 is private"),
+            ("b", "192.0.2.1:443", nil, "goes to direct, its inbound's own; egress:"),
+            ("b", "1.1.1.1:443", nil, "goes to direct, its inbound's own; egress allows it"),
+            (
+                "b", "example.net:443", nil,
+                "goes to direct, its inbound's own; egress judges the address of example.net"
+            ),
+        ] as [(String, String, String?, String)])
+    func explains(inbound: String, target: String, user: String?, sentence: String) throws {
+        let yaml =
+            Self.base + """
+                routes:
+                  - { inbound: a, destination: "*.corp.example", to: two }
+                  - { user: alice, to: block }
+                """
+        let (assembly, problems) = assemble(yaml)
+        #expect(problems == [])
+        let explained = try #require(try assembly?.explain(inbound: inbound, target: target, user: user))
+        #expect(explained.contains(sentence), "\(explained)")
+    }
+
+    @Test func doesNotExplainWhatIsNotThere() throws {
+        let (assembly, _) = assemble(Self.base)
+        let made = try #require(assembly)
+        #expect(throws: Refusal.self) { _ = try made.explain(inbound: "c", target: "a:1", user: nil) }
+        #expect(throws: Refusal.self) { _ = try made.explain(inbound: "a", target: "a", user: nil) }
+    }
+}
