@@ -86,11 +86,21 @@ package struct Refusal: Error, Hashable, Sendable {
     }
 }
 
-/// The text in quotes as a message shows it: on one line, without control characters, at most 60 characters.
+/// The text in quotes as a message shows it: on one line, without control characters, at most 60 characters, and without
+/// the user and the password of a URL.
 package func quoted(_ text: String) -> String {
+    let text = withoutLogin(text)
     var shown = ""
     for scalar in text.unicodeScalars.prefix(60) {
         shown.unicodeScalars.append(scalar.properties.generalCategory == .control ? "\u{FFFD}" : scalar)
     }
     return text.unicodeScalars.count > 60 ? "\"\(shown)…\"" : "\"\(shown)\""
+}
+
+/// With `…` for what stands before an `@`, where that is a name and a password.
+private func withoutLogin(_ text: String) -> String {
+    guard let at = text.lastIndex(of: "@") else { return text }
+    let start = text[..<at].firstRange(of: "://")?.upperBound ?? text.startIndex
+    guard text[start..<at].contains(":") else { return text }
+    return text[..<start] + "…" + text[at...]
 }

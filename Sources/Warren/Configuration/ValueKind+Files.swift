@@ -60,6 +60,9 @@ extension ValueKind where Value == Secret {
                 guard !line.isEmpty else {
                     throw Refusal("holds no secret in its first line", hint: "write nothing but the secret there")
                 }
+                guard !line.unicodeScalars.contains("\0") else {
+                    throw Refusal("holds a zero byte in its first line", hint: "write the secret as text")
+                }
                 return Secret(String(line))
             } catch {
                 let what = error.what ?? "cannot be read"

@@ -89,6 +89,15 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
         return attempt
     }
 
+    /// Whose address a certificate must name, behind another outbound: none for a server with a name.
+    private var server: SocketAddress? {
+        guard self.through != nil else { return nil }
+        switch self.host {
+        case .address(let address): return address.socketAddress(port: self.port)
+        case .name: return IPAddress(v4: 0).socketAddress(port: self.port)
+        }
+    }
+
     /// Puts TLS and a WebSocket on the connection.
     private func dress(
         _ leg: any Leg, on loop: SocketLoop, _ attempt: DressedAttempt,
@@ -97,11 +106,11 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
         do {
             let handlers = try self.tls?.makeHandlers(for: self.host) ?? []
             if let webSocket {
-                attempt.next = webSocket.upgrade(leg, behind: handlers, on: loop, answer: answer)
+                attempt.next = webSocket.upgrade(leg, behind: handlers, to: self.server, on: loop, answer: answer)
             } else if handlers.isEmpty {
                 answer(.success(leg))
             } else {
-                let channel = LegChannel(leg, on: loop)
+                let channel = LegChannel(leg, on: loop, to: self.server)
                 try channel.start(handlers)
                 answer(.success(try ChannelLeg.last(of: channel)))
             }

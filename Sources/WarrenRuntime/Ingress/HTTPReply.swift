@@ -22,6 +22,7 @@ struct HTTPReply {
     private let mayUpgrade: Bool
     private var phase = Phase.head
     private var scan = HTTPResponseScan()
+    private var interim = 0
     private var head = ByteBuffer()
     private var body = HTTPBody.none
     private var unchunks = false
@@ -84,6 +85,8 @@ struct HTTPReply {
             self.queued -= length
             let response = try HTTPResponse(bytes.readableBytesView)
             if response.isInterim {
+                self.interim += 1
+                guard self.interim <= HTTPResponse.mostInterim else { throw WireError(.tooLong, in: "interim answers") }
                 guard self.request.minorVersion > 0 else { continue }
                 return response.forwarded(.asItIs, nil)
             }

@@ -53,6 +53,9 @@ struct HTTPResponse: Hashable {
         self.fields.append(HTTPField(name: text, key: text.lowercased(), value: value))
     }
 
+    /// How many interim answers may come before one answer.
+    static let mostInterim = 100
+
     /// More is to come before the answer itself.
     var isInterim: Bool { (100..<200).contains(self.code) && self.code != 101 }
     var switchesProtocol: Bool { self.code == 101 }

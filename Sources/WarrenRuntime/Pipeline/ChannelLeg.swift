@@ -23,7 +23,7 @@ package final class ChannelLeg: Leg {
 
     init(_ channel: LegChannel) {
         self.channel = channel
-        self.peer = channel.remoteAddress
+        self.peer = channel.peer
     }
 
     /// Makes the leg behind the handlers that are on the channel.

@@ -33,10 +33,11 @@ final class LegChannel: Channel, @unchecked Sendable {
     private var left = 0
     private var promises = Deque<(mark: Int, promise: EventLoopPromise<Void>)>()
 
-    init(_ leg: any Leg, on loop: SocketLoop) {
+    /// - Parameter server: whose certificate is expected, where that is not who the leg leads to: behind a proxy or a tunnel.
+    init(_ leg: any Leg, on loop: SocketLoop, to server: SocketAddress? = nil) {
         self.leg = leg
         self.eventLoop = loop
-        self.remoteAddress = leg.peer
+        self.remoteAddress = server ?? leg.peer
         self.closing = loop.makePromise()
         self.line = ChannelPipeline(channel: self)
     }
@@ -49,6 +50,7 @@ final class LegChannel: Channel, @unchecked Sendable {
     var _channelCore: any ChannelCore { self }
     var isWritable: Bool { self.isOpen && self.leg.isWritable }
     var waiting: Int { self.leg.waiting }
+    var peer: SocketAddress? { self.leg.peer }
 
     /// Puts the handlers on the channel and starts it.
     func start(_ handlers: [any ChannelHandler]) throws {

@@ -28,6 +28,7 @@ package struct HTTPUpstream: SessionMachine {
     private let login: UpstreamLogin?
     private var phase = Phase.idle
     private var scan = HTTPResponseScan()
+    private var interim = 0
     private var input = ByteBuffer()
     private var hasEnded = false
 
@@ -91,8 +92,9 @@ extension HTTPUpstream {
             while let length = try self.scan.length(in: self.input), let head = self.input.readSlice(length: length) {
                 let response = try HTTPResponse(head.readableBytesView)
                 self.scan = HTTPResponseScan()
-                guard !response.isInterim else { continue }
-                return self.answered(response)
+                guard response.isInterim else { return self.answered(response) }
+                self.interim += 1
+                guard self.interim <= HTTPResponse.mostInterim else { throw WireError(.tooLong, in: "interim answers") }
             }
         } catch {
             return self.close(.violation(error))

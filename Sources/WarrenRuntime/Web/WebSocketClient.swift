@@ -33,10 +33,11 @@ package struct WebSocketClient: Sendable {
     ///   - answer: called on `loop`, once unless the attempt is cancelled, and possibly before this returns. The leg
     ///     that comes has not begun; what the server sent right behind its answer waits for that.
     package func upgrade(
-        _ leg: any Leg, behind handlers: [any ChannelHandler] = [], on loop: SocketLoop,
+        _ leg: any Leg, behind handlers: [any ChannelHandler] = [], to server: SocketAddress? = nil,
+        on loop: SocketLoop,
         answer: @escaping (Result<any Leg, CarrierFailure>) -> Void
     ) -> any OpenAttempt {
-        let attempt = WebSocketAttempt(self, LegChannel(leg, on: loop), on: loop, answer: answer)
+        let attempt = WebSocketAttempt(self, LegChannel(leg, on: loop, to: server), on: loop, answer: answer)
         attempt.start(handlers)
         return attempt
     }

@@ -177,6 +177,14 @@ import WarrenCore
         #expect(driver.take() == sent + [.close(.cutOff(fault))])
     }
 
+    @Test func interimAnswersHaveAnEnd() {
+        var driver = Self.connected()
+        driver.send(String(repeating: "HTTP/1.1 103 Early Hints\r\n\r\n", count: 100))
+        #expect(driver.take().count == 100)
+        driver.send("HTTP/1.1 103 Early Hints\r\n\r\n")
+        #expect(driver.take().contains { answerStatus($0) == "502 Bad answer" })
+    }
+
     @Test func passesOnAWholeAnswerBeforeAReset() {
         var driver = Self.connected()
         driver.send("HTTP/1.1 413 Too much\r\nContent-Length: 2\r\n\r\nno")

@@ -198,6 +198,16 @@ extension FrontDriver {
         #expect(driver.take() == [.end(StreamID(0), fault)])
     }
 
+    @Test func interimAnswersHaveAnEnd() throws {
+        var driver = Self.driver()
+        try driver.ask()
+        _ = driver.take()
+        driver.receive(String(repeating: "HTTP/1.1 100 C\r\n\r\n", count: 100))
+        #expect(driver.take() == [])
+        driver.receive("HTTP/1.1 100 C\r\n\r\n")
+        #expect(driver.take() == [.close(.violation(WireError(.tooLong, in: "interim answers")))])
+    }
+
     @Test func endsWithTheProxyAndInTime() throws {
         for isLate in [false, true] {
             var driver = Self.driver()
