@@ -137,7 +137,7 @@ package struct Assembly {
             inbound.carriers.watch(surroundings(inbound.entry), &watched)
         }
         let node = Node(plan, loops: loops, reporter: reporter, onReady: onReady)
-        return watched.isEmpty ? [node] : [FileWatcher(watched), node]
+        return watched.isEmpty ? [node] : [FileWatcher(watched, on: loops.all.first ?? loops.next()), node]
     }
 
     private func depth(_ outbound: Outbound) -> Int { self.chains.depth(of: outbound.entry.name) }

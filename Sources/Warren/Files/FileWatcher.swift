@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import NIOCore
 import ServiceLifecycle
 import Synchronization
-import WarrenRuntime
+package import WarrenRuntime
 
 /// Looks once a second whether files have changed and has them read again, until that has worked.
 ///
@@ -65,20 +66,23 @@ package final class FileWatcher: Service {
     }
 
     private let watched: [Watched]
+    private let loop: SocketLoop
     /// As the files were when the configuration had just been read, at first.
     private let progress: Mutex<[Progress]>
     private static let day = 86_400
 
-    package init(_ watched: [Watched]) {
+    /// - Parameter loop: whose timer says when to look.
+    package init(_ watched: [Watched], on loop: SocketLoop) {
         self.watched = watched
+        self.loop = loop
         self.progress = Mutex(watched.map { Progress(stamp: FileStamp(of: $0.paths)) })
     }
 
     package func run() async throws {
         await cancelWhenGracefulShutdown {
             var seconds = 0
-            // A timer, not a wait for an event: nothing announces a change.
-            while (try? await Task.sleep(for: .seconds(1))) != nil {
+            // A timer, not a wait for an event: nothing announces a change. The files are read off the loop.
+            for await _ in self.ticks() {
                 self.check()
                 seconds += 1
                 guard seconds >= Self.day else { continue }
@@ -86,6 +90,20 @@ package final class FileWatcher: Service {
                 for entry in self.watched { _ = entry.inspect() }
             }
         }
+    }
+
+    /// Every second, as long as somebody listens. By a loop's timer, which goes by a clock that nobody sets.
+    private func ticks() -> AsyncStream<Void> {
+        let loop = self.loop
+        let (ticks, tell) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        @Sendable func arm() {
+            _ = loop.timer(in: .seconds(1)) {
+                if case .terminated = tell.yield() { return }
+                arm()
+            }
+        }
+        loop.execute { arm() }
+        return ticks
     }
 
     /// Looks at once, and reads every file to do so.

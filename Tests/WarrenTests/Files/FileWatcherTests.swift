@@ -8,6 +8,8 @@ import WarrenRuntime
 @testable import Warren
 
 @Suite struct FileWatcherTests {
+    private let loop = Loops(threads: 1).next()
+
     @Test func aStampStaysWhileNothingChanges() throws {
         let folder = try TemporaryFolder()
         folder.write("a.dat", "1")
@@ -54,7 +56,7 @@ import WarrenRuntime
         let folder = try TemporaryFolder()
         let path = folder.write("a", "1")
         let (reloads, tell) = AsyncStream<Void>.makeStream()
-        let watcher = FileWatcher([.init(paths: [path]) { tell.yield() }])
+        let watcher = FileWatcher([.init(paths: [path]) { tell.yield() }], on: loop)
         // Before it runs: what it compares with is how the files were when it was made.
         folder.write("a", "other")
         let run = Task { try await watcher.run() }
@@ -91,7 +93,7 @@ import WarrenRuntime
         let folder = try TemporaryFolder()
         let path = folder.write("a", "1")
         let calls = Calls()
-        let watcher = FileWatcher([.init(paths: [path]) { try calls.fail(times: 2) }])
+        let watcher = FileWatcher([.init(paths: [path]) { try calls.fail(times: 2) }], on: loop)
         watcher.checkNow()
         #expect(calls.count == 0)
         folder.write("a", "2")
@@ -104,7 +106,7 @@ import WarrenRuntime
         let path = folder.write("a", "1")
         let (calls, log) = (Calls(), NodeLog())
         let watched = FileWatcher.Watched(paths: [path]) { try calls.fail(times: 3) }
-        let watcher = FileWatcher([watched.reporting(to: Reporter(logger: log.logger), about: "front")])
+        let watcher = FileWatcher([watched.reporting(to: Reporter(logger: log.logger), about: "front")], on: loop)
         folder.write("a", "2")
         for _ in 0..<6 { watcher.checkNow() }
         #expect(log.lines.count == 2)
