@@ -63,4 +63,20 @@ import WarrenTesting
         }
         await site.stop()
     }
+
+    @Test("a user who leaves a download has left it, and lost no tunnel") func leaves() async throws {
+        let web = try await Web.start()
+        let warren = try await WarrenProcess.start(
+            yaml: """
+                inbounds: [{ name: web, type: http, listen: "127.0.0.1:0" }]
+                egress: { allow: [loopback] }
+                """, in: try Folder())
+        let wire = try await Wire.connect(to: warren.address("web"))
+        try await wire.send(ByteBuffer(string: "GET \(web.url("held/1000000")) HTTP/1.1\r\nHost: a\r\n\r\n"))
+        _ = try await wire.read(1000)
+        wire.close()
+        #expect(await warren.program.errors.line(with: "stream inbound=web")?.contains("reason=reset") == true)
+        await warren.stop()
+        try await web.stop()
+    }
 }

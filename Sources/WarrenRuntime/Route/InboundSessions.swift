@@ -13,7 +13,7 @@ package final class InboundSessions: SessionOwner {
     /// The streams' destinations stand in our own configuration.
     private let isTrusted: Bool
     /// Fronts end with their one stream, whose line says it all; tunnels are reported on their own.
-    private let isTunnel: Bool
+    package let isTunnel: Bool
     private let reporter: Reporter
 
     package init(

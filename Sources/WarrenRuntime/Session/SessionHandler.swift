@@ -190,7 +190,8 @@ extension SessionHandler {
         self.asked = [:]
         self.dialing = [:]
         for attempt in dialing.values { attempt.cancel() }
-        let fault: StreamFault = reason == .shutdown ? .shutdown : .sessionLost
+        // Where a user's connection is the session, its streams were left by the user.
+        let fault: StreamFault = reason == .shutdown ? .shutdown : self.owner.isTunnel ? .sessionLost : .aborted
         for leg in legs.values { leg.ended(fault) }
         for answer in asked.values { answer(.failure(reason.isRefusal ? .notAllowed : fault)) }
         self.residents.remove(self)

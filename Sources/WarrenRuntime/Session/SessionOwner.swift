@@ -6,6 +6,8 @@ package import WarrenCore
 /// What a session's handler asks of its surroundings; one per inbound or outbound entry, shared by its sessions.
 package protocol SessionOwner: Sendable {
     var judge: any Authenticator { get }
+    /// Its sessions carry streams of many; else each is one user's connection.
+    var isTunnel: Bool { get }
 
     /// The request as ``open(_:on:answer:)`` is to have it, and the report.
     func routed(_ request: StreamRequest) -> StreamRequest
@@ -29,6 +31,7 @@ package protocol SessionOwner: Sendable {
 }
 
 extension SessionOwner {
+    package var isTunnel: Bool { true }
     package func routed(_ request: StreamRequest) -> StreamRequest { request }
     package func sessionGranted(_ session: any Session, _ grant: Grant) {}
     package func loginDenied(_ session: any Session, _ claim: Claim) {}
