@@ -23,6 +23,11 @@ public enum CloseReason: Hashable, Sendable, Error {
 }
 
 extension CloseReason {
+    /// The peer refused us, or spoke as it should not: whoever can mend it wants to know.
+    package var isTheirDoing: Bool {
+        if case .violation = self { true } else { self.isRefusal }
+    }
+
     /// Whoever was asked would not have us.
     package var isRefusal: Bool {
         switch self {

@@ -105,9 +105,12 @@ package struct Assembly {
         let homes = self.homes(loops)
         func surroundings(_ entry: Entry) -> Surroundings {
             let home = homes[entry.name]
+            let hop = entry.through.flatMap { targets[$0.value] }
+            let direct = hop as? DirectOutbound
             return Surroundings(
-                name: entry.name, dialer: dialer, loops: loops, reporter: reporter, limits: self.configuration.limits,
-                hooks: hooks, through: entry.through.flatMap { targets[$0.value] }, home: { home ?? loops.next() }
+                name: entry.name, dialer: direct?.dialer ?? dialer, loops: loops, reporter: reporter,
+                limits: self.configuration.limits,
+                hooks: hooks, through: direct == nil ? hop : nil, home: { home ?? loops.next() }
             )
         }
         var plan = Node.Plan()

@@ -81,11 +81,13 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
             attempt.cancel()
             answer(.failure(.timedOut))
         }
-        attempt.step = outbound.open(request, trusted: self.isTrusted, on: loop) { result in
-            attempt.timer?.cancel()
-            attempt.timer = nil
+        var isAnswered = false
+        let step = outbound.open(request, trusted: self.isTrusted, on: loop) { result in
+            isAnswered = true
+            attempt.isOver()
             answer(result)
         }
+        if !isAnswered { attempt.step = step }
         return attempt
     }
 
@@ -137,10 +139,15 @@ private final class TimedAttempt: OpenAttempt {
     var step: (any OpenAttempt)?
     var timer: LoopTimer?
 
-    func cancel() {
+    func isOver() {
         self.timer?.cancel()
         self.timer = nil
-        self.step?.cancel()
         self.step = nil
+    }
+
+    func cancel() {
+        let step = self.step
+        self.isOver()
+        step?.cancel()
     }
 }

@@ -98,7 +98,7 @@ extension StreamLeg: Sendable {}
 // MARK: - What the session tells
 
 extension StreamLeg {
-    private var isHeld: Bool { self.held != nil || self.pauses && !self.isReading }
+    private var isHeld: Bool { self.held != nil || self.early != nil || self.pauses && !self.isReading }
 
     func received(_ bytes: ByteBuffer) {
         guard self.isHeld else { return self.events?.received(bytes, by: self) ?? () }

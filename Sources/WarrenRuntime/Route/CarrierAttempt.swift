@@ -179,7 +179,7 @@ extension CarrierAttempt {
     fileprivate func ended(_ reason: CloseReason, wasReady: Bool, round: Int) {
         guard round == self.round else { return }
         self.session = nil
-        if wasReady, reason.isRefusal, let carrier = self.carriers.first {
+        if wasReady, reason.isTheirDoing, let carrier = self.carriers.first {
             self.reporter.carrierFailed(
                 .outbound(self.outbound.name), peer: carrier.description, reason: "\(reason)")
         }

@@ -23,7 +23,8 @@ package protocol Outbound: Sendable {
 package struct DirectOutbound: Outbound {
     package let name: String
     package var home: SocketLoop? { nil }
-    private let dialer: Dialer
+    /// How it dials; what is dialled through it needs no hop.
+    package let dialer: Dialer
     private let trustingDialer: Dialer
 
     package init(name: String, dialer: Dialer) {

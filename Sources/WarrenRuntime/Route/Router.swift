@@ -54,18 +54,20 @@ package final class Router: Outbound {
         return attempt
     }
 
-    /// A stream that was opened is over.
+    /// A stream is over, or could not be had.
     package func ended(_ request: StreamRequest) {
-        guard let name = request.route?.outbound else { return }
+        guard let name = request.route?.closed() else { return }
         self.state.withLock { state in
             guard let count = state.streams[name] else { return }
             state.streams[name] = count > 1 ? count - 1 : nil
         }
     }
 
-    fileprivate func began(_ name: String) {
+    fileprivate func began(_ name: String, _ route: RouteRecord?) {
+        route?.opened()
         self.state.withLock { state in
-            state.streams[name, default: 0] += 1
+            // One without a record could not be counted back.
+            if route != nil { state.streams[name, default: 0] += 1 }
             state.down[name] = nil
         }
     }
@@ -148,7 +150,7 @@ private final class RoutedStream: OpenAttempt {
         switch result {
         case .success(let leg):
             guard self.answer != nil else { return leg.discard() }
-            self.router.began(way.name)
+            self.router.began(way.name, self.request.route)
         case .failure(.sessionLost):
             self.router.isDown(way.name, now: self.loop.now)
             guard self.ways.isEmpty || self.answer == nil else { return self.next() }

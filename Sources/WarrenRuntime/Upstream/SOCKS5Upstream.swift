@@ -33,7 +33,7 @@ package struct SOCKS5Upstream: SessionMachine {
     private var input = ByteBuffer()
     private var hasEnded = false
 
-    /// - Parameter handshake: for the greeting and the login, and then for the proxy's own dialling.
+    /// - Parameter handshake: for the greeting and the login; the proxy's own dialling has ``UpstreamLimits/dialling``.
     package init(login: UpstreamLogin?, handshake: TimeAmount) {
         self.login = login
         self.handshake = handshake
@@ -42,9 +42,7 @@ package struct SOCKS5Upstream: SessionMachine {
     /// What the destination says first waits in the kernel until there is somebody to hear it.
     package var wantsBytes: Bool { self.input.readableBytes < FrontConfiguration.mostEarlyBytes }
 
-    package mutating func start(now: NIODeadline) {
-        self.phase = .starting
-    }
+    package mutating func start(now: NIODeadline) { self.phase = .starting }
 
     package mutating func receive(_ bytes: ByteBuffer) {
         if case .closed = self.phase { return }

@@ -175,6 +175,28 @@ private final class NoLeg: Leg {
         #expect(self.open(router).1 == "one")
     }
 
+    @Test("a stream that could not be had counts for nobody, and one that ends twice counts once")
+    func countsWhatIsOpen() throws {
+        let router = try self.router(.outbounds(["one", "two"], .leastStreams))
+        let first = self.open(router).0
+        self.two.outcome = .failure(.refused)
+        let refused = self.open(router)
+        #expect(refused.1 == "two" && refused.2 == .refused)
+        self.one.outcome = .failure(.refused)
+        self.two.outcome = .success(NoLeg())
+        #expect(self.open(router).1 == "two")
+        let (other, way, _) = self.open(router)  // one each
+        #expect(way == "one")
+        router.ended(other)  // it was refused: the one that is open there stays counted
+        router.ended(refused.0)
+        self.one.outcome = .success(NoLeg())
+        #expect(self.open(router).1 == "one")
+        #expect(self.open(router).1 == "two")
+        router.ended(first)
+        router.ended(first)
+        #expect(self.open(router).1 == "one")
+    }
+
     @Test func whatIsCancelledIsCancelledWhereItIs() throws {
         let router = try self.router(.outbounds(["one", "two"], .first))
         self.one.outcome = nil
