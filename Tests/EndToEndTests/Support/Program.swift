@@ -161,6 +161,7 @@ final class Collector: Sendable {
         var bytes: [UInt8] = []
         var hasEnded = false
         var waiting: [(part: Part?, continuation: CheckedContinuation<String?, Never>)] = []
+        var isCancelled = false
     }
 
     private let state = NIOLockedValueBox(State())
@@ -186,15 +187,27 @@ final class Collector: Sendable {
 
     func end() async { _ = await self.wait(for: nil) }
 
+    /// A test whose time is up does not wait for a line any more, but it does for the end of what it stops.
     private func wait(for part: Part?) async -> String? {
-        await withCheckedContinuation { continuation in
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                self.state.withLockedValue { state in
+                    if let line = part.flatMap({ Self.line(with: $0, in: state.bytes) }) {
+                        continuation.resume(returning: line)
+                    } else if state.hasEnded || (part != nil && state.isCancelled) {
+                        continuation.resume(returning: nil)
+                    } else {
+                        state.waiting.append((part, continuation))
+                    }
+                }
+            }
+        } onCancel: {
             self.state.withLockedValue { state in
-                if let line = part.flatMap({ Self.line(with: $0, in: state.bytes) }) {
-                    continuation.resume(returning: line)
-                } else if state.hasEnded {
-                    continuation.resume(returning: nil)
-                } else {
-                    state.waiting.append((part, continuation))
+                state.isCancelled = true
+                state.waiting.removeAll { entry in
+                    guard entry.part != nil else { return false }
+                    entry.continuation.resume(returning: nil)
+                    return true
                 }
             }
         }
