@@ -47,8 +47,10 @@ extension Assembly.Outbound {
             let carrier = SessionCarrier(draft.carrier.dialer(around)) { leg, owner, loop in
                 try install(leg, owner, loops.site(on: loop))
             }
+            let first = loops.next()
+            let others = loops.all.filter { $0 !== first }.prefix((draft.lanes ?? loops.all.count) - 1)
             return SessionOutbound(
-                name: around.name, home: around.home(), carrier: carrier, reporter: around.reporter
+                name: around.name, on: first, Array(others), carrier: carrier, reporter: around.reporter
             )
         case .made(let draft):
             return draft.build(around)
@@ -88,7 +90,8 @@ extension Assembly.Inbound {
         var plan = Listener.Plan(
             name: around.name, protocol: self.entry.type, host: draft.listen.host?.description,
             port: draft.listen.port, tls: draft.tls?.server(around, &watched), handshake: around.limits.handshake,
-            sockets: draft.sockets, home: target.home
+            // An exit must arrive where its outbound lives.
+            sockets: draft.sockets, home: port?.outbound.home ?? target.home
         ) { leg, loop in
             try install(leg, sessions, loops.site(on: loop))
         }

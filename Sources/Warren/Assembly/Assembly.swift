@@ -102,15 +102,13 @@ package struct Assembly {
         var targets: [String: any WarrenRuntime.Outbound] = [
             EntryList.direct: DirectOutbound(name: EntryList.direct, dialer: dialer)
         ]
-        let homes = self.homes(loops)
         func surroundings(_ entry: Entry) -> Surroundings {
-            let home = homes[entry.name]
             let hop = entry.through.flatMap { targets[$0.value] }
             let direct = hop as? DirectOutbound
             return Surroundings(
                 name: entry.name, dialer: direct?.dialer ?? dialer, loops: loops, reporter: reporter,
                 limits: self.configuration.limits,
-                hooks: hooks, through: direct == nil ? hop : nil, home: { home ?? loops.next() }
+                hooks: hooks, through: direct == nil ? hop : nil, home: loops.next
             )
         }
         var plan = Node.Plan()
@@ -144,17 +142,4 @@ package struct Assembly {
     }
 
     private func depth(_ outbound: Outbound) -> Int { self.chains.depth(of: outbound.entry.name) }
-
-    /// The loops of outbounds that must share one: a stream never crosses from loop to loop.
-    private func homes(_ loops: Loops) -> [String: SocketLoop] {
-        var homes: [String: SocketLoop] = [:]
-        var groups: [String: SocketLoop] = [:]
-        for outbound in self.outbounds {
-            guard let group = self.chains.group(of: outbound.entry.name) else { continue }
-            let loop = groups[group] ?? loops.next()
-            groups[group] = loop
-            homes[outbound.entry.name] = loop
-        }
-        return homes
-    }
 }

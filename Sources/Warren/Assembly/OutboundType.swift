@@ -54,6 +54,8 @@ struct DirectDraft {
 /// A session outbound whose keys are good.
 struct SessionDraft {
     let carrier: CarrierDraft
+    /// Sessions that it may have at a time; nil for one on each loop.
+    var lanes: Int?
     /// Puts the protocol's handler on a connected carrier.
     let install: @Sendable (any Leg, any SessionOwner, Site) throws -> Void
 
@@ -64,6 +66,31 @@ struct SessionDraft {
     ) {
         guard let carrier = section.serverToDial(defaultPort: defaultPort) else { return nil }
         self.carrier = carrier
+        self.lanes = section.value("lanes", .lanes, default: .perLoop).count
         self.install = install
+    }
+}
+
+/// How many sessions an outbound may have at a time.
+enum Lanes: Hashable, Sendable {
+    case perLoop
+    case atMost(Int)
+
+    var count: Int? {
+        switch self {
+        case .perLoop: nil
+        case .atMost(let count): count
+        }
+    }
+}
+
+extension ValueKind where Value == Lanes {
+    /// `auto`, or a number.
+    static var lanes: Self {
+        .scalar("auto, or a number of tunnels from 1 to 64") { text throws(Refusal) in
+            if text == "auto" { return .perLoop }
+            guard let count = Int(text), (1...64).contains(count) else { throw Refusal() }
+            return .atMost(count)
+        }
     }
 }

@@ -196,7 +196,7 @@ extension MeetingPlace {
         front.leg.events = nil
         back.leg.events = nil
         let target = self.loops.next()
-        guard target !== self.loop, let one = front.leg as? SocketLeg, let two = back.leg as? SocketLeg, one.canMove,
+        guard target !== self.loop, let one = front.leg.plainSocket, let two = back.leg.plainSocket, one.canMove,
             two.canMove
         else { return self.relay(pair, front.leg, back.leg, isAnswered: front.isAnswered, on: self.loop) }
         let (loose, other) = (one.loosen(), two.loosen())

@@ -52,7 +52,7 @@ final class ReplyGuard: LegEvents {
 
     private func look() {
         self.timer = nil
-        let isThere = (self.front as? SocketLeg).map { !$0.hasUnsent && $0.socket.unsent == 0 } ?? true
+        let isThere = self.front.plainSocket.map { !$0.hasUnsent && $0.socket.unsent == 0 } ?? true
         if isThere || self.loop.now >= self.until { self.release() } else { self.wait() }
     }
 

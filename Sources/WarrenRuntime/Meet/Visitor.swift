@@ -19,7 +19,7 @@ final class Visitor<Machine: RendezvousMachine & SendableMetatype>: LegEvents {
 
     /// What it sends from here on waits in the system for its partner. Behind a pipeline of handlers it must be read, or
     /// its end would not be seen: the machine keeps it.
-    func park() { if self.leg is SocketLeg { self.leg.setReading(false) } }
+    func park() { if self.leg.plainSocket != nil { self.leg.setReading(false) } }
 
     var needs: LegNeeds { [.ownBytes, .earlyEnd] }
 

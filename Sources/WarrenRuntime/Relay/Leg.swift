@@ -14,6 +14,11 @@ package protocol Leg: AnyObject {
     var isWritable: Bool { get }
     /// Bytes that were written and have not left, as far as is known: if it changes, the far end takes something.
     var waiting: Int { get }
+    /// It is one of many on a carrier, or between two loops: whoever keeps what waits for it must know what its reader
+    /// takes, early and in small steps.
+    var isOneOfMany: Bool { get }
+    /// The connection that this leg is, without anything around it.
+    var plainSocket: SocketLeg? { get }
 
     /// Starts the flow of events to ``events``: first what was put back, then the end of the input if that has come
     /// already. Called again when a carrier becomes a stream.
@@ -46,6 +51,8 @@ extension Leg {
     package func acknowledge() {}
     package func consumed(_ count: Int) {}
     package var waiting: Int { 0 }
+    package var isOneOfMany: Bool { false }
+    package var plainSocket: SocketLeg? { nil }
 
     /// Gives up a leg that nobody will use.
     package func discard() { self.end(.aborted) }

@@ -50,7 +50,7 @@ package final class Relay: LegEvents {
 
     /// A stream is one of many on its carrier: its machine keeps what waits, and must know what its reader takes.
     private static func needs(_ front: any Leg, _ back: any Leg) -> LegNeeds {
-        front is StreamLeg || back is StreamLeg ? [.lastWords, .ownBytes, .counts, .smallSteps] : [.lastWords]
+        front.isOneOfMany || back.isOneOfMany ? [.lastWords, .ownBytes, .counts, .smallSteps] : [.lastWords]
     }
 
     /// Starts both directions, once.
@@ -106,8 +106,8 @@ extension Relay {
     }
 
     package func plainTarget(of leg: any Leg) -> SocketLeg? {
-        guard leg is SocketLeg, cws_can_splice() != 0 else { return nil }
-        return self.other(than: leg) as? SocketLeg
+        guard leg.plainSocket != nil, cws_can_splice() != 0 else { return nil }
+        return self.other(than: leg).plainSocket
     }
 
     package func spliced(_ count: Int, by leg: any Leg) {

@@ -16,7 +16,7 @@ extension SocketLeg {
         let outcome = self.socket.splice(into: pipe, most: Pipe.size)
         if case .moved(let count) = outcome {
             self.judge(count)
-            target.piped += count
+            target.tookIntoPipe(count)
             self.events?.spliced(count, by: self)
             return true
         }

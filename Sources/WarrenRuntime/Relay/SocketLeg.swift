@@ -74,15 +74,19 @@ package final class SocketLeg: Leg {
 // MARK: - Writing
 
 extension SocketLeg {
-    package var isWritable: Bool {
-        let most = self.isIsolating ? 1 : self.options.highWaterMark
-        if self.queue.count >= most || self.piped > 0 { self.isFull = true }
-        return !self.isFull
-    }
+    package var isWritable: Bool { !self.isFull }
+    package var plainSocket: SocketLeg? { self }
 
     package func write(_ bytes: ByteBuffer) {
         guard self.ending == .open, self.brokenBy == nil else { return }
         self.queue.append(bytes)
+        if self.queue.count >= (self.isIsolating ? 1 : self.options.highWaterMark) { self.isFull = true }
+    }
+
+    /// Bytes for this connection went into its pipe.
+    func tookIntoPipe(_ count: Int) {
+        self.piped += count
+        self.isFull = true
     }
 
     package func flush() {
@@ -102,6 +106,7 @@ extension SocketLeg {
     package func isolateWrites() -> Int? {
         self.flush()
         self.isIsolating = true
+        if self.queue.count > 0 { self.isFull = true }
         return SocketOptions.isolateWrites(self.socket)
     }
 

@@ -5,9 +5,9 @@ package import WarrenCore
 
 /// Takes streams through sessions whose carriers the far ends dial: exits that cannot be reached from outside.
 ///
-/// Everything lives on ``home``. A stream is never kept waiting for an exit that is not there.
+/// Sessions live on ``home``; a stream of another loop crosses. A stream is never kept waiting for an exit that is not there.
 package final class ArrivingOutbound: Outbound, NodePart, @unchecked Sendable {
-    // Sendable: the constants are, and all state is touched on `home` only (asserted where it is entered).
+    // Sendable: the constants are, and all state is touched on `home` only.
 
     /// Which exit takes the next stream, when there are several.
     package enum Choice: String, Sendable, CaseIterable {
@@ -95,7 +95,11 @@ extension ArrivingOutbound {
         _ request: StreamRequest, trusted: Bool, on loop: SocketLoop,
         answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
-        self.loop.preconditionInEventLoop()
+        guard loop === self.loop else {
+            return Crossing.open(from: loop, to: self.loop, answer: answer) { answer in
+                self.open(request, trusted: trusted, on: self.loop, answer: answer)
+            }
+        }
         switch request.destination {
         case .host(.name(let name), let port, .tcp):
             guard !self.exits.isEmpty else { break }

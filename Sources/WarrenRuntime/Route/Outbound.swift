@@ -6,11 +6,11 @@ package import WarrenCore
 /// Takes streams to where they go.
 package protocol Outbound: Sendable {
     var name: String { get }
-    /// The loop on which its sessions live; nil if a stream can be opened on any. Inbounds that lead here accept on it,
-    /// so that relaying never crosses loops.
+    /// The loop on which all its sessions live; nil where a stream is as near on any. Inbounds that lead here accept on
+    /// it: a stream that is opened on another loop crosses to it (``Crossing``).
     var home: SocketLoop? { get }
 
-    /// Opens a stream. To be called on ``home`` if there is one; `answer` comes on the same loop.
+    /// Opens a stream. To be called on `loop`, where `answer` comes.
     ///
     /// - Parameter trusted: the destination stands in our own configuration, so the egress policy has no say.
     func open(

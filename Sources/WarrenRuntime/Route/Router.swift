@@ -27,7 +27,7 @@ package final class Router: Outbound {
 
     /// - Parameters:
     ///   - rules: those for this inbound, in order.
-    ///   - outbounds: by name; all that the rules lead to. Those that are bound to a loop are bound to the same one.
+    ///   - outbounds: by name; all that the rules lead to.
     ///   - last: where everything else goes.
     package init(_ rules: [RouteRule], _ outbounds: [String: any Outbound], last: any Outbound) {
         let names = Set(rules.flatMap(\.target.names))
@@ -36,7 +36,7 @@ package final class Router: Outbound {
         self.outbounds = outbounds
         self.last = last
         self.name = last.name
-        self.home = last.home ?? outbounds.values.lazy.compactMap(\.home).first
+        self.home = last.home
     }
 
     package func open(

@@ -18,7 +18,8 @@ final class SessionKeeper {
         case dialing(any OpenAttempt)
         case loggingIn(any Session)
         case up(any Session)
-        case resting(LoopTimer)
+        /// Without a timer until somebody asks.
+        case resting(LoopTimer?)
         case stopped
     }
 
@@ -57,6 +58,8 @@ final class SessionKeeper {
     private var lastTry = NIODeadline.uptimeNanoseconds(0)
     private var random = SystemRandomNumberGenerator()
 
+    /// A session that could not be had, or was lost, is made again when somebody is in a hurry, and not before.
+    var triesWhenAskedOnly = false
     /// Called when the carriers have been tried once, whatever came of it.
     var whenTried: (() -> Void)?
     /// Called when a session could not be had, or was lost.
@@ -103,7 +106,7 @@ final class SessionKeeper {
         switch state {
         case .dialing(let attempt): attempt.cancel()
         case .loggingIn(let session), .up(let session): session.shutDown(.shutdown)
-        case .resting(let pause): pause.cancel()
+        case .resting(let pause): pause?.cancel()
         case .idle, .stopped: break
         }
         self.whenLost?(.shutdown)
@@ -113,7 +116,7 @@ final class SessionKeeper {
     /// Ends a pause early: somebody wants a stream.
     func hurry() {
         guard case .resting(let pause) = self.state else { return }
-        pause.cancel()
+        pause?.cancel()
         self.rest(for: Backoff.shortest - (.now() - self.lastTry))
     }
 
@@ -241,7 +244,7 @@ extension SessionKeeper {
         }
         let pause = self.backoff.failed(wasAnswered: self.wasAnswered, random: &self.random)
         self.reporter.tunnelLost(self.end, peer: self.peer, reason: reason, pause: pause, wasUp: wasUp)
-        self.rest(for: pause)
+        if self.triesWhenAskedOnly { self.state = .resting(nil) } else { self.rest(for: pause) }
         self.whenLost?(.sessionLost)
     }
 

@@ -22,7 +22,7 @@ private final class World {
         self.random = SeededRandom(seed)
         let carrier = self.script.carriers(1)[0]
         self.outbound = SessionOutbound(
-            name: "far", home: self.loop, carrier: carrier, reporter: LogRecorder().reporter)
+            name: "far", on: self.loop, carrier: carrier, reporter: LogRecorder().reporter)
         self.script.atOnce = { [unowned self] in if self.chance(3) { self.answer($0) } }
         self.script.makeSession = { [unowned self] _, _, owner in
             if self.chance(8) { throw CarrierFailure("no") }

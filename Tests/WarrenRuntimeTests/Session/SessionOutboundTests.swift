@@ -37,7 +37,7 @@ private struct Rig: Sendable {
             site.start(ScriptedMachine(script: script), on: leg, owner: owner)
         }
         self.loop = loop
-        self.outbound = SessionOutbound(name: "far", home: loop, carrier: carrier, reporter: self.log.reporter)
+        self.outbound = SessionOutbound(name: "far", on: loop, carrier: carrier, reporter: self.log.reporter)
     }
 
     /// Asks for a stream; the answer is nil if there is one. The future fails only if the test is over first.

@@ -45,16 +45,14 @@ import WarrenRuntime
         #expect(problems.count == 1 && problems.first?.contains(problem) == true, "\(problems)")
     }
 
-    @Test("those that others are reached through are nearer, and all share one group")
-    func groups() throws {
+    @Test("those that others are reached through are nearer")
+    func depths() throws {
         let entries = Self.socks5("far", "b") + Self.socks5("b", "c") + Self.socks5("c", nil) + Self.socks5("d", nil)
         let (configuration, findings) = makeConfiguration(Self.inbound + "outbounds:\n" + entries)
         let chains = Chains(configuration)
         chains.check(findings)
         #expect(findings.isEmpty)
         #expect(["far", "b", "c", "d"].map { chains.depth(of: $0) } == [2, 1, 0, 0])
-        #expect(Set(["far", "b", "c"].map { chains.group(of: $0) }).count == 1)
-        #expect(chains.group(of: "far") != nil && chains.group(of: "d") == nil)
     }
 
     @Test func severalForwardsAreAChain() {

@@ -56,15 +56,6 @@ import WarrenRuntime
         #expect(problems.count == 1 && problems.first?.contains(problem) == true, "\(problems)")
     }
 
-    @Test("outbounds that one inbound leads to share a loop; direct is at home everywhere")
-    func homes() {
-        let (configuration, _) = makeConfiguration(
-            Self.base + "routes:\n  - { inbound: a, to: [two, direct] }\n  - { inbound: b, to: direct }\n")
-        let chains = Chains(configuration)
-        #expect(chains.group(of: "one") != nil && chains.group(of: "one") == chains.group(of: "two"))
-        #expect(chains.group(of: "direct") == nil)
-    }
-
     @Test(
         "explains which rule a stream meets",
         arguments: [
