@@ -21,6 +21,10 @@ public struct Daemon {
     /// What the configuration came from.
     public let name: String
     private let assembly: Assembly
+    /// Reads what it came from again; nil where that was a command line.
+    private let reread: Reread?
+
+    typealias Reread = @Sendable () throws(ConfigurationFailure) -> Assembly
 
     /// What works and still deserves a warning.
     public var warnings: [String] { self.assembly.warnings }
@@ -34,14 +38,20 @@ public struct Daemon {
     /// - Parameter logLevel: takes the place of `log: level:`.
     /// - Throws: ``ConfigurationFailure`` with every problem.
     public init(file: String, logLevel: String? = nil) throws(ConfigurationFailure) {
+        let reread: Reread = { () throws(ConfigurationFailure) in try Self.read(file, logLevel) }
+        self.name = file
+        self.reread = reread
+        self.assembly = try reread()
+    }
+
+    private static func read(_ file: String, _ logLevel: String?) throws(ConfigurationFailure) -> Assembly {
         let findings = Findings()
         let environment = ProcessInfo.processInfo.environment
         var configuration = Configuration(
             file: file, types: Registry.types, environment: { environment[$0] }, findings: findings
         )
         configuration.override(logLevel: logLevel, findings)
-        self.name = file
-        self.assembly = try Assembly(configuration, findings: findings)
+        return try Assembly(configuration, findings: findings)
     }
 
     /// Reads the text of a configuration file. Opens nothing.
@@ -51,6 +61,7 @@ public struct Daemon {
             yaml: yaml, name: name, types: Registry.types, environment: { environment[$0] }, findings: findings
         )
         self.name = name
+        self.reread = nil
         self.assembly = try Assembly(configuration, findings: findings)
     }
 
@@ -73,6 +84,7 @@ public struct Daemon {
         }
         configuration.override(logLevel: logLevel, findings)
         self.name = "arguments"
+        self.reread = nil
         self.assembly = try Assembly(configuration, findings: findings)
     }
 
@@ -87,6 +99,7 @@ public struct Daemon {
         var configuration = Configuration(inbound: inbound, outbound: outbound, types: Registry.types, findings)
         configuration.override(logLevel: logLevel, findings)
         self.name = "arguments"
+        self.reread = nil
         self.assembly = try Assembly(configuration, findings: findings)
     }
 
@@ -137,9 +150,14 @@ public struct Daemon {
             guard case .meeting(let association) = grant.destination else { return }
             onGrant(association, grant.instance)
         }
-        let services = self.assembly.services(logger: logger, streams: handler, loops: loops, hooks: hooks) { bound in
+        let live = LiveConfiguration(
+            self.assembly, logger: logger, streams: handler, loops: loops, hooks: hooks
+        ) { bound in
             onReady(bound.map { Listening(name: $0.name, address: $0.address.text) })
         }
+        let reloader = Reloader(live, handler: handler, logger: logger, reread: self.reread)
+        let admin = try await self.startAdmin(live, reloader)
+        let services = live.services + admin
         // The services' own log lines are about services, not about Warren: only what is wrong is of interest.
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
@@ -149,7 +167,7 @@ public struct Daemon {
         let failure = NIOLockedValueBox<String?>(nil)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await Self.run(group) }
-            tasks.addTask { await Self.obey(signals, group, loops, services, logger) }
+            tasks.addTask { await Self.obey(signals, group, loops, reloader, logger) }
             tasks.addTask {
                 for await outcome in done {
                     failure.withLockedValue { $0 = $0 ?? outcome }
@@ -163,13 +181,12 @@ public struct Daemon {
     }
 
     private static func obey(
-        _ signals: UnixSignalsSequence, _ group: ServiceGroup, _ loops: Loops, _ services: [any Service],
-        _ logger: Logger
+        _ signals: UnixSignalsSequence, _ group: ServiceGroup, _ loops: Loops, _ reloader: Reloader, _ logger: Logger
     ) async {
         var isDraining = false
         for await signal in signals {
             switch signal {
-            case .sighup: Self.reread(services, logger)
+            case .sighup: _ = await reloader.reload(because: "SIGHUP")
             case .sigint, .sigterm:
                 if isDraining {
                     // Reset what still runs: an exit alone would look like an orderly end to its peers.
@@ -184,12 +201,13 @@ public struct Daemon {
         }
     }
 
-    private static func reread(_ services: [any Service], _ logger: Logger) {
-        let watchers = services.compactMap { $0 as? FileWatcher }
-        logger.notice(
-            watchers.isEmpty ? "there are no files to read again" : "looking for changed files",
-            metadata: ["signal": "SIGHUP"])
-        for watcher in watchers { watcher.checkNow() }
+    private func startAdmin(_ live: LiveConfiguration, _ reloader: Reloader) async throws -> [any Service] {
+        guard let path = self.assembly.configuration.admin?.value else { return [] }
+        do {
+            return [try await AdminServer.start(at: path, AdminDesk(live, reloader))]
+        } catch {
+            throw DaemonFailure(description: "admin: cannot listen on unix:\(path): \(error)")
+        }
     }
 
     private static func run(_ group: ServiceGroup) async throws {
@@ -202,7 +220,7 @@ public struct Daemon {
 
     private func makeLogHandler() -> LineLogHandler {
         let log = self.assembly.log
-        let level = Logger.Level(rawValue: log.level.rawValue) ?? .info
+        let level = log.level.level
         let format = LineLogHandler.Format(rawValue: log.format.rawValue) ?? .text
         return LineLogHandler(level: level, format: format)
     }

@@ -13,7 +13,7 @@ struct Command: AsyncParsableCommand {
         version: Version.text,
         subcommands: [
             RunCommand.self, CheckCommand.self, DemoCommand.self, BenchCommand.self, KeygenCommand.self,
-            JETCommand.self, VersionCommand.self,
+            JETCommand.self, StatusCommand.self, ReloadCommand.self, KillCommand.self, VersionCommand.self,
         ]
     )
 

@@ -10,7 +10,7 @@ public struct StreamRequest: Hashable, Sendable {
     /// As whom the opener has logged in here; never carried on.
     public var user: String?
     /// Which way it took, where there is a choice; never carried on.
-    public var route: RouteRecord?
+    public var route: StreamRoute?
 
     public init(_ destination: Destination, source: SocketAddress? = nil, user: String? = nil) {
         self.destination = destination

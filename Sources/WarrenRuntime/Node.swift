@@ -3,13 +3,21 @@
 package import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import Synchronization
 import WarrenCore
 
 /// Everything a configuration describes, running: listeners, outbounds and the loops under them.
 package final class Node: Service {
-    package struct Plan: Sendable {
+    /// One inbound, outbound or relay.
+    package struct Unit: Sendable {
+        package let tag: UnitTag
         package var listeners: [Listener.Plan] = []
         package var parts: [any NodePart] = []
+        package init(_ tag: UnitTag) { self.tag = tag }
+    }
+
+    package struct Plan: Sendable {
+        package var units: [Unit] = []
         package var limits = Limits()
         package init() {}
     }
@@ -21,14 +29,32 @@ package final class Node: Service {
         package var sessions = 10_000
         /// How long parts may take for their first try before the node is ready without them; they go on trying.
         package var start = TimeAmount.seconds(15)
-        /// How long running streams may go on after the first signal.
+        /// How long running streams may go on after the first signal, and those of a unit after it has gone.
         package var drain = TimeAmount.seconds(10)
         package init() {}
     }
 
-    private let plan: Plan
+    /// A unit that runs.
+    private struct Running {
+        let tag: UnitTag
+        var listeners: [Listener]
+        let parts: [any NodePart]
+    }
+
+    private struct State {
+        var limits: Limits
+        var units: [Running] = []
+        /// Parts of units that are on their way out.
+        var leaving: [any NodePart] = []
+        /// Nothing is exchanged any more.
+        var isEnding = false
+    }
+
+    private let first: Plan
     private let loops: Loops
+    private let gate: Gate
     private let reporter: Reporter
+    private let state: Mutex<State>
     private let onReady: @Sendable ([BoundListener]) -> Void
 
     /// - Parameter onReady: called once, when every listener is bound and every part has tried what it needs.
@@ -36,61 +62,77 @@ package final class Node: Service {
         _ plan: Plan, loops: Loops, reporter: Reporter,
         onReady: @escaping @Sendable ([BoundListener]) -> Void
     ) {
-        self.plan = plan
+        self.first = plan
         self.loops = loops
+        self.gate = Gate(limit: plan.limits.sessions, reporter: reporter)
         self.reporter = reporter
+        self.state = Mutex(State(limits: plan.limits))
         self.onReady = onReady
     }
+
+    private var limits: Limits { self.state.withLock { $0.limits } }
 
     /// Runs until graceful shutdown or cancellation.
     ///
     /// - Throws: ``StartFailure`` if a listener cannot be bound, or a part cannot be started; nothing is left
     ///   half-started then.
     package func run() async throws {
-        let idle = self.plan.limits.idle
-        for loop in self.loops.all { loop.execute { loop.readerPatience = idle > .zero ? idle : nil } }
-        let listeners = try await self.bindAll()
+        self.tellReaderPatience()
+        let units = try await self.bindAll()
+        self.state.withLock { $0.units = units }
         let sweep = self.startSweeping()
-        let failure = await self.startParts()
-        if let failure {
-            await self.end(listeners, sweep, drains: false)
+        if let failure = await self.start(units.flatMap(\.parts)) {
+            await self.end(sweep, drains: false)
             throw failure
         }
         if !Task.isShuttingDownGracefully, !Task.isCancelled {
-            for listener in listeners {
-                let address = listener.bound.address
-                self.reporter.listening(inbound: listener.plan.name, protocol: listener.plan.protocol, address: address)
-            }
+            let listeners = units.flatMap(\.listeners)
+            for listener in listeners { self.tellListening(listener) }
             self.onReady(listeners.map(\.bound))
             // Throws when the task is cancelled, which is the other way to be told to stop.
             try? await gracefulShutdown()
         }
-        await self.end(listeners, sweep, drains: true)
+        await self.end(sweep, drains: true)
     }
 
-    private func end(_ listeners: [Listener], _ sweep: [RepeatedTask], drains: Bool) async {
+    private func tellListening(_ listener: Listener) {
+        let plan = listener.plan
+        self.reporter.listening(inbound: plan.name, protocol: plan.protocol, address: listener.bound.address)
+    }
+
+    private func tellReaderPatience() {
+        let idle = self.limits.idle
+        for loop in self.loops.all { loop.execute { loop.readerPatience = idle > .zero ? idle : nil } }
+    }
+
+    private func end(_ sweep: [RepeatedTask], drains: Bool) async {
         for task in sweep { task.cancel() }
-        for listener in listeners { await listener.close() }
-        for part in self.plan.parts { part.retire() }
+        let (units, leaving) = self.state.withLock { state in
+            state.isEnding = true
+            return (state.units, state.leaving)
+        }
+        for listener in units.flatMap(\.listeners) { await listener.close() }
+        let parts = units.flatMap(\.parts)
+        for part in parts { part.retire() }
         if drains { await self.drain() }
-        for part in self.plan.parts { part.stop() }
+        for part in parts + leaving { part.stop() }
         // A task on a loop does not fail.
         try? await self.loops.onEach { $0.evict() }.get()
     }
 
     /// Starts all parts at the same time, and waits until each has tried what it needs; not longer than until the node is
     /// told to stop, and not without end for one that is slow.
-    private func startParts() async -> StartFailure? {
-        guard let loop = self.loops.all.first, !self.plan.parts.isEmpty else { return nil }
+    private func start(_ parts: [any NodePart]) async -> StartFailure? {
+        guard let loop = self.loops.all.first, !parts.isEmpty else { return nil }
         // Told to stop while it was binding: nothing is opened any more.
         guard !Task.isShuttingDownGracefully, !Task.isCancelled else { return nil }
         let done = loop.makePromise(of: Void.self)
-        let started = self.plan.parts.map { part in
+        let started = parts.map { part in
             part.start().flatMapErrorThrowing { error in throw StartFailure(part: part.name, error) }
         }
         // Completes with the first failure, or when all are through.
         EventLoopFuture.andAllSucceed(started, on: loop).cascade(to: done)
-        let timeUp = loop.scheduleTask(in: self.plan.limits.start) { done.succeed() }
+        let timeUp = loop.scheduleTask(in: self.limits.start) { done.succeed() }
         defer { timeUp.cancel() }
         return await withTaskCancellationOrGracefulShutdownHandler {
             do {
@@ -104,30 +146,42 @@ package final class Node: Service {
         }
     }
 
-    private func bindAll() async throws -> [Listener] {
-        let gate = Gate(limit: self.plan.limits.sessions, reporter: self.reporter)
-        var bound: [Listener] = []
-        for plan in self.plan.listeners {
-            do {
-                bound.append(try await Listener.bind(plan, on: self.loops, gate: gate))
-            } catch {
-                for listener in bound { await listener.close() }
-                throw StartFailure(plan, error)
+    private func bindAll() async throws -> [Running] {
+        var running: [Running] = []
+        do {
+            for unit in self.first.units {
+                running.append(Running(tag: unit.tag, listeners: [], parts: unit.parts))
+                for plan in unit.listeners {
+                    running[running.count - 1].listeners.append(try await self.bind(plan))
+                }
             }
+        } catch {
+            for listener in running.flatMap(\.listeners) { await listener.close() }
+            throw error
         }
-        return bound
+        return running
+    }
+
+    private func bind(_ plan: Listener.Plan) async throws -> Listener {
+        do { return try await Listener.bind(plan, on: self.loops, gate: self.gate) } catch {
+            throw StartFailure(plan, error)
+        }
     }
 
     private func startSweeping() -> [RepeatedTask] {
-        let idle = self.plan.limits.idle
-        guard idle > .zero else { return [] }
-        let pause = TimeAmount.nanoseconds(min(max(idle.nanoseconds / 8, 100_000_000), 15_000_000_000))
         let loops = self.loops
+        let pause = Self.pause(self.limits.idle)
         return loops.all.map { loop in
             loop.scheduleRepeatedTask(initialDelay: pause, delay: pause) { _ in
-                loops.residents(on: loop).sweep(idleSince: .now() - idle)
+                let idle = self.limits.idle
+                if idle > .zero { loops.residents(on: loop).sweep(idleSince: .now() - idle) }
             }
         }
+    }
+
+    private static func pause(_ idle: TimeAmount) -> TimeAmount {
+        guard idle > .zero else { return .seconds(15) }
+        return TimeAmount.nanoseconds(min(max(idle.nanoseconds / 8, 100_000_000), 15_000_000_000))
     }
 
     /// Waits until every relay has ended by itself, or the time is up.
@@ -140,7 +194,7 @@ package final class Node: Service {
         }
         let done = loop.makePromise(of: Void.self)
         EventLoopFuture.andAllComplete(empty, on: loop).cascade(to: done)
-        let timeUp = loop.scheduleTask(in: self.plan.limits.drain) { done.succeed() }
+        let timeUp = loop.scheduleTask(in: self.limits.drain) { done.succeed() }
         // The second signal cancels the task: no more waiting.
         await withTaskCancellationHandler {
             try? await done.futureResult.get()
@@ -151,12 +205,127 @@ package final class Node: Service {
     }
 }
 
+// MARK: - The exchange of units
+
+extension Node {
+    /// Takes units out and puts others in: all, or nothing if a new port cannot be had.
+    ///
+    /// A port that an old unit and a new one have in common stays open and changes hands. What leaves drains alone: it
+    /// takes no new streams, and those it has may go on for the time of the drain. One at a time.
+    ///
+    /// - Parameters:
+    ///   - commit: done between the two, when nothing can fail any more.
+    /// - Throws: ``StartFailure``; nothing has changed then.
+    package func exchange(
+        _ old: [UnitTag], for new: [Unit], limits: Limits, commit: () -> Void
+    ) async throws {
+        let retiring = Set(old.map { ObjectIdentifier($0) })
+        let running = self.state.withLock { $0.units }
+        var free = running.filter { retiring.contains(ObjectIdentifier($0.tag)) }.flatMap(\.listeners)
+        var bound: [Listener] = []
+        var exchanged: [(listener: Listener, plan: Listener.Plan)] = []
+        var units: [Running] = []
+        do {
+            for unit in new {
+                var listeners: [Listener] = []
+                for plan in unit.listeners {
+                    if let index = free.firstIndex(where: { $0.fits(plan) }) {
+                        let listener = free.remove(at: index)
+                        exchanged.append((listener, plan))
+                        listeners.append(listener)
+                    } else {
+                        let listener = try await self.bind(plan)
+                        bound.append(listener)
+                        listeners.append(listener)
+                    }
+                }
+                units.append(Running(tag: unit.tag, listeners: listeners, parts: unit.parts))
+            }
+        } catch {
+            for listener in bound { await listener.close() }
+            throw error
+        }
+        let isEnding = self.state.withLock { state in
+            guard !state.isEnding else { return true }
+            state.limits = limits
+            state.units = state.units.filter { !retiring.contains(ObjectIdentifier($0.tag)) } + units
+            return false
+        }
+        guard !isEnding else {
+            for listener in bound { await listener.close() }
+            throw StartFailure.ending
+        }
+        self.gate.allow(limits.sessions)
+        self.tellReaderPatience()
+        commit()
+        for (listener, plan) in exchanged { listener.exchange(plan) }
+        for listener in bound { self.tellListening(listener) }
+        for part in units.flatMap(\.parts) { self.startLate(part) }
+        for listener in free { await listener.close() }
+        self.leave(old, running.filter { retiring.contains(ObjectIdentifier($0.tag)) }.flatMap(\.parts), limits.drain)
+    }
+
+    private func startLate(_ part: any NodePart) {
+        part.start().whenFailure { [reporter] error in
+            reporter.warn("\(StartFailure(part: part.name, error))")
+        }
+    }
+
+    private func leave(_ tags: [UnitTag], _ parts: [any NodePart], _ drain: TimeAmount) {
+        guard let loop = self.loops.all.first, !tags.isEmpty else { return }
+        for tag in tags { tag.retire() }
+        for part in parts { part.retire() }
+        self.state.withLock { $0.leaving += parts }
+        _ = loop.scheduleTask(in: drain) {
+            self.loops.onEach { $0.evictRetired() }.whenComplete { _ in
+                for part in parts { part.stop() }
+                self.state.withLock { state in
+                    state.leaving.removeAll { one in parts.contains { $0 === one } }
+                }
+            }
+        }
+    }
+}
+
+// MARK: - For people
+
+extension Node {
+    /// Every tunnel that is kept up or waited for.
+    package func tunnels() async -> [TunnelStatus] {
+        let parts = self.state.withLock { $0.units.flatMap(\.parts) }
+        var all: [TunnelStatus] = []
+        // A task on a loop does not fail.
+        for future in parts.compactMap({ $0.tunnels() }) { all += (try? await future.get()) ?? [] }
+        return all
+    }
+
+    /// Where everything listens.
+    package var listening: [(tag: UnitTag, listeners: [BoundListener])] {
+        self.state.withLock { $0.units.map { ($0.tag, $0.listeners.map(\.bound)) } }
+    }
+
+    package func streams() async -> [StreamStatus] { await self.loops.gather { $0.streams() }.flatMap { $0 } }
+
+    package func sessions() async -> [SessionStatus] { await self.loops.gather { $0.tunnels() }.flatMap { $0 } }
+
+    package func streamsOfUnits() async -> [ObjectIdentifier: Int] {
+        await self.loops.gather { $0.streamsOfUnits() }.reduce(into: [:]) { all, some in
+            all.merge(some, uniquingKeysWith: +)
+        }
+    }
+
+    package func kill(_ id: LivingID) async -> Bool { await self.loops.gather { $0.kill(id) }.contains(true) }
+}
+
 /// What could not be started, in one sentence with a remedy.
 package struct StartFailure: Error, CustomStringConvertible {
     package let description: String
 
     static let noDescriptors = StartFailure(
         description: "the system has no descriptors left; raise the limit of open files (ulimit -n)")
+
+    package static let exchanging = StartFailure(description: "another configuration is being applied; try again")
+    static let ending = StartFailure(description: "the process is on its way out")
 
     private init(description: String) { self.description = description }
 

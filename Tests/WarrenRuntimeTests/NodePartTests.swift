@@ -10,11 +10,17 @@ import WarrenCore
 @testable import WarrenRuntime
 
 /// Writes down what a node does with it.
-private struct ScriptedPart: NodePart {
+private final class ScriptedPart: NodePart {
     let name: String
     let events: Mailbox<String>
     /// When it has tried once.
     let tried: EventLoopFuture<Void>
+
+    init(name: String, events: Mailbox<String>, tried: EventLoopFuture<Void>) {
+        self.name = name
+        self.events = events
+        self.tried = tried
+    }
 
     func start() -> EventLoopFuture<Void> {
         self.events.put("\(self.name) starts")

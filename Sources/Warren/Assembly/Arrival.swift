@@ -43,11 +43,11 @@ extension Assembly.Outbound {
 
     /// Lets what was built take what comes to its port.
     func listen(
-        for built: any WarrenRuntime.Outbound, _ around: Surroundings, into plan: inout Node.Plan,
+        for built: any WarrenRuntime.Outbound, _ around: Surroundings, into unit: inout Node.Unit,
         _ watched: inout [FileWatcher.Watched]
     ) {
         guard case .port(let port) = self.arrival, let arriving = built as? ArrivingOutbound else { return }
-        plan.listeners.append(
+        unit.listeners.append(
             Listener.Plan(
                 name: around.name, protocol: self.entry.type, host: port.listen.host?.description,
                 port: port.listen.port, tls: port.tls?.server(around, &watched), handshake: around.limits.handshake,

@@ -50,7 +50,8 @@ extension Assembly.Outbound {
             let first = loops.next()
             let others = loops.all.filter { $0 !== first }.prefix((draft.lanes ?? loops.all.count) - 1)
             return SessionOutbound(
-                name: around.name, on: first, Array(others), carrier: carrier, reporter: around.reporter
+                name: around.name, on: first, Array(others), carrier: carrier, unit: around.unit,
+                reporter: around.reporter
             )
         case .made(let draft):
             return draft.build(around)
@@ -60,29 +61,29 @@ extension Assembly.Outbound {
 
 extension Assembly.Inbound {
     func build(
-        _ around: Surroundings, to target: any WarrenRuntime.Outbound, sharing port: SharedPort?,
-        into plan: inout Node.Plan, _ watched: inout [FileWatcher.Watched]
+        _ around: Surroundings, to target: StreamTarget, sharing port: SharedPort?,
+        into unit: inout Node.Unit, _ watched: inout [FileWatcher.Watched]
     ) {
         switch self.draft {
         case .listening(let draft):
-            plan.listeners.append(self.listener(draft, around, to: target, sharing: port, &watched))
+            unit.listeners.append(self.listener(draft, around, to: target, sharing: port, &watched))
         case .part(let draft):
             let sessions = InboundSessions(
-                name: around.name, protocol: self.entry.type, outbound: target, isTrusted: draft.isTrusted,
-                isTunnel: true, reporter: around.reporter
+                around.unit, protocol: self.entry.type, to: target, isTrusted: draft.isTrusted, isTunnel: true,
+                reporter: around.reporter
             )
-            plan.parts.append(draft.build(around, sessions))
+            unit.parts.append(draft.build(around, sessions))
         }
     }
 
     private func listener(
-        _ draft: ListeningDraft, _ around: Surroundings, to target: any WarrenRuntime.Outbound,
+        _ draft: ListeningDraft, _ around: Surroundings, to target: StreamTarget,
         sharing port: SharedPort?, _ watched: inout [FileWatcher.Watched]
     ) -> Listener.Plan {
         let reporter = around.reporter
         let sessions = InboundSessions(
-            name: around.name, protocol: self.entry.type, outbound: target, judge: draft.judge,
-            isTrusted: draft.isTrusted, isTunnel: draft.isTunnel, reporter: reporter
+            around.unit, protocol: self.entry.type, to: target, judge: draft.judge, isTrusted: draft.isTrusted,
+            isTunnel: draft.isTunnel, reporter: reporter
         )
         watched += draft.watched.map { $0.reporting(to: reporter, about: around.name) }
         let loops = around.loops
@@ -91,16 +92,13 @@ extension Assembly.Inbound {
             name: around.name, protocol: self.entry.type, host: draft.listen.host?.description,
             port: draft.listen.port, tls: draft.tls?.server(around, &watched), handshake: around.limits.handshake,
             // An exit must arrive where its outbound lives.
-            sockets: draft.sockets, home: port?.outbound.home ?? target.home
+            sockets: draft.sockets, home: port?.outbound.home ?? sessions.home
         ) { leg, loop in
             try install(leg, sessions, loops.site(on: loop))
         }
         // Not for tunnels: a session that is up and refuses everything would look as if it were of use.
         if !draft.isTunnel, port == nil {
-            let refusing = InboundSessions(
-                name: around.name, protocol: self.entry.type, outbound: FullOutbound(standingFor: target),
-                judge: draft.judge, isTrusted: draft.isTrusted, reporter: reporter
-            )
+            let refusing = sessions.refusing()
             plan.refuse = { leg, loop in try install(leg, refusing, loops.site(on: loop)) }
         }
         return plan
@@ -108,9 +106,9 @@ extension Assembly.Inbound {
 }
 
 extension Assembly.Relay {
-    func build(_ around: Surroundings, into plan: inout Node.Plan, _ watched: inout [FileWatcher.Watched]) {
+    func build(_ around: Surroundings, into unit: inout Node.Unit, _ watched: inout [FileWatcher.Watched]) {
         let built = self.draft.build(around)
-        plan.parts.append(built.part)
+        unit.parts.append(built.part)
         for (port, calls) in zip(self.draft.ports, built.ports) {
             var listener = Listener.Plan(
                 name: around.name + port.suffix, protocol: self.entry.type, host: port.listen.host?.description,
@@ -118,7 +116,7 @@ extension Assembly.Relay {
                 sockets: .carrier, home: built.home, install: calls.install
             )
             listener.onBound = calls.onBound
-            plan.listeners.append(listener)
+            unit.listeners.append(listener)
         }
     }
 }

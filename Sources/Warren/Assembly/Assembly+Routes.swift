@@ -29,14 +29,6 @@ extension Assembly {
         routes.filter { $0.concerns(inbound) }.map(\.rule)
     }
 
-    /// Where the streams of an inbound go.
-    func target(
-        of inbound: Entry, among targets: [String: any WarrenRuntime.Outbound]
-    ) -> (any WarrenRuntime.Outbound)? {
-        guard let last = targets[inbound.to?.value ?? EntryList.direct] else { return nil }
-        let rules = Self.rules(for: inbound.name, self.routes)
-        return rules.isEmpty ? last : Router(rules, targets, last: last)
-    }
 }
 
 // MARK: - Explaining

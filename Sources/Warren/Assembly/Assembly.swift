@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Logging
 import NIOCore
 import NIOPosix
-package import ServiceLifecycle
 import WarrenCore
 package import WarrenRuntime
 
 /// A configuration that is known to be good, ready to be run. Making it opens nothing.
-package struct Assembly {
+package struct Assembly: @unchecked Sendable {
+    // Sendable: the sections of its entries have been read; from here on only what is written there is looked at.
+
     struct Inbound {
         let entry: Entry
         let type: InboundType
@@ -27,11 +27,11 @@ package struct Assembly {
         let draft: RelayDraft
     }
 
-    private let configuration: Configuration
+    let configuration: Configuration
     let inbounds: [Inbound]
     let outbounds: [Outbound]
-    private let relays: [Relay]
-    private let chains: Chains
+    let relays: [Relay]
+    let chains: Chains
     let routes: [Route]
     let policy: EgressPolicy
     /// What works and still deserves a warning.
@@ -87,59 +87,4 @@ package struct Assembly {
         let others = 32 + System.coreCount * (2 + listeners)
         return DescriptorLimit.process.shortfall(sessions: self.configuration.limits.sessions, others: others)
     }
-
-    /// Puts everything together. What comes back runs as services of one group.
-    ///
-    /// - Parameter onReady: called once, with the name and address of every listener.
-    package func services(
-        logger: Logger, streams: (any StreamLog)? = nil, loops: Loops, resolver: any AddressResolver = SystemResolver(),
-        hooks: Hooks = Hooks(), onReady: @escaping @Sendable ([BoundListener]) -> Void
-    ) -> [any Service] {
-        let reporter = Reporter(logger: logger, streams: streams)
-        var dialer = Dialer(resolver: resolver, policy: self.policy)
-        dialer.onRefusal = reporter.egressRefused
-        dialer.onShortage = { reporter.outOfDescriptors(limit: DescriptorLimit.process.count) }
-        var targets: [String: any WarrenRuntime.Outbound] = [
-            EntryList.direct: DirectOutbound(name: EntryList.direct, dialer: dialer)
-        ]
-        func surroundings(_ entry: Entry) -> Surroundings {
-            let hop = entry.through.flatMap { targets[$0.value] }
-            let direct = hop as? DirectOutbound
-            return Surroundings(
-                name: entry.name, dialer: direct?.dialer ?? dialer, loops: loops, reporter: reporter,
-                limits: self.configuration.limits,
-                hooks: hooks, through: direct == nil ? hop : nil, home: loops.next
-            )
-        }
-        var plan = Node.Plan()
-        plan.limits.idle = self.configuration.limits.idle
-        plan.limits.sessions = self.configuration.limits.sessions
-        plan.limits.drain = self.configuration.drain
-        var watched: [FileWatcher.Watched] = []
-        var shared: [String: SharedPort] = [:]
-        // Those that others are reached through come first.
-        for outbound in self.outbounds.sorted(by: { self.depth($0) < self.depth($1) }) {
-            let around = surroundings(outbound.entry)
-            let built = outbound.build(around)
-            targets[outbound.entry.name] = built
-            if let part = built as? any NodePart { plan.parts.append(part) }
-            outbound.listen(for: built, around, into: &plan, &watched)
-            outbound.carriers.watch(around, &watched)
-            if case .shared(let inbound, let detect) = outbound.arrival, let arriving = built as? ArrivingOutbound {
-                shared[inbound.value] = SharedPort(
-                    outbound: arriving, detect: detect, patience: around.limits.handshake)
-            }
-        }
-        for relay in self.relays { relay.build(surroundings(relay.entry), into: &plan, &watched) }
-        for inbound in self.inbounds {
-            guard let target = self.target(of: inbound.entry, among: targets) else { continue }
-            let port = shared[inbound.entry.name]
-            inbound.build(surroundings(inbound.entry), to: target, sharing: port, into: &plan, &watched)
-            inbound.carriers.watch(surroundings(inbound.entry), &watched)
-        }
-        let node = Node(plan, loops: loops, reporter: reporter, onReady: onReady)
-        return watched.isEmpty ? [node] : [FileWatcher(watched, on: loops.all.first ?? loops.next()), node]
-    }
-
-    private func depth(_ outbound: Outbound) -> Int { self.chains.depth(of: outbound.entry.name) }
 }

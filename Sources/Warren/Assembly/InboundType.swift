@@ -80,7 +80,8 @@ struct PartDraft {
 
 /// What entries that are put together find around them.
 struct Surroundings: Sendable {
-    let name: String
+    let unit: UnitTag
+    var name: String { self.unit.name }
     let dialer: Dialer
     let loops: Loops
     let reporter: Reporter

@@ -20,11 +20,11 @@ enum ShortLivedNode {
         let logger = Logger(label: "warren") { _ in LineLogHandler(level: .error, format: .text) }
         let loops = try Loops.start()
         defer { loops.stop() }
-        let services = assembly.services(logger: logger, loops: loops) {
+        let live = LiveConfiguration(assembly, logger: logger, loops: loops) {
             signal.yield($0)
             signal.finish()
         }
-        let group = ServiceGroup(configuration: .init(services: services.map { .init(service: $0) }, logger: logger))
+        let group = ServiceGroup(configuration: .init(services: live.services.map { .init(service: $0) }, logger: logger))
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
                 defer { signal.finish() }

@@ -42,6 +42,8 @@ package struct Configuration {
     }
 
     package var log = Log()
+    /// The path of the socket over which the running process is asked; nil for none.
+    package var admin: Located<String>?
     package var inbounds: [Entry] = []
     package var outbounds: [Entry] = []
     package var relays: [Entry] = []
@@ -84,6 +86,7 @@ extension Configuration {
             self.log.level = log.value("level", .oneOf(LogLevel.self), default: .info)
             self.log.format = log.value("format", .oneOf(LogFormat.self), default: .text)
         }
+        if let admin = root.section("admin") { self.admin = admin.required("listen", .located(.unixSocket)) }
         self.readEntries(root, types: types)
         self.routes = root.items("routes").map { Route($0) }
         if let egress = root.section("egress") {

@@ -15,7 +15,7 @@ package final class Section {
     /// Where relative paths start: the folder of the file, or the working directory (empty) for a URL.
     package let folder: String
 
-    private let pairs: [ConfigNode.Pair]
+    let pairs: [ConfigNode.Pair]
     private var asked: [String] = []
     private var read: Set<Int> = []
     private var children: [String: [Section]] = [:]

@@ -60,22 +60,34 @@ package final class FileWatcher: Service {
         }
     }
 
-    private struct Progress {
+    private struct Entry {
+        let owner: ObjectIdentifier
+        let watched: Watched
+        /// As the files were when the configuration had just been read, at first.
         var stamp: FileStamp
         var hasFailed = false
     }
 
-    private let watched: [Watched]
     private let loop: SocketLoop
-    /// As the files were when the configuration had just been read, at first.
-    private let progress: Mutex<[Progress]>
+    private let entries = Mutex<[Entry]>([])
     private static let day = 86_400
 
     /// - Parameter loop: whose timer says when to look.
-    package init(_ watched: [Watched], on loop: SocketLoop) {
-        self.watched = watched
-        self.loop = loop
-        self.progress = Mutex(watched.map { Progress(stamp: FileStamp(of: $0.paths)) })
+    package init(on loop: SocketLoop) { self.loop = loop }
+
+    /// Whether there is anything to look at.
+    package var isIdle: Bool { self.entries.withLock { $0.isEmpty } }
+
+    package func watch(_ watched: [Watched], for owner: AnyObject) {
+        let new = watched.map {
+            Entry(owner: ObjectIdentifier(owner), watched: $0, stamp: FileStamp(of: $0.paths))
+        }
+        self.entries.withLock { $0 += new }
+    }
+
+    package func forget(_ owner: AnyObject) {
+        let owner = ObjectIdentifier(owner)
+        self.entries.withLock { entries in entries.removeAll { $0.owner == owner } }
     }
 
     package func run() async throws {
@@ -87,7 +99,7 @@ package final class FileWatcher: Service {
                 seconds += 1
                 guard seconds >= Self.day else { continue }
                 seconds = 0
-                for entry in self.watched { _ = entry.inspect() }
+                for entry in self.entries.withLock({ $0 }) { _ = entry.watched.inspect() }
             }
         }
     }
@@ -111,16 +123,16 @@ package final class FileWatcher: Service {
 
     private func check(trustsFacts: Bool = true) {
         // The lock keeps two checks apart: a reload is never under way twice.
-        self.progress.withLock { all in
-            for (index, entry) in self.watched.enumerated() where all.indices.contains(index) {
+        self.entries.withLock { all in
+            for index in all.indices {
                 let before = all[index]
-                let stamp = FileStamp(of: entry.paths, after: trustsFacts ? before.stamp : nil)
+                let stamp = FileStamp(of: before.watched.paths, after: trustsFacts ? before.stamp : nil)
                 all[index].stamp = stamp
                 guard stamp != before.stamp || before.hasFailed else { continue }
                 do {
-                    try entry.reload()
+                    try before.watched.reload()
                     all[index].hasFailed = false
-                    _ = entry.inspect()
+                    _ = before.watched.inspect()
                 } catch {
                     all[index].hasFailed = true
                 }

@@ -15,18 +15,28 @@ public struct LineLogHandler: LogHandler {
         case json
     }
 
-    public var logLevel: Logger.Level
+    /// That of all its copies, unless it is set for this one.
+    public var logLevel: Logger.Level {
+        get { self.ownLevel ?? self.commonLevel.withLockedValue { $0 } }
+        set { self.ownLevel = newValue }
+    }
+
+    private var ownLevel: Logger.Level?
+    private let commonLevel: NIOLockedValueBox<Logger.Level>
     public var metadata: Logger.Metadata = [:]
     private let format: Format
 
     public init(level: Logger.Level, format: Format) {
-        self.logLevel = level
+        self.commonLevel = NIOLockedValueBox(level)
         self.format = format
         LogWriter.standardError.describeLoss { count in
             let message = "\(count) log lines dropped: they could not be written in time"
             return LogLine(format, at: Timestamp.now(), .warning, message).finished
         }
     }
+
+    /// For all copies, those that loggers have included.
+    package func setCommonLevel(_ level: Logger.Level) { self.commonLevel.withLockedValue { $0 = level } }
 
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { self.metadata[key] }
@@ -57,7 +67,7 @@ public struct LineLogHandler: LogHandler {
 
     /// Where from, where to, how much, why; other keys come last.
     private static let order = [
-        "inbound", "protocol", "peer", "user", "destination", "outbound", "address", "bytesIn", "bytesOut",
+        "inbound", "protocol", "peer", "user", "destination", "outbound", "rule", "address", "bytesIn", "bytesOut",
         "durationMs", "reason",
     ]
 
@@ -85,6 +95,7 @@ extension LineLogHandler: StreamLog {
         if let user { line.add("user", user) }
         line.add("destination", request.destination.description)
         line.add("outbound", stream.outbound)
+        if let rule = (request.route as? TakenRoute)?.rule { line.add("rule", rule) }
         line.add("bytesIn", report.bytesIn)
         line.add("bytesOut", report.bytesOut)
         line.add("durationMs", Int(report.duration.nanoseconds / 1_000_000))

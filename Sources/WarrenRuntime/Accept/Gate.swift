@@ -13,15 +13,20 @@ package final class Gate: Sendable {
 
     private let admitted = Atomic<Int>(0)
     private let refused = Atomic<Int>(0)
-    private let limit: Int
+    private let most: Atomic<Int>
     private let descriptors: DescriptorLimit
     private let reporter: Reporter
 
     package init(limit: Int, descriptors: DescriptorLimit = .process, reporter: Reporter) {
-        self.limit = limit
+        self.most = Atomic(limit)
         self.descriptors = descriptors
         self.reporter = reporter
     }
+
+    /// How many there may be.
+    package var limit: Int { self.most.load(ordering: .relaxed) }
+
+    package func allow(_ limit: Int) { self.most.store(limit, ordering: .relaxed) }
 
     /// Connections that are open now, without those that are being told no.
     package var count: Int { self.admitted.load(ordering: .relaxed) }

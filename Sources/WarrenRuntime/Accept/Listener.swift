@@ -3,6 +3,7 @@
 import CWarrenSystem
 package import NIOCore
 import NIOPosix
+import Synchronization
 import WarrenCore
 
 #if canImport(Darwin)
@@ -20,9 +21,9 @@ package struct BoundListener: Hashable, Sendable {
 }
 
 /// A bound TCP port that hands every connection to its inbound as a leg.
-package struct Listener: Sendable {
-    package let plan: Plan
-    package let bound: BoundListener
+package final class Listener: Sendable {
+    private let current: CurrentPlan
+    private let address: SocketAddress
     private let sockets: [(loop: SocketLoop, socket: NIOLoopBound<ListeningSocket>)]
 
     /// Takes over an accepted connection, on its loop.
@@ -65,6 +66,43 @@ package struct Listener: Sendable {
         }
     }
 
+    /// The plan by which connections are taken, which a reload may exchange.
+    private final class CurrentPlan: Sendable {
+        private final class Box: Sendable {
+            let plan: Plan
+            init(_ plan: Plan) { self.plan = plan }
+        }
+
+        private let box: Mutex<Box>
+        init(_ plan: Plan) { self.box = Mutex(Box(plan)) }
+        var value: Plan { self.box.withLock { $0 }.plan }
+        func exchange(_ plan: Plan) { self.box.withLock { $0 = Box(plan) } }
+    }
+
+    private init(
+        _ current: CurrentPlan, _ address: SocketAddress,
+        _ sockets: [(loop: SocketLoop, socket: NIOLoopBound<ListeningSocket>)]
+    ) {
+        self.current = current
+        self.address = address
+        self.sockets = sockets
+    }
+
+    package var plan: Plan { self.current.value }
+    package var bound: BoundListener { BoundListener(name: self.plan.name, address: self.address) }
+
+    /// Whether another plan is for the same port, and the loops it listens on.
+    package func fits(_ plan: Plan) -> Bool {
+        let own = self.plan
+        return own.host == plan.host && own.port == plan.port && own.home === plan.home
+    }
+
+    /// From now on connections are taken by another plan: the port stays open all the time.
+    package func exchange(_ plan: Plan) {
+        plan.onBound(self.address)
+        self.current.exchange(plan)
+    }
+
     package static func bind(_ plan: Plan, on loops: Loops, gate: Gate) async throws -> Listener {
         let loops = plan.home.map { [$0] } ?? loops.all
         let lock = await Self.lock(plan.port)
@@ -75,11 +113,12 @@ package struct Listener: Sendable {
             throw ChannelError.unknownLocalAddress
         }
         plan.onBound(address)
+        let current = CurrentPlan(plan)
         var sockets: [(loop: SocketLoop, socket: NIOLoopBound<ListeningSocket>)] = []
         for (loop, descriptor) in zip(loops, descriptors) {
             let started = loop.submit {
                 let socket = ListeningSocket(
-                    descriptor, on: loop, onConnection: { gate.admit($0, from: $1, to: plan, on: loop) },
+                    descriptor, on: loop, onConnection: { gate.admit($0, from: $1, to: current.value, on: loop) },
                     onShortage: { gate.starve() }
                 )
                 socket.start()
@@ -87,8 +126,7 @@ package struct Listener: Sendable {
             }
             sockets.append((loop, try await started.get()))
         }
-        let bound = BoundListener(name: plan.name, address: address)
-        return Listener(plan: plan, bound: bound, sockets: sockets)
+        return Listener(current, address, sockets)
     }
 
     /// No more connections; those that were accepted stay.

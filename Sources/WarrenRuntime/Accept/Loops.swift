@@ -29,8 +29,9 @@ package final class Loops: Sendable {
     private init(_ loops: [SocketLoop]) {
         var residents: [ObjectIdentifier: NIOLoopBoundBox<Residents>] = [:]
         self.all = loops
-        for loop in self.all {
-            residents[ObjectIdentifier(loop)] = NIOLoopBoundBox.makeBoxSendingValue(Residents(), eventLoop: loop)
+        for (number, loop) in self.all.enumerated() {
+            residents[ObjectIdentifier(loop)] = NIOLoopBoundBox.makeBoxSendingValue(
+                Residents(remainder: number, of: loops.count), eventLoop: loop)
         }
         self.byLoop = residents
     }
@@ -68,6 +69,16 @@ package final class Loops: Sendable {
     package func onEach(_ body: @escaping @Sendable (Residents) -> Void) -> EventLoopFuture<Void> {
         let done = self.all.map { loop in loop.submit { body(self.residents(on: loop)) } }
         return EventLoopFuture.andAllComplete(done, on: self.all[0])
+    }
+
+    /// What `body` finds on every loop.
+    package func gather<Found: Sendable>(_ body: @escaping @Sendable (Residents) -> Found) async -> [Found] {
+        var all: [Found] = []
+        for loop in self.all {
+            // A task on a loop does not fail.
+            if let found = try? await loop.submit({ body(self.residents(on: loop)) }).get() { all.append(found) }
+        }
+        return all
     }
 
     /// Ends the threads. What still lives on them does not move any more.

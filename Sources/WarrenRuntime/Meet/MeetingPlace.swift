@@ -14,6 +14,7 @@ package final class MeetingPlace<Machine: RendezvousMachine & SendableMetatype>:
     package let loop: SocketLoop
     private let loops: Loops
     private let label: StreamLabel
+    private let unit: UnitTag?
     private let reporter: Reporter
     private var machine: Machine
     private var visitors: [CarrierID: Visitor<Machine>] = [:]
@@ -23,7 +24,10 @@ package final class MeetingPlace<Machine: RendezvousMachine & SendableMetatype>:
     private var isStopped = false
     private var alarm: LoopTimer?
 
-    package init(_ machine: Machine, name: String, protocol: String, loops: Loops, reporter: Reporter) {
+    package init(
+        _ machine: Machine, name: String, protocol: String, loops: Loops, unit: UnitTag? = nil, reporter: Reporter
+    ) {
+        self.unit = unit
         self.machine = machine
         self.loops = loops
         self.loop = loops.next()
@@ -227,6 +231,7 @@ extension MeetingPlace {
             reporter.streamEnded(label, request, report, user: nil)
             self.ended(pair)
         }
+        relay.opening = StreamOpening(request, label, user: nil, unit: self.unit)
         ticket = residents.insert(relay)
         front.setReading(true)
         front.unread(pair.fromFront)

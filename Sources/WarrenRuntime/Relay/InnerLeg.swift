@@ -33,6 +33,7 @@ package class InnerLeg: Leg {
     package var peer: SocketAddress? { nil }
     package final var isOneOfMany: Bool { true }
     package var isWritable: Bool { true }
+    package var obstacle: String? { self.isWritable ? nil : "window" }
     package func write(_ bytes: ByteBuffer) {}
     package func flush() {}
     package func consumed(_ count: Int) {}

@@ -17,6 +17,8 @@ package protocol Leg: AnyObject {
     /// It is one of many on a carrier, or between two loops: whoever keeps what waits for it must know what its reader
     /// takes, early and in small steps.
     var isOneOfMany: Bool { get }
+    /// What a write has to wait for, in a word for people; nil if it finds room.
+    var obstacle: String? { get }
     /// The connection that this leg is, without anything around it.
     var plainSocket: SocketLeg? { get }
 
@@ -53,6 +55,7 @@ extension Leg {
     package var waiting: Int { 0 }
     package var isOneOfMany: Bool { false }
     package var plainSocket: SocketLeg? { nil }
+    package var obstacle: String? { self.isWritable ? nil : self.isOneOfMany ? "window" : "reader" }
 
     /// Gives up a leg that nobody will use.
     package func discard() { self.end(.aborted) }

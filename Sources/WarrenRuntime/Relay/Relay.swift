@@ -31,6 +31,8 @@ package final class Relay: LegEvents {
     private var ending: ((RelayReport) -> Void)?
 
     package private(set) var needs: LegNeeds
+    /// Who wants what; nil for a relay that is a part of another stream.
+    package var opening: StreamOpening?
 
     /// - Parameters:
     ///   - front: the side that asked for the stream.
@@ -82,6 +84,21 @@ package final class Relay: LegEvents {
         if self.fault == nil { self.fault = fault }
         self.front.leg.end(fault)
         self.back.leg.end(fault)
+    }
+
+    /// How the stream is now.
+    package struct State {
+        package let age: TimeAmount
+        package let bytesIn: Int
+        package let bytesOut: Int
+        package let waitsIn: String
+        package let waitsOut: String
+    }
+
+    package var state: State {
+        State(
+            age: .now() - self.started, bytesIn: self.front.received, bytesOut: self.back.received,
+            waitsIn: self.back.leg.obstacle ?? "writer", waitsOut: self.front.leg.obstacle ?? "writer")
     }
 
     /// Looked at now and then. A reader that takes what was sent long ago is not idle.

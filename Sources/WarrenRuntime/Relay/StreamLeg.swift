@@ -22,6 +22,10 @@ package final class StreamLeg: InnerLeg {
 
     package override var isWritable: Bool { !self.isPaused && (self.session?.hasRoom(on: self.id) ?? true) }
 
+    package override var obstacle: String? {
+        self.isWritable ? nil : self.session?.isCarrierFull == true ? "carrier" : "window"
+    }
+
     package override func write(_ bytes: ByteBuffer) {
         let count = bytes.readableBytes
         self.session?.send(bytes, on: self.id)
@@ -66,6 +70,12 @@ package protocol SessionDriver: AnyObject {
     /// Ends the stream; its leg hears ``LegEvents/ended(_:_:)`` at once.
     func reset(_ stream: StreamID, _ fault: StreamFault?)
     func consumed(_ count: Int, on stream: StreamID)
+    /// The connection under all streams takes nothing at the moment.
+    var isCarrierFull: Bool { get }
     /// Lets the machine speak, once, when the current burst of events is over.
     func wake()
+}
+
+extension SessionDriver {
+    package var isCarrierFull: Bool { false }
 }

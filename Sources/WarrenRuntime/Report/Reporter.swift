@@ -35,6 +35,7 @@ package struct Reporter: Sendable {
         static let bytesOut = "bytesOut"
         static let duration = "durationMs"
         static let reason = "reason"
+        static let rule = "rule"
         static let address = "address"
         static let notShown = "notShown"
         static let retry = "retryMs"
@@ -59,6 +60,7 @@ extension Reporter {
             Key.duration: .stringConvertible(Int(report.duration.nanoseconds / 1_000_000)),
             Key.reason: .string(report.reason),
         ]
+        if let rule = (request.route as? TakenRoute)?.rule { metadata[Key.rule] = .string(rule) }
         if let user { metadata[Key.user] = .string(user) }
         self.logger.info("stream", metadata: metadata)
     }
@@ -89,7 +91,7 @@ package enum TunnelEnd: Sendable {
     }
 
     /// The key of log metadata.
-    fileprivate var role: String {
+    var role: String {
         switch self {
         case .inbound: "inbound"
         case .outbound: "outbound"

@@ -46,8 +46,11 @@ package final class ArrivingOutbound: Outbound, NodePart, @unchecked Sendable {
     /// Those that have logged in, the oldest first.
     private var exits: [any Session] = []
     private var isStopped = false
+    private var waitsSince = NIODeadline.now()
+    private let unit: UnitTag?
 
-    package init(_ plan: Plan, name: String, home: SocketLoop, reporter: Reporter) {
+    package init(_ plan: Plan, name: String, home: SocketLoop, unit: UnitTag? = nil, reporter: Reporter) {
+        self.unit = unit
         self.plan = plan
         self.name = name
         self.home = home
@@ -56,6 +59,18 @@ package final class ArrivingOutbound: Outbound, NodePart, @unchecked Sendable {
     }
 
     package func start() -> EventLoopFuture<Void> { self.loop.makeSucceededVoidFuture() }
+
+    package func tunnels() -> EventLoopFuture<[TunnelStatus]>? {
+        self.loop.submit {
+            guard !self.exits.isEmpty else {
+                let state = self.isStopped ? "stopped" : "waiting"
+                return [TunnelStatus(role: "outbound", name: self.name, state: state, since: self.waitsSince)]
+            }
+            return self.exits.map {
+                TunnelStatus(role: "outbound", name: self.name, state: "up", peer: $0.peer?.text, since: $0.started)
+            }
+        }
+    }
 
     package func retire() {}
 
@@ -140,6 +155,8 @@ extension ArrivingOutbound {
 // MARK: - Exits
 
 extension ArrivingOutbound: OpeningOwner {
+    package var place: SessionPlace? { SessionPlace(role: "outbound", name: self.name, unit: self.unit) }
+
     package func sessionBegan(_ session: any Session) {}
 
     package func sessionReady(_ session: any Session) {
@@ -153,6 +170,7 @@ extension ArrivingOutbound: OpeningOwner {
             return self.reporter.stranger(inbound: self.name, peer: session.peer, saying: "\(reason)")
         }
         self.exits.remove(at: index)
+        self.waitsSince = .now()
         guard !self.isStopped else { return }
         let peer = session.peer?.text ?? "-"
         self.reporter.exitLost(outbound: self.name, peer: peer, reason: "\(reason)", left: self.exits.count)

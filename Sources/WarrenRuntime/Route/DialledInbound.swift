@@ -47,7 +47,7 @@ package final class DialledInbound: NodePart, @unchecked Sendable {
         }
     }
 
-    package var name: String { self.sessions.label.inbound }
+    package var name: String { self.sessions.name }
     private let plan: Plan
     private let sessions: InboundSessions
     private let loop: SocketLoop
@@ -79,7 +79,7 @@ package final class DialledInbound: NodePart, @unchecked Sendable {
 
     private func makeKeeper() -> SessionKeeper {
         let keeper = SessionKeeper(
-            .inbound(self.sessions.label.inbound), on: self.loop, carriers: self.plan.carriers,
+            .inbound(self.sessions.name), on: self.loop, carriers: self.plan.carriers,
             reporter: self.reporter, owner: self
         )
         keeper.onAnswer = { [weak self] in self?.refusal = $0 }
@@ -104,6 +104,8 @@ package final class DialledInbound: NodePart, @unchecked Sendable {
         return tried.futureResult
     }
 
+    package func tunnels() -> EventLoopFuture<[TunnelStatus]>? { self.loop.submit { [self.keeper.status] } }
+
     /// A session that waits for its one stream is of no use any more.
     package func retire() {
         self.loop.execute {
@@ -118,6 +120,9 @@ package final class DialledInbound: NodePart, @unchecked Sendable {
 
 extension DialledInbound: SessionOwner {
     package var judge: any Authenticator { self.sessions.judge }
+
+    package var label: StreamLabel? { self.sessions.label }
+    package var place: SessionPlace? { self.sessions.place }
 
     package func routed(_ request: StreamRequest) -> StreamRequest { self.sessions.routed(request) }
 
@@ -158,7 +163,7 @@ extension DialledInbound: SessionOwner {
     /// Where a peer chooses the targets, it may choose bad ones as often as it likes.
     private func targetFailed(_ target: Destination, _ fault: StreamFault) {
         guard self.plan.target != nil, self.plan.succession.mostStreams != nil, fault != .shutdown else { return }
-        self.reporter.warn("\(self.sessions.label.inbound): the target \(target) cannot be reached: \(fault.rawValue)")
+        self.reporter.warn("\(self.sessions.name): the target \(target) cannot be reached: \(fault.rawValue)")
     }
 
     private func finish() {
@@ -178,7 +183,7 @@ extension DialledInbound: SessionOwner {
         self.granted = self.loop.now
         self.hasLostTarget = false
         self.refusal = nil
-        self.reporter.granted(inbound: self.sessions.label.inbound, peer: session.peer, grant)
+        self.reporter.granted(inbound: self.sessions.name, peer: session.peer, grant)
         self.plan.onGrant(grant)
     }
 
@@ -192,7 +197,7 @@ extension DialledInbound: SessionOwner {
         case .timedOut: self.keeper.next()
         case .finished where !session.isReady && self.running == 0 && self.hasLostTarget: self.waitAgain()
         case .carrierLost where !session.isReady && self.hasLostTarget:
-            self.reporter.note("\(self.sessions.label.inbound): the wait is over: \(reason)")
+            self.reporter.note("\(self.sessions.name): the wait is over: \(reason)")
             self.waitAgain()
         case .finished: self.handedOver(most: session.isReady ? most : 1)
         case .denied, .rejected, .redirected, .violation, .carrierLost, .cutOff, .shutdown: self.keeper.ended(reason)

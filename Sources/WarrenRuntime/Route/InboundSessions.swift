@@ -5,67 +5,100 @@ package import WarrenCore
 
 /// What the sessions of one inbound have in common: their judge, where their streams go, and who hears of it.
 package final class InboundSessions: SessionOwner {
-    package let label: StreamLabel
+    private let streamLabel: StreamLabel
     package let judge: any Authenticator
-    package let outbound: any Outbound
-    /// The outbound, where it chooses one for every stream.
-    private let router: Router?
+    package let unit: UnitTag
+    package let target: StreamTarget
     /// The streams' destinations stand in our own configuration.
     private let isTrusted: Bool
     /// Fronts end with their one stream, whose line says it all; tunnels are reported on their own.
     package let isTunnel: Bool
+    /// There are too many connections: every stream is refused, in the words of its protocol.
+    private let isFull: Bool
     private let reporter: Reporter
 
     package init(
-        name: String, protocol: String, outbound: any Outbound, judge: any Authenticator = NoAuthenticator(),
+        _ unit: UnitTag, protocol: String, to target: StreamTarget, judge: any Authenticator = NoAuthenticator(),
         isTrusted: Bool = false, isTunnel: Bool = false, reporter: Reporter
     ) {
-        self.label = StreamLabel(inbound: name, protocol: `protocol`, outbound: outbound.name)
-        self.outbound = outbound
-        self.router = outbound as? Router
+        self.streamLabel = StreamLabel(inbound: unit.name, protocol: `protocol`, outbound: target.outbound.name)
+        self.unit = unit
+        self.target = target
         self.judge = judge
         self.isTrusted = isTrusted
         self.isTunnel = isTunnel
+        self.isFull = false
         self.reporter = reporter
+    }
+
+    package convenience init(
+        name: String, protocol: String, outbound: any Outbound, judge: any Authenticator = NoAuthenticator(),
+        isTrusted: Bool = false, isTunnel: Bool = false, reporter: Reporter
+    ) {
+        self.init(
+            UnitTag(role: "inbound", name: name), protocol: `protocol`, to: StreamTarget(outbound), judge: judge,
+            isTrusted: isTrusted, isTunnel: isTunnel, reporter: reporter)
     }
 
     /// The same for a protocol that was told by its first bytes.
     package func speaking(_ name: String) -> InboundSessions {
-        InboundSessions(self, label: self.label.speaking(name))
+        InboundSessions(self, label: self.streamLabel.speaking(name), isFull: self.isFull)
     }
 
-    private init(_ sessions: InboundSessions, label: StreamLabel) {
-        self.label = label
-        self.outbound = sessions.outbound
-        self.router = sessions.router
+    /// The same toward those who come when there are too many already.
+    package func refusing() -> InboundSessions { InboundSessions(self, label: self.streamLabel, isFull: true) }
+
+    private init(_ sessions: InboundSessions, label: StreamLabel, isFull: Bool) {
+        self.streamLabel = label
+        self.unit = sessions.unit
+        self.target = sessions.target
         self.judge = sessions.judge
         self.isTrusted = sessions.isTrusted
         self.isTunnel = sessions.isTunnel
+        self.isFull = isFull
         self.reporter = sessions.reporter
     }
+
+    package var label: StreamLabel? { self.streamLabel }
+    package var name: String { self.unit.name }
+    package var place: SessionPlace? { SessionPlace(role: self.unit.role, name: self.unit.name, unit: self.unit) }
+
+    /// The loop on which its streams are best opened; nil for any.
+    package var home: SocketLoop? { self.target.outbound.home }
 
     package func open(
         _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
-        self.outbound.open(request, trusted: self.isTrusted, on: loop, answer: answer)
+        guard !self.isFull, !self.unit.isRetired else {
+            answer(.failure(self.isFull ? .limit : .shutdown))
+            return NoAttempt()
+        }
+        let outbound: any Outbound =
+            switch request.route {
+            case let route as FixedRoute: route.target
+            case let record as RouteRecord: record.router ?? self.target.outbound
+            default: self.target.outbound
+            }
+        return outbound.open(request, trusted: self.isTrusted, on: loop, answer: answer)
     }
 
     package func routed(_ request: StreamRequest) -> StreamRequest {
-        guard self.router != nil, request.route == nil else { return request }
+        guard request.route == nil else { return request }
         var request = request
-        request.route = RouteRecord()
+        request.route = self.target.route()
         return request
     }
 
     package func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {
-        self.router?.ended(request)
-        let label = request.route?.outbound.map { self.label.leading(to: $0) } ?? self.label
+        if let record = request.route as? RouteRecord { record.router?.ended(request) }
+        let outbound = request.route?.outbound
+        let label = outbound.map { $0 == self.streamLabel.outbound ? self.streamLabel : self.streamLabel.leading(to: $0) } ?? self.streamLabel
         self.reporter.streamEnded(label, request, report, user: user)
     }
 
     /// Somebody who spoke no protocol of ours.
     package func stranger(_ peer: SocketAddress?, saying what: String) {
-        self.reporter.stranger(inbound: self.label.inbound, peer: peer, saying: what)
+        self.reporter.stranger(inbound: self.unit.name, peer: peer, saying: what)
     }
 
     package func sessionBegan(_ session: any Session) {}
@@ -73,13 +106,13 @@ package final class InboundSessions: SessionOwner {
     package func sessionReady(_ session: any Session) {
         guard self.isTunnel else { return }
         self.reporter.sessionStarted(
-            inbound: self.label.inbound, protocol: self.label.protocol, peer: session.peer, user: session.user
+            inbound: self.unit.name, protocol: self.streamLabel.protocol, peer: session.peer, user: session.user
         )
     }
 
     package func loginDenied(_ session: any Session, _ claim: Claim) {
         self.reporter.loginDenied(
-            inbound: self.label.inbound, protocol: self.label.protocol, peer: session.peer, claim: claim
+            inbound: self.unit.name, protocol: self.streamLabel.protocol, peer: session.peer, claim: claim
         )
     }
 
@@ -91,7 +124,7 @@ package final class InboundSessions: SessionOwner {
         case .denied, .rejected, .redirected, .timedOut, .violation, .carrierLost, .shutdown: break
         }
         self.reporter.sessionEnded(
-            inbound: self.label.inbound, protocol: self.label.protocol, peer: session.peer, user: session.user,
+            inbound: self.unit.name, protocol: self.streamLabel.protocol, peer: session.peer, user: session.user,
             reason: reason, wasUp: self.isTunnel && session.isReady,
             // A front that asks for a login is asked without one first; a wrong one is told on its own.
             isWorthALook: reason.isWorthALook && (self.isTunnel || reason != .denied)

@@ -22,6 +22,7 @@ package final class Router: Outbound {
     package let home: SocketLoop?
     private let rules: [RouteRule]
     private let outbounds: [String: any Outbound]
+    private let units: [String: UnitTag]
     private let last: any Outbound
     private let state = Mutex(State())
 
@@ -29,12 +30,16 @@ package final class Router: Outbound {
     ///   - rules: those for this inbound, in order.
     ///   - outbounds: by name; all that the rules lead to.
     ///   - last: where everything else goes.
-    package init(_ rules: [RouteRule], _ outbounds: [String: any Outbound], last: any Outbound) {
+    ///   - units: of the outbounds, by name.
+    package init(
+        _ rules: [RouteRule], _ outbounds: [String: any Outbound], last: any Outbound, units: [String: UnitTag] = [:]
+    ) {
         let names = Set(rules.flatMap(\.target.names))
         let outbounds = outbounds.filter { names.contains($0.key) }
         self.rules = rules
         self.outbounds = outbounds
         self.last = last
+        self.units = units
         self.name = last.name
         self.home = last.home
     }
@@ -43,27 +48,35 @@ package final class Router: Outbound {
         _ request: StreamRequest, trusted: Bool, on loop: SocketLoop,
         answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
-        let ways = self.ways(for: request, now: loop.now)
+        let rule = self.rules.firstIndex { $0.matches(request.destination, user: request.user) }
+        let ways = self.ways(rule, now: loop.now)
         guard !ways.isEmpty else {
-            request.route?.lead(to: "block")
+            self.lead(request, to: "block", by: rule)
             answer(.failure(.notAllowed))
             return NoAttempt()
         }
-        let attempt = RoutedStream(request, ways, of: self, trusted: trusted, on: loop, answer: answer)
+        let attempt = RoutedStream(request, ways, rule, of: self, trusted: trusted, on: loop, answer: answer)
         attempt.next()
         return attempt
     }
 
     /// A stream is over, or could not be had.
     package func ended(_ request: StreamRequest) {
-        guard let name = request.route?.closed() else { return }
+        guard let name = (request.route as? RouteRecord)?.closed() else { return }
         self.state.withLock { state in
             guard let count = state.streams[name] else { return }
             state.streams[name] = count > 1 ? count - 1 : nil
         }
     }
 
-    fileprivate func began(_ name: String, _ route: RouteRecord?) {
+    /// - Parameter rule: by its index.
+    fileprivate func lead(_ request: StreamRequest, to name: String, by rule: Int?) {
+        guard let record = request.route as? RouteRecord else { return }
+        record.lead(to: name, self.units[name], by: rule.map { self.rules[$0].place })
+    }
+
+    fileprivate func began(_ name: String, _ route: StreamRoute?) {
+        let route = route as? RouteRecord
         route?.opened()
         self.state.withLock { state in
             // One without a record could not be counted back.
@@ -81,9 +94,8 @@ package final class Router: Outbound {
 
 extension Router {
     /// In the order in which they are tried; empty for a stream that is blocked.
-    private func ways(for request: StreamRequest, now: NIODeadline) -> [any Outbound] {
-        let index = self.rules.firstIndex { $0.matches(request.destination, user: request.user) }
-        guard let index else { return [self.last] }
+    private func ways(_ rule: Int?, now: NIODeadline) -> [any Outbound] {
+        guard let index = rule else { return [self.last] }
         guard case .outbounds(let names, let balance) = self.rules[index].target else { return [] }
         let ordered = names.count == 1 ? names : self.ordered(names, balance, rule: index, now: now)
         return ordered.compactMap { self.outbounds[$0] }
@@ -116,6 +128,7 @@ extension Router {
 private final class RoutedStream: OpenAttempt {
     private let request: StreamRequest
     private var ways: ArraySlice<any Outbound>
+    private let rule: Int?
     private let router: Router
     private let isTrusted: Bool
     private let loop: SocketLoop
@@ -123,11 +136,13 @@ private final class RoutedStream: OpenAttempt {
     private var attempt: (any OpenAttempt)?
 
     init(
-        _ request: StreamRequest, _ ways: [any Outbound], of router: Router, trusted: Bool, on loop: SocketLoop,
+        _ request: StreamRequest, _ ways: [any Outbound], _ rule: Int?, of router: Router, trusted: Bool,
+        on loop: SocketLoop,
         answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) {
         self.request = request
         self.ways = ways[...]
+        self.rule = rule
         self.router = router
         self.isTrusted = trusted
         self.loop = loop
@@ -136,7 +151,7 @@ private final class RoutedStream: OpenAttempt {
 
     func next() {
         guard let way = self.ways.popFirst() else { return }
-        self.request.route?.lead(to: way.name)
+        self.router.lead(self.request, to: way.name, by: self.rule)
         var isAnswered = false
         let attempt = way.open(self.request, trusted: self.isTrusted, on: self.loop) { result in
             isAnswered = true

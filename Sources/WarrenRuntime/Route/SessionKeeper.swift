@@ -44,7 +44,10 @@ final class SessionKeeper {
     /// Whoever lets it go without a stop does not get a session any more.
     private weak var owner: (any SessionOwner & AnyObject)?
 
-    private var state = State.idle
+    private var state = State.idle { didSet { self.since = .now() } }
+    private var since = NIODeadline.now()
+    /// Why there is no session.
+    private var lastReason: String?
     private var isRetiring = false
     /// Carriers that are still to be tried in this round, with the one in hand.
     private var untried = 0
@@ -89,6 +92,21 @@ final class SessionKeeper {
         case .resting: .resting
         case .stopped: .stopped
         }
+    }
+
+    /// For people.
+    var status: TunnelStatus {
+        let (state, nextTry): (String, NIODeadline?) =
+            switch self.state {
+            case .up: ("up", nil)
+            case .idle, .dialing, .loggingIn: ("connecting", nil)
+            case .resting(let timer?): ("resting", timer.deadline)
+            case .resting(nil): ("asleep", nil)
+            case .stopped: ("stopped", nil)
+            }
+        return TunnelStatus(
+            role: self.end.role, name: self.end.name, state: state, peer: self.peer.isEmpty ? nil : self.peer,
+            since: self.since, nextTry: nextTry, reason: state == "up" ? nil : self.lastReason)
     }
 
     func start() { self.dialFirst() }
@@ -236,6 +254,7 @@ extension SessionKeeper {
     }
 
     private func failed(_ reason: String, wasUp: Bool = false) {
+        self.lastReason = reason
         self.triedOnce()
         guard !self.isRetiring else {
             self.state = .stopped

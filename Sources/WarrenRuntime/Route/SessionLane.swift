@@ -15,17 +15,22 @@ package final class SessionLane: @unchecked Sendable {
     private let carrier: SessionCarrier
     private let reporter: Reporter
     private let isSpare: Bool
+    private let unit: UnitTag?
     private var waiting: [WaitingStream] = []
     private var hasStarted = false
     private let up = Atomic<Bool>(false)
     private lazy var keeper = self.makeKeeper()
 
     /// - Parameter isSpare: its session is made when a stream asks for it, and made again when the next one does.
-    package init(name: String, on loop: SocketLoop, carrier: SessionCarrier, isSpare: Bool = false, reporter: Reporter) {
+    package init(
+        name: String, on loop: SocketLoop, carrier: SessionCarrier, isSpare: Bool = false, unit: UnitTag? = nil,
+        reporter: Reporter
+    ) {
         self.name = name
         self.loop = loop
         self.carrier = carrier
         self.isSpare = isSpare
+        self.unit = unit
         self.reporter = reporter
     }
 
@@ -54,6 +59,11 @@ package final class SessionLane: @unchecked Sendable {
         guard !self.hasStarted else { return }
         self.hasStarted = true
         self.keeper.start()
+    }
+
+    /// Nil for one that nobody has asked yet.
+    func status() -> EventLoopFuture<TunnelStatus?> {
+        self.loop.submit { self.hasStarted ? self.keeper.status : nil }
     }
 
     package func retire() { self.loop.execute { self.keeper.retire() } }
@@ -149,6 +159,8 @@ private final class WaitingStream: OpenAttempt {
 // MARK: - The session
 
 extension SessionLane: OpeningOwner {
+    package var place: SessionPlace? { SessionPlace(role: "outbound", name: self.name, unit: self.unit) }
+
     package func sessionBegan(_ session: any Session) { self.keeper.began(session) }
 
     package func sessionReady(_ session: any Session) {

@@ -17,13 +17,16 @@ package final class SessionOutbound: Outbound, NodePart {
     ///   - loop: where the first session lives.
     ///   - others: where there may be one, too. Streams of all other loops cross.
     package init(
-        name: String, on loop: SocketLoop, _ others: [SocketLoop] = [], carrier: SessionCarrier, reporter: Reporter
+        name: String, on loop: SocketLoop, _ others: [SocketLoop] = [], carrier: SessionCarrier, unit: UnitTag? = nil,
+        reporter: Reporter
     ) {
         self.name = name
-        self.first = SessionLane(name: name, on: loop, carrier: carrier, reporter: reporter)
+        self.first = SessionLane(name: name, on: loop, carrier: carrier, unit: unit, reporter: reporter)
         self.lanes =
             [self.first]
-            + others.map { SessionLane(name: name, on: $0, carrier: carrier, isSpare: true, reporter: reporter) }
+            + others.map {
+                SessionLane(name: name, on: $0, carrier: carrier, isSpare: true, unit: unit, reporter: reporter)
+            }
         self.byLoop = Dictionary(self.lanes.map { (ObjectIdentifier($0.loop), $0) }) { first, _ in first }
     }
 
@@ -41,6 +44,11 @@ package final class SessionOutbound: Outbound, NodePart {
     }
 
     package func start() -> EventLoopFuture<Void> { self.first.start() }
+
+    package func tunnels() -> EventLoopFuture<[TunnelStatus]>? {
+        let all = self.lanes.map { $0.status() }
+        return EventLoopFuture.whenAllSucceed(all, on: self.first.loop).map { $0.compactMap { $0 } }
+    }
 
     package func retire() { for lane in self.lanes { lane.retire() } }
 

@@ -51,12 +51,14 @@ extension SessionHandler {
     private func makeRelay(front: StreamLeg, back: any Leg, _ request: StreamRequest) -> Relay {
         let owner = self.owner
         let residents = self.residents
+        let opening = owner.label.map { StreamOpening(request, $0, user: self.user, unit: owner.place?.unit) }
         let user = self.user
         var ticket: Residents.Ticket?
         let relay = Relay(front: front, back: back, on: self.loop) { report in
             if let ticket { residents.remove(ticket) }
             owner.streamEnded(request, report, user: user)
         }
+        relay.opening = opening
         ticket = residents.insert(relay)
         return relay
     }

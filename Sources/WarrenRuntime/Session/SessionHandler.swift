@@ -24,6 +24,7 @@ package final class SessionHandler<Machine: SessionMachine> {
 
     package private(set) var user: String?
     package private(set) var isReady = false
+    package let started: NIODeadline
     package private(set) var wasDenied = false
     private var dirty: [StreamLeg] = []
     private var isTurning = false
@@ -40,9 +41,12 @@ package final class SessionHandler<Machine: SessionMachine> {
         self.owner = owner
         self.residents = site.residents
         self.loop = site.loop
+        self.started = site.loop.now
     }
 
     package var peer: SocketAddress? { self.carrier.peer }
+    package var streamCount: Int { self.legs.count }
+    package var place: SessionPlace? { self.owner.isTunnel ? self.owner.place : nil }
 
     /// Takes the carrier and starts the machine.
     package func start() {
@@ -246,6 +250,8 @@ extension SessionHandler: Sendable {}
 
 extension SessionHandler: SessionDriver {
     package func send(_ bytes: ByteBuffer, on stream: StreamID) { self.machine.send(bytes, on: stream) }
+
+    package var isCarrierFull: Bool { !self.carrier.isWritable }
 
     package func hasRoom(on stream: StreamID) -> Bool { self.machine.hasRoom(on: stream) }
 

@@ -9,6 +9,11 @@ package protocol SessionOwner: Sendable {
     /// Its sessions carry streams of many; else each is one user's connection.
     var isTunnel: Bool { get }
 
+    /// Where its peers' streams come from, in words of the configuration; nil where all streams are ours.
+    var label: StreamLabel? { get }
+    /// Whose sessions they are; nil where nobody asks.
+    var place: SessionPlace? { get }
+
     /// The request as ``open(_:on:answer:)`` is to have it, and the report.
     func routed(_ request: StreamRequest) -> StreamRequest
 
@@ -32,6 +37,8 @@ package protocol SessionOwner: Sendable {
 
 extension SessionOwner {
     package var isTunnel: Bool { true }
+    package var label: StreamLabel? { nil }
+    package var place: SessionPlace? { nil }
     package func routed(_ request: StreamRequest) -> StreamRequest { request }
     package func sessionGranted(_ session: any Session, _ grant: Grant) {}
     package func loginDenied(_ session: any Session, _ claim: Claim) {}
@@ -55,6 +62,9 @@ extension OpeningOwner {
 
 extension Session {
     package var wasDenied: Bool { false }
+    package var streamCount: Int { 0 }
+    package var started: NIODeadline { .now() }
+    package var place: SessionPlace? { nil }
 }
 
 /// A running session, whatever its machine.
@@ -65,6 +75,11 @@ package protocol Session: AnyObject {
     var user: String? { get }
     /// The login is over.
     var isReady: Bool { get }
+    /// Streams that are open, for people.
+    var streamCount: Int { get }
+    var started: NIODeadline { get }
+    /// Whose it is, where it carries streams of many.
+    var place: SessionPlace? { get }
     /// The judge has denied what the peer claimed, and the owner was told.
     var wasDenied: Bool { get }
     func open(_ request: StreamRequest, answer: @escaping (Result<any Leg, StreamFault>) -> Void) -> any OpenAttempt

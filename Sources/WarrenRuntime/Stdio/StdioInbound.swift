@@ -6,7 +6,7 @@ package import WarrenCore
 
 /// One stream whose front is the process's standard input and output.
 package final class StdioInbound: NodePart, SessionOwner {
-    package var name: String { self.sessions.label.inbound }
+    package var name: String { self.sessions.name }
     private let destination: Destination
     private let sessions: InboundSessions
     private let site: @Sendable () -> Site
@@ -34,7 +34,7 @@ package final class StdioInbound: NodePart, SessionOwner {
         _ destination: Destination, sessions: InboundSessions, loops: Loops,
         onDone: @escaping @Sendable (StreamFault?) -> Void
     ) {
-        let loop = sessions.outbound.home ?? loops.next()
+        let loop = sessions.home ?? loops.next()
         self.destination = destination
         self.sessions = sessions
         self.loop = loop
@@ -63,6 +63,9 @@ package final class StdioInbound: NodePart, SessionOwner {
     }
 
     package var judge: any Authenticator { self.sessions.judge }
+
+    package var label: StreamLabel? { self.sessions.label }
+    package var place: SessionPlace? { self.sessions.place }
 
     package func routed(_ request: StreamRequest) -> StreamRequest { self.sessions.routed(request) }
 

@@ -56,7 +56,8 @@ import WarrenRuntime
         let folder = try TemporaryFolder()
         let path = folder.write("a", "1")
         let (reloads, tell) = AsyncStream<Void>.makeStream()
-        let watcher = FileWatcher([.init(paths: [path]) { tell.yield() }], on: loop)
+        let watcher = FileWatcher(on: loop)
+        watcher.watch([.init(paths: [path]) { tell.yield() }], for: loop)
         // Before it runs: what it compares with is how the files were when it was made.
         folder.write("a", "other")
         let run = Task { try await watcher.run() }
@@ -93,7 +94,8 @@ import WarrenRuntime
         let folder = try TemporaryFolder()
         let path = folder.write("a", "1")
         let calls = Calls()
-        let watcher = FileWatcher([.init(paths: [path]) { try calls.fail(times: 2) }], on: loop)
+        let watcher = FileWatcher(on: loop)
+        watcher.watch([.init(paths: [path]) { try calls.fail(times: 2) }], for: loop)
         watcher.checkNow()
         #expect(calls.count == 0)
         folder.write("a", "2")
@@ -106,7 +108,8 @@ import WarrenRuntime
         let path = folder.write("a", "1")
         let (calls, log) = (Calls(), NodeLog())
         let watched = FileWatcher.Watched(paths: [path]) { try calls.fail(times: 3) }
-        let watcher = FileWatcher([watched.reporting(to: Reporter(logger: log.logger), about: "front")], on: loop)
+        let watcher = FileWatcher(on: loop)
+        watcher.watch([watched.reporting(to: Reporter(logger: log.logger), about: "front")], for: calls)
         folder.write("a", "2")
         for _ in 0..<6 { watcher.checkNow() }
         #expect(log.lines.count == 2)

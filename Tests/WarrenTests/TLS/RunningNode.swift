@@ -47,23 +47,31 @@ final class NodeLog: Sendable {
 func withNode(
     _ yaml: String, in folder: String = "", _ body: ([String: SocketAddress], NodeLog) async throws -> Void
 ) async throws {
+    try await withLiveNode(yaml, in: folder) { listeners, log, _ in try await body(listeners, log) }
+}
+
+/// The same with the configuration, to be exchanged.
+func withLiveNode(
+    _ yaml: String, in folder: String = "",
+    _ body: ([String: SocketAddress], NodeLog, LiveConfiguration) async throws -> Void
+) async throws {
     let (assembly, problems) = assemble(yaml, in: folder)
     #expect(problems == [])
     guard let assembly else { return }
     let log = NodeLog()
     let (ready, tell) = AsyncStream<[BoundListener]>.makeStream()
-    let services = assembly.services(logger: log.logger, loops: Loops(threads: 1)) {
+    let live = LiveConfiguration(assembly, logger: log.logger, loops: Loops(threads: 1)) {
         tell.yield($0)
         tell.finish()
     }
     try await withThrowingTaskGroup(of: Void.self) { tasks in
-        for service in services {
+        for service in live.services {
             // Without a group of services their cancellation is what ends them.
             if let node = service as? Node { tasks.addTask { try await node.run() } }
             if let watcher = service as? FileWatcher { tasks.addTask { try await watcher.run() } }
         }
         for await listeners in ready {
-            try await body(Dictionary(listeners.map { ($0.name, $0.address) }) { first, _ in first }, log)
+            try await body(Dictionary(listeners.map { ($0.name, $0.address) }) { first, _ in first }, log, live)
         }
         tasks.cancelAll()
         try await tasks.waitForAll()

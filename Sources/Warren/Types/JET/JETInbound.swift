@@ -17,7 +17,7 @@ extension InboundType {
         let needsTarget = !section.contains("target")
         return .part(
             PartDraft(carriers: carriers, isTrusted: true, needsTarget: needsTarget) { around, sessions in
-                let isTargetOnce = sessions.outbound is StdioOutbound
+                let isTargetOnce = sessions.target.outbound is StdioOutbound
                 let ways = carriers.map { carrier in
                     let path = id.webSocketPath(.accept, over: carrier)
                     let dialer = carrier.dialer(around, webSocket: path, ping: id.ping)
@@ -45,7 +45,7 @@ extension InboundType {
                 if !goesOn, around.hooks.endsWhenRefused {
                     plan.onRefused = { around.hooks.onDone("nobody can be met at the relay: \($0)") }
                 }
-                let loop = sessions.outbound.home ?? around.through?.home ?? around.loops.next()
+                let loop = sessions.home ?? around.through?.home ?? around.loops.next()
                 return DialledInbound(plan, sessions: sessions, on: loop, reporter: around.reporter)
             }
         )

@@ -26,7 +26,7 @@ final class JETService: @unchecked Sendable {
         _ around: Surroundings
     ) {
         self.place = MeetingPlace(
-            JET.RelayMachine(relay), name: around.name, protocol: JET.name, loops: around.loops,
+            JET.RelayMachine(relay), name: around.name, protocol: JET.name, loops: around.loops, unit: around.unit,
             reporter: around.reporter
         )
         self.ports = ports

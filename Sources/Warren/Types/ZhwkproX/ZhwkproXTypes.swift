@@ -36,7 +36,7 @@ extension InboundType {
                     }
                 }
                 let plan = DialledInbound.Plan(carriers: ways, succession: .whenLost)
-                let loop = sessions.outbound.home ?? around.through?.home ?? around.loops.next()
+                let loop = sessions.home ?? around.through?.home ?? around.loops.next()
                 return DialledInbound(plan, sessions: sessions, on: loop, reporter: around.reporter)
             }
         )
@@ -72,7 +72,8 @@ extension OutboundType {
                     around.loops.site(on: loop).start(machine, on: leg, owner: owner)
                 }
                 return ArrivingOutbound(
-                    plan, name: around.name, home: around.home(), reporter: around.reporter
+                    plan, name: around.name, home: around.home(), unit: around.unit,
+                    reporter: around.reporter
                 )
             }
         )

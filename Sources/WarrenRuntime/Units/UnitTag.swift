@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// Names one running inbound, outbound or relay. An entry that a reload has changed is another unit of the same name.
+package final class UnitTag: Sendable {
+    package let role: String
+    package let name: String
+    private let retired = Atomic<Bool>(false)
+
+    package init(role: String, name: String) {
+        self.role = role
+        self.name = name
+    }
+
+    /// It is on its way out: nothing new begins there.
+    package var isRetired: Bool { self.retired.load(ordering: .relaxed) }
+
+    package func retire() { self.retired.store(true, ordering: .relaxed) }
+}
