@@ -38,9 +38,10 @@ actor Reloader {
     }
 
     private func lookAtFiles(_ cause: String) {
-        let isIdle = self.live.watcher.isIdle
+        guard !self.live.watcher.isIdle || self.reread == nil else { return }
         self.logger.notice(
-            isIdle ? "there are no files to read again" : "looking for changed files", metadata: ["signal": "\(cause)"])
+            self.live.watcher.isIdle ? "there are no files to read again" : "looking for changed files",
+            metadata: ["signal": "\(cause)"])
         self.live.watcher.checkNow()
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Foundation
 import Warren
 
 struct CheckCommand: ParsableCommand {
@@ -20,7 +21,24 @@ struct CheckCommand: ParsableCommand {
     @Option(name: .customLong("user"), help: "As whom the stream's opener would have logged in; for --explain.")
     var user: String?
 
+    @Flag(name: .customLong("diff"), help: "Say what a reload of the running process would touch; with --running.")
+    var showsDifference = false
+
+    @Flag(name: .customLong("running"), help: "Compare with the process that answers on the socket of admin:.")
+    var comparesWithRunning = false
+
+    @Option(
+        name: .customLong("admin"),
+        help: ArgumentHelp("The socket to ask instead; for --running.", valueName: "unix:/path"))
+    var socket: String?
+
     mutating func validate() throws {
+        if self.showsDifference != self.comparesWithRunning {
+            throw ValidationError("--diff and --running go together: they compare the file with the running process.")
+        }
+        if let socket, !socket.hasPrefix("unix:/") || !self.showsDifference {
+            throw ValidationError("--admin takes unix: and a whole path, and goes with --diff --running.")
+        }
         if !self.question.isEmpty, self.question.count != 2 {
             throw ValidationError(
                 "--explain takes an inbound and a host:port, such as --explain browser example.net:443.")
@@ -30,6 +48,7 @@ struct CheckCommand: ParsableCommand {
 
     mutating func run() throws {
         let daemon = try self.source.daemon()
+        if self.showsDifference { return try self.compare() }
         if let inbound = self.question.first, let target = self.question.last {
             do throws(DaemonFailure) {
                 return Console.print(try daemon.explain(inbound: inbound, target: target, user: self.user))
@@ -39,5 +58,19 @@ struct CheckCommand: ParsableCommand {
         }
         for warning in daemon.warnings { Console.error("warning: \(warning)") }
         Console.print("\(daemon.name): fine")
+    }
+
+    private func compare() throws {
+        let file = self.source.file ?? "warren.yaml"
+        do throws(AdminFailure) {
+            let client: AdminClient
+            if let socket { client = AdminClient(path: String(socket.dropFirst(5))) } else {
+                client = try AdminClient(file: file)
+            }
+            let whole = file.hasPrefix("/") ? file : "\(FileManager.default.currentDirectoryPath)/\(file)"
+            Console.print(try client.diff(whole).text)
+        } catch {
+            throw Failure(code: .usage, sentence: "\(error)")
+        }
     }
 }

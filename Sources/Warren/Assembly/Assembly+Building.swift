@@ -61,29 +61,29 @@ extension Assembly.Outbound {
 
 extension Assembly.Inbound {
     func build(
-        _ around: Surroundings, to target: StreamTarget, sharing port: SharedPort?,
+        _ around: Surroundings, to target: StreamTarget, _ accounts: Accounts, sharing port: SharedPort?,
         into unit: inout Node.Unit, _ watched: inout [FileWatcher.Watched]
     ) {
         switch self.draft {
         case .listening(let draft):
-            unit.listeners.append(self.listener(draft, around, to: target, sharing: port, &watched))
+            unit.listeners.append(self.listener(draft, around, to: target, accounts, sharing: port, &watched))
         case .part(let draft):
             let sessions = InboundSessions(
                 around.unit, protocol: self.entry.type, to: target, isTrusted: draft.isTrusted, isTunnel: true,
-                reporter: around.reporter
+                accounts: accounts, reporter: around.reporter
             )
             unit.parts.append(draft.build(around, sessions))
         }
     }
 
     private func listener(
-        _ draft: ListeningDraft, _ around: Surroundings, to target: StreamTarget,
+        _ draft: ListeningDraft, _ around: Surroundings, to target: StreamTarget, _ accounts: Accounts,
         sharing port: SharedPort?, _ watched: inout [FileWatcher.Watched]
     ) -> Listener.Plan {
         let reporter = around.reporter
         let sessions = InboundSessions(
             around.unit, protocol: self.entry.type, to: target, judge: draft.judge, isTrusted: draft.isTrusted,
-            isTunnel: draft.isTunnel, reporter: reporter
+            isTunnel: draft.isTunnel, accounts: accounts, reporter: reporter
         )
         watched += draft.watched.map { $0.reporting(to: reporter, about: around.name) }
         let loops = around.loops

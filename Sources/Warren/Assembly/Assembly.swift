@@ -3,7 +3,7 @@
 import NIOCore
 import NIOPosix
 import WarrenCore
-package import WarrenRuntime
+import WarrenRuntime
 
 /// A configuration that is known to be good, ready to be run. Making it opens nothing.
 package struct Assembly: @unchecked Sendable {
@@ -13,6 +13,8 @@ package struct Assembly: @unchecked Sendable {
         let entry: Entry
         let type: InboundType
         let draft: InboundDraft
+        /// What it and its users may use.
+        let accounts: Accounts.Plan
     }
 
     struct Outbound {
@@ -45,9 +47,10 @@ package struct Assembly: @unchecked Sendable {
         let limits = configuration.limits
         self.inbounds = configuration.inbounds.compactMap { entry in
             guard let type = Registry.inbounds.first(where: { $0.entry.name == entry.type }) else { return nil }
+            let accounts = entry.section.accountPlan()
             let draft = type.read(entry, limits)
             entry.section.finish()
-            return draft.map { Inbound(entry: entry, type: type, draft: $0) }
+            return draft.map { Inbound(entry: entry, type: type, draft: $0, accounts: accounts) }
         }
         self.outbounds = configuration.outbounds.compactMap { entry in
             guard let type = Registry.outbounds.first(where: { $0.entry.name == entry.type }) else { return nil }

@@ -66,6 +66,7 @@ package actor LiveConfiguration {
         let change = self.change(to: new, built)
         try await self.node.exchange(old.values.map(\.tag), for: built.new, limits: new.nodeLimits) {
             for (target, outbound, tag) in built.turns { target.exchange(outbound, tag) }
+            for (accounts, plan) in built.allowances { accounts.exchange(plan) }
         }
         for unit in old.values { self.watcher.forget(unit.tag) }
         let running = Set(self.units.values.map { ObjectIdentifier($0.tag) })

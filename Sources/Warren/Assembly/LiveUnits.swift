@@ -35,6 +35,8 @@ struct LiveUnit {
     /// For inbounds: where their streams go, and by which rules.
     var target: StreamTarget?
     var way: WayPrint?
+    /// For inbounds: what they and their users may use.
+    var accounts: Accounts?
     var watched: [FileWatcher.Watched] = []
 }
 
@@ -79,7 +81,8 @@ extension Section {
         case .list(let nodes): return "[" + nodes.map { self.print(of: $0) }.joined(separator: ",") + "]"
         case .broken: return "?"
         case .map(let pairs):
-            let parts = pairs.filter { !keys.contains($0.key) }.sorted { $0.key < $1.key }.map { pair in
+            // What somebody may use is no part of what it is.
+            let parts = pairs.filter { !keys.contains($0.key) && $0.key != "limits" }.sorted { $0.key < $1.key }.map { pair in
                 "\(pair.key):\(self.print(of: pair.value))\(self.contents(of: pair))"
             }
             return "{" + parts.joined(separator: ",") + "}"

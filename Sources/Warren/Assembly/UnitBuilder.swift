@@ -12,6 +12,8 @@ struct UnitBuilder {
         var new: [Node.Unit] = []
         /// Inbounds that stay and whose streams go elsewhere from now on.
         var turns: [(StreamTarget, any WarrenRuntime.Outbound, UnitTag?)] = []
+        /// Inbounds that stay, and what may be used there from now on.
+        var allowances: [(Accounts, Accounts.Plan)] = []
     }
 
     private let assembly: Assembly
@@ -136,6 +138,7 @@ struct UnitBuilder {
         if var known = self.old[key], known.print == print, let target = known.target {
             if known.way != way.print { built.turns.append((target, way.outbound, way.tag)) }
             known.way = way.print
+            if let accounts = known.accounts { built.allowances.append((accounts, inbound.accounts)) }
             built.units[key] = known
             return
         }
@@ -145,13 +148,15 @@ struct UnitBuilder {
         var unit = LiveUnit(tag: tag, print: print)
         unit.target = target
         unit.way = way.print
+        let accounts = Accounts(inbound.accounts)
+        unit.accounts = accounts
         var plan = Node.Unit(tag)
         let port = sharer.flatMap { sharer in
             (shared?.outbound as? ArrivingOutbound).map {
                 SharedPort(outbound: $0, detect: sharer.detect, patience: around.limits.handshake)
             }
         }
-        inbound.build(around, to: target, sharing: port, into: &plan, &unit.watched)
+        inbound.build(around, to: target, accounts, sharing: port, into: &plan, &unit.watched)
         inbound.carriers.watch(around, &unit.watched)
         built.units[key] = unit
         built.new.append(plan)

@@ -32,7 +32,11 @@ package final class Relay: LegEvents {
 
     package private(set) var needs: LegNeeds
     /// Who wants what; nil for a relay that is a part of another stream.
-    package var opening: StreamOpening?
+    package var opening: StreamOpening? {
+        didSet { self.setThrottle() }
+    }
+    /// For a stream with a rate.
+    private var throttle: Throttle?
 
     /// - Parameters:
     ///   - front: the side that asked for the stream.
@@ -55,6 +59,12 @@ package final class Relay: LegEvents {
         front.isOneOfMany || back.isOneOfMany ? [.lastWords, .ownBytes, .counts, .smallSteps] : [.lastWords]
     }
 
+    private func setThrottle() {
+        guard let meter = (self.opening?.request.route as? TakenRoute)?.meter else { return }
+        self.throttle = Throttle(meter)
+        if meter.isSlow { self.needs.insert(.smallSteps) }
+    }
+
     /// Starts both directions, once.
     package func begin() {
         guard !self.hasBegun else { return }
@@ -72,7 +82,8 @@ package final class Relay: LegEvents {
         // The far leg was told what the stream needed.
         self.back.leg.events = self
         leg.events = self
-        leg.setReading(self.back.leg.isWritable)  // the machine may have stopped it
+        if let throttle, throttle.meter.isSlow { self.needs.insert(.smallSteps) }
+        leg.setReading(self.mayRead(leg))  // the machine may have stopped it
         if early.readableBytes > 0 { self.received(early, by: leg) }
         self.receivedBurst(by: leg)  // also for what the machine delivered just before it left
         if self.back.hasFinished { leg.finish() }  // the machine was told, and may have kept it for its peer
@@ -98,7 +109,12 @@ package final class Relay: LegEvents {
     package var state: State {
         State(
             age: .now() - self.started, bytesIn: self.front.received, bytesOut: self.back.received,
-            waitsIn: self.back.leg.obstacle ?? "writer", waitsOut: self.front.leg.obstacle ?? "writer")
+            waitsIn: self.back.leg.obstacle ?? self.waitsForRate(isFront: true) ?? "writer",
+            waitsOut: self.front.leg.obstacle ?? self.waitsForRate(isFront: false) ?? "writer")
+    }
+
+    private func waitsForRate(isFront: Bool) -> String? {
+        self.throttle?.isHeld(isFront: isFront) == true ? "rate" : nil
     }
 
     /// Looked at now and then. A reader that takes what was sent long ago is not idle.
@@ -113,6 +129,7 @@ package final class Relay: LegEvents {
 extension Relay {
     package func received(_ bytes: ByteBuffer, by leg: any Leg) {
         let count = bytes.readableBytes
+        self.throttle?.received(count, isFront: leg === self.front.leg)
         if leg === self.front.leg {
             self.front.received += count
             self.back.leg.write(bytes)
@@ -123,12 +140,14 @@ extension Relay {
     }
 
     package func plainTarget(of leg: any Leg) -> SocketLeg? {
-        guard leg.plainSocket != nil, cws_can_splice() != 0 else { return nil }
+        guard leg.plainSocket != nil, cws_can_splice() != 0, !(self.throttle?.meter.isSlow ?? false) else { return nil }
         return self.other(than: leg).plainSocket
     }
 
     package func spliced(_ count: Int, by leg: any Leg) {
-        if leg === self.front.leg { self.front.received += count } else { self.back.received += count }
+        let isFront = leg === self.front.leg
+        if isFront { self.front.received += count } else { self.back.received += count }
+        self.throttle?.received(count, isFront: isFront)
         self.receivedBurst(by: leg)
     }
 
@@ -136,7 +155,32 @@ extension Relay {
         self.activity = self.loop.now
         let other = self.other(than: leg)
         other.flush()
+        if let throttle { self.hold(leg, throttle) }
         if !other.isWritable { leg.setReading(false) }
+    }
+
+    private func mayRead(_ leg: any Leg) -> Bool {
+        let isHeld = self.throttle?.isHeld(isFront: leg === self.front.leg) ?? false
+        return !isHeld && self.other(than: leg).isWritable
+    }
+
+    /// Does not read a side that has sent more than its rate, until it has not.
+    private func hold(_ leg: any Leg, _ throttle: Throttle) {
+        let isFront = leg === self.front.leg
+        guard let pause = throttle.charge(isFront: isFront, now: self.loop.now), self.ending != nil else { return }
+        leg.setReading(false)
+        let timer = self.loop.timer(in: pause) { self.letGo(isFront: isFront, throttle) }
+        let earlier = isFront ? throttle.front.timer : throttle.back.timer
+        earlier?.cancel()
+        if isFront { throttle.front.timer = timer } else { throttle.back.timer = timer }
+    }
+
+    private func letGo(isFront: Bool, _ throttle: Throttle) {
+        let leg = isFront ? self.front.leg : self.back.leg
+        let owed = isFront ? throttle.front.owed : throttle.back.owed
+        throttle.letGo(isFront: isFront)
+        leg.setReading(self.mayRead(leg))
+        if owed > 0 { leg.consumed(owed) }
     }
 
     package func finished(by leg: any Leg) {
@@ -149,11 +193,19 @@ extension Relay {
 
     package func sent(_ count: Int, by leg: any Leg) {
         self.activity = self.loop.now
-        self.other(than: leg).consumed(count)
+        let other = self.other(than: leg)
+        let isFront = other === self.front.leg
+        // A stream's peer goes by the credit that it is given.
+        if let throttle, throttle.isHeld(isFront: isFront) {
+            if isFront { throttle.front.owed += count } else { throttle.back.owed += count }
+        } else {
+            other.consumed(count)
+        }
     }
 
     package func writabilityChanged(of leg: any Leg) {
-        self.other(than: leg).setReading(leg.isWritable)
+        let other = self.other(than: leg)
+        other.setReading(self.mayRead(other))
     }
 
     package func ended(_ leg: any Leg, _ fault: StreamFault?) {
@@ -173,6 +225,7 @@ extension Relay {
     private func report() {
         guard let ending else { return }
         self.ending = nil
+        self.throttle?.stop()
         ending(
             RelayReport(
                 bytesIn: self.front.received,

@@ -9,6 +9,7 @@ package final class InboundSessions: SessionOwner {
     package let judge: any Authenticator
     package let unit: UnitTag
     package let target: StreamTarget
+    private let accounts: Accounts
     /// The streams' destinations stand in our own configuration.
     private let isTrusted: Bool
     /// Fronts end with their one stream, whose line says it all; tunnels are reported on their own.
@@ -19,8 +20,9 @@ package final class InboundSessions: SessionOwner {
 
     package init(
         _ unit: UnitTag, protocol: String, to target: StreamTarget, judge: any Authenticator = NoAuthenticator(),
-        isTrusted: Bool = false, isTunnel: Bool = false, reporter: Reporter
+        isTrusted: Bool = false, isTunnel: Bool = false, accounts: Accounts = Accounts(), reporter: Reporter
     ) {
+        self.accounts = accounts
         self.streamLabel = StreamLabel(inbound: unit.name, protocol: `protocol`, outbound: target.outbound.name)
         self.unit = unit
         self.target = target
@@ -52,6 +54,7 @@ package final class InboundSessions: SessionOwner {
         self.streamLabel = label
         self.unit = sessions.unit
         self.target = sessions.target
+        self.accounts = sessions.accounts
         self.judge = sessions.judge
         self.isTrusted = sessions.isTrusted
         self.isTunnel = sessions.isTunnel
@@ -73,10 +76,14 @@ package final class InboundSessions: SessionOwner {
             answer(.failure(self.isFull ? .limit : .shutdown))
             return NoAttempt()
         }
+        if let meter = (request.route as? TakenRoute)?.meter, !meter.enter(now: loop.now) {
+            answer(.failure(.limit))
+            return NoAttempt()
+        }
         let outbound: any Outbound =
             switch request.route {
             case let route as FixedRoute: route.target
-            case let record as RouteRecord: record.router ?? self.target.outbound
+            case let record as RouteRecord: record.target ?? self.target.outbound
             default: self.target.outbound
             }
         return outbound.open(request, trusted: self.isTrusted, on: loop, answer: answer)
@@ -85,12 +92,16 @@ package final class InboundSessions: SessionOwner {
     package func routed(_ request: StreamRequest) -> StreamRequest {
         guard request.route == nil else { return request }
         var request = request
-        request.route = self.target.route()
+        let meter = self.accounts.isActive ? StreamMeter(self.accounts.of(request.user, now: .now())) : nil
+        request.route = self.target.route(meter)
         return request
     }
 
     package func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {
-        if let record = request.route as? RouteRecord { record.router?.ended(request) }
+        if let record = request.route as? RouteRecord {
+            record.router?.ended(request)
+            record.meter?.leave()
+        }
         let outbound = request.route?.outbound
         let label = outbound.map { $0 == self.streamLabel.outbound ? self.streamLabel : self.streamLabel.leading(to: $0) } ?? self.streamLabel
         self.reporter.streamEnded(label, request, report, user: user)

@@ -11,6 +11,8 @@ package class TakenRoute: StreamRoute, @unchecked Sendable {
     package var unit: UnitTag? { nil }
     /// Where the rule that chose it stands; nil where none did.
     package var rule: String? { nil }
+    /// What it is charged to; nil where nothing is limited.
+    package var meter: StreamMeter? { nil }
 }
 
 /// The way of all streams of an inbound that leads to one outbound.
@@ -38,14 +40,29 @@ package final class RouteRecord: TakenRoute, @unchecked Sendable {
         var isOpen = false
     }
 
-    /// Who chooses.
+    /// Who chooses; nil for a way that is fixed.
     let router: Router?
+    private let fixed: FixedRoute?
+    private let charged: StreamMeter?
     private let state = Mutex(State())
 
-    package init(_ router: Router? = nil) { self.router = router }
+    package init(_ router: Router? = nil, meter: StreamMeter? = nil) {
+        self.router = router
+        self.fixed = nil
+        self.charged = meter
+    }
 
-    package override var outbound: String? { self.state.withLock { $0.outbound } }
-    package override var unit: UnitTag? { self.state.withLock { $0.unit } }
+    init(_ fixed: FixedRoute, meter: StreamMeter) {
+        self.router = nil
+        self.fixed = fixed
+        self.charged = meter
+    }
+
+    /// Who opens the stream.
+    var target: (any Outbound)? { self.router ?? self.fixed?.target }
+    package override var meter: StreamMeter? { self.charged }
+    package override var outbound: String? { self.fixed?.outbound ?? self.state.withLock { $0.outbound } }
+    package override var unit: UnitTag? { self.fixed?.unit ?? self.state.withLock { $0.unit } }
     package override var rule: String? { self.state.withLock { $0.rule } }
 
     /// - Parameter rule: where it stands; nil where none matched.

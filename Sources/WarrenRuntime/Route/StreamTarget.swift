@@ -30,10 +30,12 @@ package final class StreamTarget: Sendable {
     }
 
     /// For the next stream.
-    func route() -> StreamRoute {
+    ///
+    /// - Parameter meter: what it is charged to.
+    func route(_ meter: StreamMeter? = nil) -> StreamRoute {
         switch self.way.withLock({ $0 }) {
-        case .fixed(let route): route
-        case .chosen(let router): RouteRecord(router)
+        case .fixed(let route): meter.map { RouteRecord(route, meter: $0) } ?? route
+        case .chosen(let router): RouteRecord(router, meter: meter)
         }
     }
 

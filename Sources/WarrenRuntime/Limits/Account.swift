@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NIOCore
+import Synchronization
+
+/// What one user, or all of an inbound, may use.
+package struct AccountLimits: Hashable, Sendable {
+    /// Streams at a time.
+    package var streams: Int?
+    /// New streams; as many may come at once.
+    package var streamsPerSecond: Int?
+    /// Bytes per second from the front to the destination.
+    package var up: Int?
+    /// Bytes per second from the destination to the front.
+    package var down: Int?
+    /// Bytes in all, both ways, since the process began: no new streams after that.
+    package var total: Int?
+
+    package init() {}
+
+    package var isEmpty: Bool { self == AccountLimits() }
+}
+
+/// A bucket that fills at a rate and may be overdrawn: who overdraws it waits until it is even again.
+struct TokenBucket {
+    private var tokens: Double
+    private var last: NIODeadline
+
+    init(full capacity: Double, _ now: NIODeadline) {
+        self.tokens = capacity
+        self.last = now
+    }
+
+    /// - Parameters:
+    ///   - rate: tokens per second; more than 0.
+    ///   - capacity: those that gather while nobody takes any.
+    /// - Returns: how long to wait before the next time; nil for not at all.
+    mutating func take(_ count: Int, rate: Double, capacity: Double, _ now: NIODeadline) -> TimeAmount? {
+        self.fill(rate, capacity, now)
+        self.tokens -= Double(count)
+        guard self.tokens < 0 else { return nil }
+        return .nanoseconds(Int64(min(-self.tokens / rate, 3600) * 1e9))
+    }
+
+    /// Takes one, if there is one.
+    mutating func takeOne(rate: Double, _ now: NIODeadline) -> Bool {
+        self.fill(rate, rate, now)
+        guard self.tokens >= 1 else { return false }
+        self.tokens -= 1
+        return true
+    }
+
+    private mutating func fill(_ rate: Double, _ capacity: Double, _ now: NIODeadline) {
+        // Loops have clocks that differ by a round.
+        guard now > self.last else { return }
+        self.tokens = min(capacity, self.tokens + Double((now - self.last).nanoseconds) / 1e9 * rate)
+        self.last = now
+    }
+}
+
+/// What one user, or all of an inbound, has used; asked from every loop.
+package final class Account: Sendable {
+    private struct State {
+        var limits: AccountLimits
+        var streams = 0
+        var total = 0
+        var arrivals: TokenBucket
+        var up: TokenBucket
+        var down: TokenBucket
+    }
+
+    private let state: Mutex<State>
+
+    package init(_ limits: AccountLimits, now: NIODeadline) {
+        self.state = Mutex(
+            State(
+                limits: limits, arrivals: TokenBucket(full: Double(limits.streamsPerSecond ?? 0), now),
+                up: TokenBucket(full: 0, now), down: TokenBucket(full: 0, now)))
+    }
+
+    package var streams: Int { self.state.withLock { $0.streams } }
+
+    func allow(_ limits: AccountLimits) { self.state.withLock { $0.limits = limits } }
+
+    /// Counts a new stream, unless there may be none.
+    package func enter(now: NIODeadline) -> Bool {
+        self.state.withLock { state in
+            if let most = state.limits.streams, state.streams >= most { return false }
+            if let most = state.limits.total, state.total >= most { return false }
+            if let rate = state.limits.streamsPerSecond, !state.arrivals.takeOne(rate: Double(rate), now) {
+                return false
+            }
+            state.streams += 1
+            return true
+        }
+    }
+
+    package func leave() { self.state.withLock { $0.streams -= 1 } }
+
+    /// - Returns: how long whoever sent these bytes is not to be read.
+    package func take(_ count: Int, up isUp: Bool, now: NIODeadline) -> TimeAmount? {
+        self.state.withLock { state in
+            state.total &+= count
+            guard let rate = (isUp ? state.limits.up : state.limits.down).map(Double.init) else { return nil }
+            // What a tenth of a second brings may come at once.
+            let capacity = rate / 10
+            if isUp { return state.up.take(count, rate: rate, capacity: capacity, now) }
+            return state.down.take(count, rate: rate, capacity: capacity, now)
+        }
+    }
+
+    /// The slowest rate of a direction; nil without one.
+    var slowest: Int? { self.state.withLock { [$0.limits.up, $0.limits.down].compactMap { $0 }.min() } }
+}
