@@ -259,7 +259,7 @@ extension Node {
         self.tellReaderPatience()
         commit()
         for (listener, plan) in exchanged { listener.exchange(plan) }
-        for listener in bound { self.tellListening(listener) }
+        for listener in units.flatMap(\.listeners) { self.tellListening(listener) }
         for part in units.flatMap(\.parts) { self.startLate(part) }
         for listener in free { await listener.close() }
         self.leave(old, running.filter { retiring.contains(ObjectIdentifier($0.tag)) }.flatMap(\.parts), limits.drain)
