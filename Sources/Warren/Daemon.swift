@@ -103,19 +103,39 @@ public struct Daemon {
         self.assembly = try Assembly(configuration, findings: findings)
     }
 
-    /// Which rule of `routes` a stream would meet, and what `egress` would say of it. Opens and resolves nothing.
+    /// Which rule of `routes` a stream would meet, and what `egress` would say of it. Opens nothing.
     ///
     /// - Parameters:
     ///   - target: host and port.
     ///   - user: as whom the opener would have logged in.
+    ///   - resolves: asks for the addresses of the target's name.
     /// - Throws: ``DaemonFailure`` where the question is about nothing that there is.
-    public func explain(inbound: String, target: String, user: String?) throws(DaemonFailure) -> String {
+    public func explain(
+        inbound: String, target: String, user: String?, resolves: Bool = false
+    ) async throws(DaemonFailure) -> String {
         do throws(Refusal) {
-            return try self.assembly.explain(inbound: inbound, target: target, user: user)
+            var addresses: [IPAddress]?
+            if resolves, case .name(let name) = try Target(parsing: target, defaultPort: nil).host {
+                addresses = await Self.addresses(of: name)
+            }
+            return try self.assembly.explain(inbound: inbound, target: target, user: user, addresses: addresses)
         } catch {
             let what = error.what ?? "\(quoted(target)) is no host and port"
             throw DaemonFailure(description: error.hint.map { "\(what); \($0)" } ?? what)
         }
+    }
+
+    /// As the system tells them now.
+    private static func addresses(of name: String) async -> [IPAddress] {
+        guard let loop = SocketLoop.start(name: "lookup") else { return [] }
+        defer { loop.stop() }
+        let resolver = SystemResolver()
+        var all: [IPAddress] = []
+        for family in [IPAddress.Family.v4, .v6] {
+            let query = loop.flatSubmit { resolver.resolve(name, family, for: .configuration, on: loop).answer }
+            all += (try? await query.get()) ?? []
+        }
+        return all
     }
 
     /// Runs until SIGINT or SIGTERM: the first one drains, the second one ends the process at once.

@@ -53,8 +53,10 @@ actor Reloader {
         self.logger.notice(
             "configuration applied",
             metadata: [
-                "signal": "\(cause)", "added": "\(Self.names(change.added))", "changed": "\(Self.names(change.changed))",
-                "removed": "\(Self.names(change.removed))", "settings": "\(change.settings.joined(separator: ","))",
+                "signal": "\(cause)", "added": "\(Self.names(change.added))",
+                "changed": "\(Self.names(change.changed))",
+                "removed": "\(Self.names(change.removed))", "adjusted": "\(Self.names(change.adjusted))",
+                "settings": "\(change.settings.joined(separator: ","))",
                 "kept": .stringConvertible(change.kept.count),
             ])
     }

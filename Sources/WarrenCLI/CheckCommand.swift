@@ -4,7 +4,7 @@ import ArgumentParser
 import Foundation
 import Warren
 
-struct CheckCommand: ParsableCommand {
+struct CheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
         abstract: "Prints every problem of a configuration as file:line:column; opens nothing."
@@ -20,6 +20,9 @@ struct CheckCommand: ParsableCommand {
 
     @Option(name: .customLong("user"), help: "As whom the stream's opener would have logged in; for --explain.")
     var user: String?
+
+    @Flag(name: .customLong("resolve"), help: "Ask for the addresses of the name; for --explain.")
+    var resolves = false
 
     @Flag(name: .customLong("diff"), help: "Say what a reload of the running process would touch; with --running.")
     var showsDifference = false
@@ -43,15 +46,18 @@ struct CheckCommand: ParsableCommand {
             throw ValidationError(
                 "--explain takes an inbound and a host:port, such as --explain browser example.net:443.")
         }
+        if self.resolves, self.question.isEmpty { throw ValidationError("--resolve goes with --explain.") }
         if self.user != nil, self.question.isEmpty { throw ValidationError("--user goes with --explain.") }
     }
 
-    mutating func run() throws {
+    mutating func run() async throws {
         let daemon = try self.source.daemon()
         if self.showsDifference { return try self.compare() }
         if let inbound = self.question.first, let target = self.question.last {
             do throws(DaemonFailure) {
-                return Console.print(try daemon.explain(inbound: inbound, target: target, user: self.user))
+                let explained = try await daemon.explain(
+                    inbound: inbound, target: target, user: self.user, resolves: self.resolves)
+                return Console.print(explained)
             } catch {
                 throw Failure(code: .usage, sentence: "\(error)")
             }
@@ -64,7 +70,9 @@ struct CheckCommand: ParsableCommand {
         let file = self.source.file ?? "warren.yaml"
         do throws(AdminFailure) {
             let client: AdminClient
-            if let socket { client = AdminClient(path: String(socket.dropFirst(5))) } else {
+            if let socket {
+                client = AdminClient(path: String(socket.dropFirst(5)))
+            } else {
                 client = try AdminClient(file: file)
             }
             let whole = file.hasPrefix("/") ? file : "\(FileManager.default.currentDirectoryPath)/\(file)"

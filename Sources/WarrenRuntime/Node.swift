@@ -276,15 +276,33 @@ extension Node {
         for tag in tags { tag.retire() }
         for part in parts { part.retire() }
         self.state.withLock { $0.leaving += parts }
-        _ = loop.scheduleTask(in: drain) {
-            self.loops.onEach { $0.evictRetired() }.whenComplete { _ in
+        self.settle(Set(tags.map { ObjectIdentifier($0) }), tags, parts, until: .now() + drain, on: loop)
+    }
+
+    /// Gives up what has left when its last stream has ended, or its time is up.
+    private func settle(
+        _ ids: Set<ObjectIdentifier>, _ tags: [UnitTag], _ parts: [any NodePart], until end: NIODeadline,
+        on loop: SocketLoop
+    ) {
+        _ = loop.scheduleTask(in: min(Self.drainStep, max(.zero, end - .now()))) {
+            let isLate = end <= .now()
+            let counts = EventLoopFuture.whenAllSucceed(
+                self.loops.all.map { loop in
+                    loop.submit { self.loops.residents(on: loop).settle(ids, evicts: isLate) }
+                }, on: loop)
+            counts.whenComplete { result in
+                let left = (try? result.get())?.reduce(0, +) ?? 0  // a task on a loop does not fail
+                guard left == 0 || isLate else { return self.settle(ids, tags, parts, until: end, on: loop) }
                 for part in parts { part.stop() }
+                _ = self.loops.onEach { _ = $0.settle(ids, evicts: true) }
                 self.state.withLock { state in
                     state.leaving.removeAll { one in parts.contains { $0 === one } }
                 }
             }
         }
     }
+
+    private static var drainStep: TimeAmount { .milliseconds(250) }
 }
 
 // MARK: - For people

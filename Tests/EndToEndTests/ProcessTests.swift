@@ -47,7 +47,7 @@ import Testing
         let program = try self.start(shell, in: folder)
         let front = try self.port(try #require(await program.errors.line(with: "ready ")))
         program.signal(SIGHUP)
-        #expect(await program.errors.line(with: "there are no files to read again signal=SIGHUP") != nil)
+        #expect(await program.errors.line(with: "configuration unchanged signal=SIGHUP") != nil)
         program.signal(SIGUSR1)
         #expect(await program.errors.line(with: "has no meaning here and is ignored signal=SIGUSR1") != nil)
         program.signal(SIGUSR2)

@@ -44,7 +44,7 @@ import WarrenTesting
         // Another kind on a port of its own: the old one ends, as its drain is nothing.
         folder.write("warren.yaml", Self.yaml(echo.port, front: 0).replacing("type: mixed", with: "type: socks5"))
         let outcome = try await self.ask("reload", in: folder)
-        #expect(outcome.code == 0 && outcome.output.contains("changed inbound front, 1 streams"), "\(outcome)")
+        #expect(outcome.code == 0 && outcome.output.contains("changed inbound front, 1 stream"), "\(outcome)")
         #expect(outcome.output.contains("units stay as they are"))
         #expect(try await leaving.readToEnd().end == .reset)
         #expect(try await Self.echoes(kept, "after"))
@@ -125,8 +125,12 @@ import WarrenTesting
             yaml: Self.yaml(echo.port, front: 0, limits: limits), in: folder)
         let wire = try await Wire.connect(to: warren.address("kept"))
         #expect(try await Self.echoes(wire, "first"))
-        let second = try await Wire.connect(to: warren.address("kept"))
-        #expect(try await second.readToEnd().end == .reset)
+        do {
+            let second = try await Wire.connect(to: warren.address("kept"))
+            #expect(try await second.readToEnd().end == .reset)
+        } catch let error as IOError where error.errnoCode == ECONNRESET {
+            // The reset may be there before the client has looked at its connection.
+        }
         #expect(await warren.program.errors.line(with: "reason=\"limit reached\"")?.contains("inbound=kept") == true)
         let started = ContinuousClock.now
         let bytes = ByteBuffer(repeating: 7, count: 2 << 20)
@@ -141,7 +145,7 @@ import WarrenTesting
         let third = try await Wire.connect(to: warren.address("kept"))
         #expect(try await Self.echoes(third, "third"))
         #expect(try await Self.echoes(wire, "first"))
-        for wire in [wire, second, third] { wire.close() }
+        for wire in [wire, third] { wire.close() }
         await warren.stop()
         try await echo.stop()
     }

@@ -38,9 +38,9 @@ import Warren
                   - { name: gone, type: http, server: "127.0.0.1:\(closed.port)" }
                   - { name: lost, type: jproxy, server: "127.0.0.1:\(closed.port)", key: key.dat }
                 routes:
-                  - { destination: blocked.test, to: block }
-                  - { destination: localhost, port: \(echo.port), to: [gone, lost, proxy] }
-                  - { destination: 127.0.0.1, to: tunnel }
+                  - { host: blocked.test, to: block }
+                  - { host: localhost, port: \(echo.port), to: [gone, lost, proxy] }
+                  - { cidr: 127.0.0.1, to: tunnel }
                 """, in: folder, name: "near")
         #expect(try await Self.connect(near, to: "blocked.test:80").contains("403"))
         #expect(try await Self.connect(near, to: "localhost:\(echo.port)").contains("200"))

@@ -28,7 +28,8 @@ actor AdminDesk {
         let units = await self.live.unitStreams().map { key, type, streams in
             let ports = listening.first { $0.tag.role == key.role.rawValue && $0.tag.name == key.name }?.listeners ?? []
             return StatusReport.Unit(
-                role: key.role.rawValue, name: key.name, type: type, listen: ports.map(\.address.text), streams: streams)
+                role: key.role.rawValue, name: key.name, type: type, listen: ports.map(\.address.text), streams: streams
+            )
         }
         let age = ContinuousClock.now - self.started
         return StatusReport(
@@ -48,7 +49,8 @@ actor AdminDesk {
 
     private func kill(_ text: String) async -> AdminResponse {
         guard let id = LivingID(text) else {
-            return AdminResponse(problems: ["\(quoted(text)) is no id; \"warren status\" shows them, such as 12 or s12"])
+            return AdminResponse(problems: ["\(quoted(text)) is no id; \"warren status\" shows them, such as 12 or s12"]
+            )
         }
         let isDone = await self.live.node.kill(id)
         return isDone ? AdminResponse() : AdminResponse(problems: ["nothing with the id \(id) is alive"])
@@ -72,7 +74,8 @@ extension ChangeReport {
     init(_ change: LiveConfiguration.Change, _ streams: [(key: UnitKey, type: String, streams: Int)]) {
         let counts = Dictionary(streams.map { ($0.key, $0.streams) }) { first, _ in first }
         let all = [
-            ("removed", change.removed), ("changed", change.changed), ("added", change.added), ("kept", change.kept),
+            ("removed", change.removed), ("changed", change.changed), ("added", change.added),
+            ("adjusted", change.adjusted), ("kept", change.kept.filter { !change.adjusted.contains($0) }),
         ]
         self.units = all.flatMap { word, keys in
             keys.map { Unit(role: $0.role.rawValue, name: $0.name, change: word, streams: counts[$0] ?? 0) }

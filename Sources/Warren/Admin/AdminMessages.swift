@@ -52,7 +52,8 @@ public struct ChangeReport: Codable, Sendable {
     struct Unit: Codable, Sendable {
         let role: String
         let name: String
-        /// `added`, `changed`, `removed` or `kept`.
+        /// `added`, `changed`, `removed`, `kept`, or `adjusted`: kept with all it has, and led elsewhere or limited
+        /// otherwise from now on.
         let change: String
         /// Streams that it has now.
         let streams: Int

@@ -12,10 +12,12 @@ final class AdminServer: Service {
     private static let patience = TimeAmount.seconds(10)
 
     private let path: String
+    private let file: UnixSocket.File?
     private let channel: any Channel
 
     private init(_ path: String, _ channel: any Channel) {
         self.path = path
+        self.file = UnixSocket.File(path)
         self.channel = channel
     }
 
@@ -38,7 +40,8 @@ final class AdminServer: Service {
     func run() async throws {
         try? await gracefulShutdown()
         try? await self.channel.close()
-        unlink(self.path)
+        // Somebody else's socket may be there by now.
+        if let file, UnixSocket.File(self.path) == file { unlink(self.path) }
     }
 }
 

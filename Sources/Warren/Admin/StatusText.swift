@@ -40,7 +40,8 @@ extension StatusReport {
             parts.append(
                 Self.table(
                     [
-                        "STREAM", "INBOUND", "USER", "PEER", "DESTINATION", "OUTBOUND", "AGE", "IN", "OUT", "IN WAITS FOR",
+                        "STREAM", "INBOUND", "USER", "PEER", "DESTINATION", "OUTBOUND", "AGE", "IN", "OUT",
+                        "IN WAITS FOR",
                         "OUT WAITS FOR",
                     ],
                     self.streams.map { stream in
@@ -81,7 +82,13 @@ extension ChangeReport {
         let touched = self.units.filter { $0.change != "kept" }
         let kept = self.units.count - touched.count
         var lines = touched.map { unit in
-            let streams = unit.change == "added" ? "" : ", \(unit.streams) streams"
+            let count = "\(unit.streams) stream\(unit.streams == 1 ? "" : "s")"
+            let streams =
+                switch unit.change {
+                case "added": ""
+                case "adjusted": ", for new streams; \(count) untouched"
+                default: ", \(count)"
+                }
             return "\(unit.change) \(unit.role) \(unit.name)\(streams)"
         }
         if !self.settings.isEmpty { lines.append("settings: \(self.settings.joined(separator: ", "))") }

@@ -13,6 +13,20 @@ import Musl
 
 /// Sockets of this machine that have a path.
 enum UnixSocket {
+    /// Which file a path names at the moment.
+    struct File: Hashable, Sendable {
+        private let device: UInt64
+        private let number: UInt64
+
+        /// - Returns: nil for what is no socket.
+        init?(_ path: String) {
+            var facts = stat()
+            guard lstat(path, &facts) == 0, facts.st_mode & S_IFMT == S_IFSOCK else { return nil }
+            self.device = UInt64(truncatingIfNeeded: facts.st_dev)
+            self.number = UInt64(truncatingIfNeeded: facts.st_ino)
+        }
+    }
+
     /// - Returns: a descriptor that listens and that only the user of this process may connect to.
     /// - Throws: ``AdminFailure``.
     static func listen(at path: String) throws(AdminFailure) -> CInt {
@@ -25,8 +39,7 @@ enum UnixSocket {
                 guard try !Self.isAnswered(path) else {
                     throw AdminFailure("another process answers there; end it, or choose another path")
                 }
-                var facts = stat()
-                guard lstat(path, &facts) == 0, facts.st_mode & S_IFMT == S_IFSOCK, unlink(path) == 0 else {
+                guard File(path) != nil, unlink(path) == 0 else {
                     throw AdminFailure("there is a file of that name which is no socket, or may not be removed")
                 }
                 guard try Self.call(path, { bind(descriptor, $0, $1) }) == 0 else { throw AdminFailure(errno, path) }

@@ -40,7 +40,7 @@ extension Assembly.Outbound {
             var dialer = around.dialer
             dialer.bind = draft.bind
             if draft.prefersIPv4 { dialer.prefer = .v4 }
-            return DirectOutbound(name: around.name, dialer: dialer)
+            return DirectOutbound(name: around.name, dialer: dialer, policies: around.policies)
         case .session(let draft):
             let loops = around.loops
             let install = draft.install

@@ -34,11 +34,15 @@ extension Assembly {
 // MARK: - Explaining
 
 extension Assembly {
-    /// Which rule a stream would meet, and what `egress` would say of it. Opens and resolves nothing.
+    /// Which rule a stream would meet, and what `egress` would say of it. Opens nothing.
     ///
-    /// - Parameter user: as whom the opener has logged in.
+    /// - Parameters:
+    ///   - user: as whom the opener has logged in.
+    ///   - addresses: those of the target's name; nil if it was not resolved.
     /// - Throws: what is wrong with the question; the sentence follows it.
-    func explain(inbound name: String, target text: String, user: String?) throws(Refusal) -> String {
+    func explain(
+        inbound name: String, target text: String, user: String?, addresses: [IPAddress]? = nil
+    ) throws(Refusal) -> String {
         guard let inbound = self.inbounds.first(where: { $0.entry.name == name }) else {
             let hint = Nearest.hint("inbound", for: name, among: self.inbounds.map(\.entry.name))
             throw Refusal("there is no inbound \(quoted(name))", hint: hint)
@@ -46,32 +50,40 @@ extension Assembly {
         let target = try Target(parsing: text, defaultPort: nil)
         let destination = Destination.tcp(target.host, port: target.port)
         let stream = "\(destination)\(user.map { " as \($0)" } ?? "")"
-        let rules = Self.rules(for: name, self.routes)
-        let rule = rules.first { $0.matches(destination, user: user) }
-        switch rule?.target {
-        case .block: return "\(stream) is blocked by the rule at \(rule?.place ?? "?")"
-        case .outbounds(let names, let balance)?:
+        for rule in Self.rules(for: name, self.routes) {
+            switch rule.match(destination, user: user, addresses: addresses) {
+            case .no: continue
+            case .mustResolve:
+                return "\(stream): the rule at \(rule.place) asks for the address of \(target.host); add --resolve"
+            case .yes: break
+            }
+            guard case .outbounds(let names, let balance) = rule.target else {
+                return "\(stream) is blocked by the rule at \(rule.place)"
+            }
             let how = names.count > 1 ? " (\(balance.rawValue))" : ""
-            let way = "\(stream) goes to \(names.joined(separator: ", "))\(how) by the rule at \(rule?.place ?? "?")"
-            return way + self.verdict(names, target, of: inbound)
-        case nil:
-            let last = inbound.entry.to?.value ?? EntryList.direct
-            return "\(stream) goes to \(last), its inbound's own" + self.verdict([last], target, of: inbound)
+            let way = "\(stream) goes to \(names.joined(separator: ", "))\(how) by the rule at \(rule.place)"
+            return way + self.verdict(names, target, of: inbound, user, addresses)
         }
+        let last = inbound.entry.to?.value ?? EntryList.direct
+        let place = inbound.entry.to?.place ?? inbound.entry.place
+        let way = "\(stream) goes to \(last), its inbound's own at \(place)"
+        return way + self.verdict([last], target, of: inbound, user, addresses)
     }
 
     /// What `egress` says where one of these outbounds leaves from here.
-    private func verdict(_ outbounds: [String], _ target: Target, of inbound: Inbound) -> String {
+    private func verdict(
+        _ outbounds: [String], _ target: Target, of inbound: Inbound, _ user: String?, _ addresses: [IPAddress]?
+    ) -> String {
         let types = self.outbounds.filter { outbounds.contains($0.entry.name) }.map(\.entry.type)
         guard types.contains(EntryList.direct) || outbounds.contains(EntryList.direct) else { return "" }
         guard !inbound.draft.isTrusted else { return "; egress has no say, the target is your own word" }
+        let egress = self.configuration.egress.of(user)
         switch target.host {
-        case .name(let name): return "; egress judges the address of \(name) when it is known"
-        case .address(let address):
-            switch self.policy.judge(address, port: target.port, name: nil) {
-            case .allowed: return "; egress allows it"
-            case .refused(let refusal): return "; egress: \(refusal)"
-            }
+        case .address(let address): return "; " + egress.verdict(on: address, port: target.port, name: nil)
+        case .name(let name):
+            guard let addresses else { return "; egress judges the address of \(name) when it is known (--resolve)" }
+            guard !addresses.isEmpty else { return "; \(name) has no address" }
+            return addresses.map { "; " + egress.verdict(on: $0, port: target.port, name: name) }.joined()
         }
     }
 }

@@ -35,7 +35,7 @@ package struct Assembly: @unchecked Sendable {
     let relays: [Relay]
     let chains: Chains
     let routes: [Route]
-    let policy: EgressPolicy
+    let policies: EgressPolicies
     /// What works and still deserves a warning.
     package let warnings: [String]
 
@@ -66,7 +66,7 @@ package struct Assembly: @unchecked Sendable {
         }
         self.chains = Chains(configuration)
         self.routes = configuration.routes
-        self.policy = EgressPolicy(configuration.egress, findings)
+        self.policies = EgressPolicies(configuration.egress, findings)
         let listening = Self.places(self.inbounds, self.outbounds, self.relays)
         Self.checkPorts(listening, findings)
         Self.checkTargets(self.inbounds, configuration.outbounds, findings)

@@ -90,6 +90,8 @@ struct Surroundings: Sendable {
     let hooks: Hooks
     /// The outbound through which carriers are dialled; nil to dial them directly.
     var through: (any WarrenRuntime.Outbound)?
+    /// Of users who have an egress policy of their own.
+    var policies: [String: EgressPolicy] = [:]
     /// Where an outbound that is bound to one loop lives.
     var home: @Sendable () -> SocketLoop
 }

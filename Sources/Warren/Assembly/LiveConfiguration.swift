@@ -13,11 +13,14 @@ package actor LiveConfiguration {
         package var added: [UnitKey] = []
         package var changed: [UnitKey] = []
         package var removed: [UnitKey] = []
+        /// Those of the kept ones whose streams go elsewhere from now on, or may use more or less.
+        package var adjusted: [UnitKey] = []
         /// Settings that are not a unit's and have changed.
         package var settings: [String] = []
 
         package var isEmpty: Bool {
-            self.added.isEmpty && self.changed.isEmpty && self.removed.isEmpty && self.settings.isEmpty
+            self.adjusted.isEmpty && self.added.isEmpty && self.changed.isEmpty && self.removed.isEmpty
+                && self.settings.isEmpty
         }
     }
 
@@ -90,11 +93,18 @@ package actor LiveConfiguration {
                 change.added.append(key)
                 continue
             }
-            if old.tag === unit.tag { change.kept.append(key) } else { change.changed.append(key) }
+            guard old.tag === unit.tag else {
+                change.changed.append(key)
+                continue
+            }
+            change.kept.append(key)
+            if old.destination != unit.destination || old.allowance != unit.allowance { change.adjusted.append(key) }
         }
         change.removed = self.units.keys.filter { built.units[$0] == nil }
         change.settings = self.assembly.settings(differingFrom: new)
-        for path in [\Change.kept, \.added, \.changed, \.removed] as [WritableKeyPath] { change[keyPath: path].sort() }
+        for path in [\Change.kept, \.added, \.changed, \.removed, \.adjusted] as [WritableKeyPath] {
+            change[keyPath: path].sort()
+        }
         return change
     }
 
@@ -128,8 +138,12 @@ extension Assembly {
     func settings(differingFrom other: Assembly) -> [String] {
         let (old, new) = (self.configuration, other.configuration)
         var names: [String] = []
-        if old.log != new.log { names.append("log") }
-        if old.routes.map(\.rule) != new.routes.map(\.rule) || old.routes.map(\.inboundNames) != new.routes.map(\.inboundNames) {
+        if old.log.level != new.log.level { names.append("log") }
+        if old.log.format != new.log.format { names.append("log format (at the next start)") }
+        if old.admin?.value != new.admin?.value { names.append("admin (at the next start)") }
+        if old.routes.map(\.rule) != new.routes.map(\.rule)
+            || old.routes.map(\.inboundNames) != new.routes.map(\.inboundNames)
+        {
             names.append("routes")
         }
         if old.egress.texts != new.egress.texts { names.append("egress") }

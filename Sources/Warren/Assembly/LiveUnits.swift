@@ -37,6 +37,9 @@ struct LiveUnit {
     var way: WayPrint?
     /// For inbounds: what they and their users may use.
     var accounts: Accounts?
+    var allowance: Accounts.Plan?
+    /// For inbounds: the outbound of its own.
+    var destination: String?
     var watched: [FileWatcher.Watched] = []
 }
 
@@ -73,7 +76,9 @@ extension Section {
     private static let files: Set<String> = ["passwordFile", "secretKeyFile", "secretFile", "tokenFile"]
 
     /// Keys and values as one text, with what stands in the files that nothing else looks at.
-    func print(without keys: Set<String>) -> String { self.print(of: ConfigNode(.map(self.pairs), at: self.place), without: keys) }
+    func print(without keys: Set<String>) -> String {
+        self.print(of: ConfigNode(.map(self.pairs), at: self.place), without: keys)
+    }
 
     private func print(of node: ConfigNode, without keys: Set<String> = []) -> String {
         switch node.content {
@@ -82,7 +87,8 @@ extension Section {
         case .broken: return "?"
         case .map(let pairs):
             // What somebody may use is no part of what it is.
-            let parts = pairs.filter { !keys.contains($0.key) && $0.key != "limits" }.sorted { $0.key < $1.key }.map { pair in
+            let parts = pairs.filter { !keys.contains($0.key) && $0.key != "limits" }.sorted { $0.key < $1.key }.map {
+                pair in
                 "\(pair.key):\(self.print(of: pair.value))\(self.contents(of: pair))"
             }
             return "{" + parts.joined(separator: ",") + "}"

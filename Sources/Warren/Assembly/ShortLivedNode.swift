@@ -24,7 +24,8 @@ enum ShortLivedNode {
             signal.yield($0)
             signal.finish()
         }
-        let group = ServiceGroup(configuration: .init(services: live.services.map { .init(service: $0) }, logger: logger))
+        let group = ServiceGroup(
+            configuration: .init(services: live.services.map { .init(service: $0) }, logger: logger))
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
                 defer { signal.finish() }

@@ -26,7 +26,7 @@ struct UnitBuilder {
         self.ground = ground
         self.old = old
         let reporter = ground.reporter
-        var dialer = Dialer(resolver: ground.resolver, policy: assembly.policy)
+        var dialer = Dialer(resolver: ground.resolver, policy: assembly.policies.common)
         dialer.onRefusal = reporter.egressRefused
         dialer.onShortage = { reporter.outOfDescriptors(limit: DescriptorLimit.process.count) }
         self.dialer = dialer
@@ -59,7 +59,8 @@ struct UnitBuilder {
         let known = self.old[key].flatMap { $0.print == print ? $0.tag : nil }
         let tag = known ?? UnitTag(role: key.role.rawValue, name: key.name)
         var unit = LiveUnit(tag: tag, print: print)
-        unit.outbound = DirectOutbound(name: EntryList.direct, dialer: self.dialer)
+        unit.outbound = DirectOutbound(
+            name: EntryList.direct, dialer: self.dialer, policies: self.assembly.policies.users)
         built.units[key] = unit
         if known == nil { built.new.append(Node.Unit(tag)) }
     }
@@ -73,7 +74,7 @@ struct UnitBuilder {
         return Surroundings(
             unit: tag, dialer: direct?.dialer ?? self.dialer, loops: loops, reporter: self.ground.reporter,
             limits: self.configuration.limits, hooks: self.ground.hooks, through: direct == nil ? hop : nil,
-            home: loops.next)
+            policies: self.assembly.policies.users, home: loops.next)
     }
 
     private func print(
@@ -118,7 +119,10 @@ struct UnitBuilder {
     private func add(_ relay: Assembly.Relay, _ built: inout Built) {
         let key = UnitKey(relay.entry)
         let print = self.print(relay.entry, built)
-        if let known = self.old[key], known.print == print { return built.units[key] = known }
+        if let known = self.old[key], known.print == print {
+            built.units[key] = known
+            return
+        }
         let tag = UnitTag(role: key.role.rawValue, name: key.name)
         var unit = LiveUnit(tag: tag, print: print)
         var plan = Node.Unit(tag)
@@ -138,6 +142,8 @@ struct UnitBuilder {
         if var known = self.old[key], known.print == print, let target = known.target {
             if known.way != way.print { built.turns.append((target, way.outbound, way.tag)) }
             known.way = way.print
+            known.destination = inbound.entry.to?.value
+            known.allowance = inbound.accounts
             if let accounts = known.accounts { built.allowances.append((accounts, inbound.accounts)) }
             built.units[key] = known
             return
@@ -150,6 +156,8 @@ struct UnitBuilder {
         unit.way = way.print
         let accounts = Accounts(inbound.accounts)
         unit.accounts = accounts
+        unit.allowance = inbound.accounts
+        unit.destination = inbound.entry.to?.value
         var plan = Node.Unit(tag)
         let port = sharer.flatMap { sharer in
             (shared?.outbound as? ArrivingOutbound).map {
@@ -187,9 +195,12 @@ struct UnitBuilder {
         guard !rules.isEmpty else { return (lastOutbound, last.tag, print) }
         let outbounds = built.units.filter { $0.key.role == .outbound }
         let router = Router(
-            rules, Dictionary(uniqueKeysWithValues: outbounds.compactMap { key, unit in unit.outbound.map { (key.name, $0) } }),
+            rules,
+            Dictionary(
+                uniqueKeysWithValues: outbounds.compactMap { key, unit in unit.outbound.map { (key.name, $0) } }),
             last: lastOutbound,
-            units: Dictionary(uniqueKeysWithValues: outbounds.map { ($0.key.name, $0.value.tag) }))
+            units: Dictionary(uniqueKeysWithValues: outbounds.map { ($0.key.name, $0.value.tag) }),
+            resolver: self.ground.resolver)
         return (router, nil, print)
     }
 }
@@ -199,6 +210,7 @@ extension Configuration.Egress {
     var texts: Configuration.Egress {
         let nowhere = Place(argument: "", position: 0)
         func bare(_ rules: [Located<String>]?) -> [Located<String>]? { rules?.map { Located($0.value, at: nowhere) } }
-        return Configuration.Egress(allow: bare(self.allow), deny: bare(self.deny))
+        return Configuration.Egress(
+            allow: bare(self.allow), deny: bare(self.deny), users: self.users.mapValues(\.texts))
     }
 }

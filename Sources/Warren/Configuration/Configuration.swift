@@ -30,6 +30,8 @@ package struct Configuration {
     package struct Egress: Hashable, Sendable {
         package var allow: [Located<String>]?
         package var deny: [Located<String>]?
+        /// Those of users who have their own, which take the place of these.
+        package var users: [String: Egress] = [:]
     }
 
     package struct Limits: Hashable, Sendable {
@@ -90,8 +92,10 @@ extension Configuration {
         self.readEntries(root, types: types)
         self.routes = root.items("routes").map { Route($0) }
         if let egress = root.section("egress") {
-            self.egress.allow = egress.optional("allow", .list(.located(.string)))
-            self.egress.deny = egress.optional("deny", .list(.located(.string)))
+            self.egress = Egress(lists: egress)
+            for (name, section) in egress.sections("users") ?? [] {
+                self.egress.users[name.value] = Egress(lists: section)
+            }
         }
         if let limits = root.section("limits") {
             let defaults = Limits()
@@ -129,5 +133,12 @@ extension Configuration {
         self.inbounds = inbounds.entries
         self.outbounds = outbounds.entries
         self.relays = EntryList(.relay, relays, types: types.relays, findings: findings).entries
+    }
+}
+
+extension Configuration.Egress {
+    fileprivate init(lists section: Section) {
+        self.allow = section.optional("allow", .list(.located(.string)))
+        self.deny = section.optional("deny", .list(.located(.string)))
     }
 }

@@ -20,7 +20,7 @@ package struct Route: Hashable, Sendable {
 }
 
 extension Route {
-    /// Reads `{ inbound, user, destination, port, network, to, balance }`; one value or a list of each.
+    /// Reads `{ inbound, user, host, cidr, resolve, port, network, to, balance }`; one value or a list of each.
     init(_ section: Section) {
         self.inbounds = section.optional("inbound", .oneOrMore(.located(.name)))
         self.to = section.required("to", .oneOrMore(.located(.name))) ?? []
@@ -37,7 +37,13 @@ extension Route {
             isBlock ? .block : .outbounds(self.to.map(\.value), balance?.value ?? .first)
         self.rule = RouteRule(place: "\(section.place)", target: target)
         self.rule.users = section.optional("user", .oneOrMore(.string)).map { Set($0) }
-        self.rule.destinations = section.optional("destination", .oneOrMore(.addressOrNameRule))
+        let hosts = section.optional("host", .oneOrMore(.hostRule))
+        let networks = section.optional("cidr", .oneOrMore(.networkRule))
+        if hosts != nil || networks != nil { self.rule.destinations = (hosts ?? []) + (networks ?? []) }
+        self.rule.resolves = section.value("resolve", .bool, default: false)
+        if self.rule.resolves, !section.contains("cidr") {
+            section.report("there is no address to compare with", at: "resolve", hint: "write cidr beside it")
+        }
         self.rule.ports = section.optional("port", .oneOrMore(.ports))
         self.rule.network = section.optional("network", .oneOf(["tcp", "udp"])).flatMap { Network(rawValue: $0) }
         section.finish()
@@ -45,15 +51,35 @@ extension Route {
 }
 
 extension ValueKind where Value == EgressRule {
-    /// A destination, in the words of `egress:`.
-    static var addressOrNameRule: Self {
-        .scalar("a destination such as *.example.net, 10.0.0.0/8 or private") { text throws(Refusal) in
-            do throws(EgressRule.ParseError) {
-                return try EgressRule(text)
-            } catch {
-                let nearest = error.word.flatMap { Nearest.word(to: $0, among: EgressRule.words) }
-                throw Refusal("is no destination: \(error)", hint: nearest.map { "nearest: \($0)" })
+    /// A name or the names under one, in the words of `egress:`; an address as it was given is one, too.
+    static var hostRule: Self {
+        .scalar("a host such as www.example.net or *.example.net") { text throws(Refusal) in
+            let rule = try Self.rule(text, "host")
+            switch rule.subject {
+            case .host, .subdomains: return rule
+            case .network(let address, let length) where length == address.bitWidth: return rule
+            case .class, .network: throw Refusal("is no host", hint: "write it under cidr")
             }
+        }
+    }
+
+    /// A network, an address, or a class of addresses.
+    static var networkRule: Self {
+        .scalar("a network such as 10.0.0.0/8, or private") { text throws(Refusal) in
+            let rule = try Self.rule(text, "network")
+            switch rule.subject {
+            case .class, .network: return rule
+            case .host, .subdomains: throw Refusal("is no network", hint: "write it under host")
+            }
+        }
+    }
+
+    private static func rule(_ text: String, _ what: String) throws(Refusal) -> EgressRule {
+        do throws(EgressRule.ParseError) {
+            return try EgressRule(text)
+        } catch {
+            let nearest = error.word.flatMap { Nearest.word(to: $0, among: EgressRule.words) }
+            throw Refusal("is no \(what): \(error)", hint: nearest.map { "nearest: \($0)" })
         }
     }
 }

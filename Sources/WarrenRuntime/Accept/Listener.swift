@@ -91,10 +91,10 @@ package final class Listener: Sendable {
     package var plan: Plan { self.current.value }
     package var bound: BoundListener { BoundListener(name: self.plan.name, address: self.address) }
 
-    /// Whether another plan is for the same port, and the loops it listens on.
+    /// Whether another plan is for the same port.
     package func fits(_ plan: Plan) -> Bool {
         let own = self.plan
-        return own.host == plan.host && own.port == plan.port && own.home === plan.home
+        return own.host == plan.host && own.port == plan.port
     }
 
     /// From now on connections are taken by another plan: the port stays open all the time.
@@ -103,8 +103,8 @@ package final class Listener: Sendable {
         self.current.exchange(plan)
     }
 
-    package static func bind(_ plan: Plan, on loops: Loops, gate: Gate) async throws -> Listener {
-        let loops = plan.home.map { [$0] } ?? loops.all
+    package static func bind(_ plan: Plan, on all: Loops, gate: Gate) async throws -> Listener {
+        let loops = plan.home.map { [$0] } ?? all.all
         let lock = await Self.lock(plan.port)
         defer { if lock >= 0 { _ = systemClose(lock) } }
         let descriptors = try Self.bind(plan, times: loops.count)
@@ -114,11 +114,14 @@ package final class Listener: Sendable {
         }
         plan.onBound(address)
         let current = CurrentPlan(plan)
+        // A plan that comes later may want its connections elsewhere.
+        let spread = loops.count == all.all.count ? nil : all
         var sockets: [(loop: SocketLoop, socket: NIOLoopBound<ListeningSocket>)] = []
         for (loop, descriptor) in zip(loops, descriptors) {
             let started = loop.submit {
                 let socket = ListeningSocket(
-                    descriptor, on: loop, onConnection: { gate.admit($0, from: $1, to: current.value, on: loop) },
+                    descriptor, on: loop,
+                    onConnection: { Self.accept($0, from: $1, to: current.value, at: loop, spread, gate) },
                     onShortage: { gate.starve() }
                 )
                 socket.start()
@@ -127,6 +130,17 @@ package final class Listener: Sendable {
             sockets.append((loop, try await started.get()))
         }
         return Listener(current, address, sockets)
+    }
+
+    /// Takes a connection to where its plan wants it.
+    ///
+    /// - Parameter spread: all loops, where the listener is not on every one.
+    private static func accept(
+        _ descriptor: CInt, from peer: PeerAddress, to plan: Plan, at loop: SocketLoop, _ spread: Loops?, _ gate: Gate
+    ) {
+        let target = plan.home ?? spread?.next() ?? loop
+        guard target !== loop else { return gate.admit(descriptor, from: peer, to: plan, on: loop) }
+        target.execute { gate.admit(descriptor, from: peer, to: plan, on: target) }
     }
 
     /// No more connections; those that were accepted stay.

@@ -38,6 +38,20 @@ package struct EgressPolicy: Hashable, Sendable {
     }
 }
 
+/// The policy of everybody, and those of users who have one of their own.
+package struct EgressPolicies: Hashable, Sendable {
+    package var common: EgressPolicy
+    package var users: [String: EgressPolicy]
+
+    package init(_ common: EgressPolicy, users: [String: EgressPolicy] = [:]) {
+        self.common = common
+        self.users = users
+    }
+
+    /// - Parameter user: as whom the opener has logged in.
+    package func of(_ user: String?) -> EgressPolicy { user.flatMap { self.users[$0] } ?? self.common }
+}
+
 /// Why a connection was not allowed, for the operator's log; a client learns only that it was not.
 package struct EgressRefusal: Error, Hashable, Sendable {
     package let address: IPAddress

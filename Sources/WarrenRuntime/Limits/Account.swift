@@ -37,9 +37,19 @@ struct TokenBucket {
     /// - Returns: how long to wait before the next time; nil for not at all.
     mutating func take(_ count: Int, rate: Double, capacity: Double, _ now: NIODeadline) -> TimeAmount? {
         self.fill(rate, capacity, now)
-        self.tokens -= Double(count)
-        guard self.tokens < 0 else { return nil }
-        return .nanoseconds(Int64(min(-self.tokens / rate, 3600) * 1e9))
+        // What was sent ahead of its credit is not held against others for longer than this.
+        self.tokens = max(self.tokens - Double(count), -rate)
+        return self.debt(rate)
+    }
+
+    /// How long until it is even; nil if it is.
+    mutating func wait(rate: Double, capacity: Double, _ now: NIODeadline) -> TimeAmount? {
+        self.fill(rate, capacity, now)
+        return self.debt(rate)
+    }
+
+    private func debt(_ rate: Double) -> TimeAmount? {
+        self.tokens < 0 ? .nanoseconds(Int64(-self.tokens / rate * 1e9) + 1) : nil
     }
 
     /// Takes one, if there is one.
@@ -101,14 +111,27 @@ package final class Account: Sendable {
     package func take(_ count: Int, up isUp: Bool, now: NIODeadline) -> TimeAmount? {
         self.state.withLock { state in
             state.total &+= count
-            guard let rate = (isUp ? state.limits.up : state.limits.down).map(Double.init) else { return nil }
-            // What a tenth of a second brings may come at once.
-            let capacity = rate / 10
-            if isUp { return state.up.take(count, rate: rate, capacity: capacity, now) }
-            return state.down.take(count, rate: rate, capacity: capacity, now)
+            return Self.bucket(isUp, &state) { bucket, rate in
+                bucket.take(count, rate: rate, capacity: rate / 10, now)
+            }
         }
     }
 
-    /// The slowest rate of a direction; nil without one.
-    var slowest: Int? { self.state.withLock { [$0.limits.up, $0.limits.down].compactMap { $0 }.min() } }
+    /// - Returns: how long nobody is to be read in this direction; nil if somebody may be.
+    func wait(up isUp: Bool, now: NIODeadline) -> TimeAmount? {
+        self.state.withLock { state in
+            Self.bucket(isUp, &state) { bucket, rate in bucket.wait(rate: rate, capacity: rate / 10, now) }
+        }
+    }
+
+    /// What a tenth of a second brings may come at once.
+    private static func bucket(
+        _ isUp: Bool, _ state: inout State, _ body: (inout TokenBucket, Double) -> TimeAmount?
+    ) -> TimeAmount? {
+        guard let rate = (isUp ? state.limits.up : state.limits.down).map(Double.init) else { return nil }
+        return isUp ? body(&state.up, rate) : body(&state.down, rate)
+    }
+
+    /// The rate of a direction; nil without one.
+    func rate(up isUp: Bool) -> Int? { self.state.withLock { isUp ? $0.limits.up : $0.limits.down } }
 }

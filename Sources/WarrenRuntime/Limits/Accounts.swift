@@ -38,7 +38,7 @@ package final class Accounts: Sendable {
     /// False where nothing is limited, so that nothing is counted.
     var isActive: Bool { self.active.load(ordering: .relaxed) }
 
-    /// For streams from now on, and for the rates of those that run.
+    /// For streams from now on, and for the rates of those that are counted already.
     package func exchange(_ plan: Plan) {
         self.active.store(!plan.isEmpty, ordering: .relaxed)
         self.state.withLock { state in
@@ -69,13 +69,19 @@ package final class Accounts: Sendable {
 package final class StreamMeter: Sendable {
     private let accounts: [Account]
     private let isCounted = Atomic<Bool>(false)
-    /// Slow ones are read in small steps and never spliced, so that their rate is even.
-    let isSlow: Bool
-    private static let slow = 32 << 20
+    private static let steps = (4 << 10)...(128 << 10)
 
-    init(_ accounts: [Account]) {
-        self.accounts = accounts
-        self.isSlow = accounts.contains { $0.slowest.map { $0 < Self.slow } ?? false }
+    init(_ accounts: [Account]) { self.accounts = accounts }
+
+    /// How much is read at once in a direction, so that its rate is even: a twentieth of a second's worth. Nil without a rate.
+    func step(up: Bool) -> Int? {
+        let rate = self.accounts.compactMap { $0.rate(up: up) }.min()
+        return rate.map { min(max($0 / 20, Self.steps.lowerBound), Self.steps.upperBound) }
+    }
+
+    /// - Returns: how long this direction is not to be read.
+    func wait(up: Bool, now: NIODeadline) -> TimeAmount? {
+        self.accounts.compactMap { $0.wait(up: up, now: now) }.max()
     }
 
     deinit { self.leave() }

@@ -32,6 +32,8 @@ package protocol Leg: AnyObject {
     func flush()
     /// Stops or continues reading from this leg. Never delivers anything before it returns.
     func setReading(_ reading: Bool)
+    /// Takes no more than this at once from now on; nil for as much as it likes.
+    func readAtMost(_ count: Int?)
     /// From now on each write leaves alone, and none is offered to the system while it holds back another.
     ///
     /// - Returns: how many bytes travel in one segment; nil where that cannot be known, or not be had.
@@ -51,6 +53,7 @@ extension Leg {
     package var peer: SocketAddress? { nil }
     package func isolateWrites() -> Int? { nil }
     package func acknowledge() {}
+    package func readAtMost(_ count: Int?) {}
     package func consumed(_ count: Int) {}
     package var waiting: Int { 0 }
     package var isOneOfMany: Bool { false }

@@ -62,13 +62,21 @@ package final class Relay: LegEvents {
     private func setThrottle() {
         guard let meter = (self.opening?.request.route as? TakenRoute)?.meter else { return }
         self.throttle = Throttle(meter)
-        if meter.isSlow { self.needs.insert(.smallSteps) }
+        self.takeSteps(meter)
+    }
+
+    private func takeSteps(_ meter: StreamMeter) {
+        self.front.leg.readAtMost(meter.step(up: true))
+        self.back.leg.readAtMost(meter.step(up: false))
     }
 
     /// Starts both directions, once.
     package func begin() {
         guard !self.hasBegun else { return }
         self.hasBegun = true
+        if let throttle {
+            for isFront in [true, false] { self.hold(isFront, throttle.meter.wait(up: isFront, now: self.loop.now)) }
+        }
         self.back.leg.begin()
         self.front.leg.begin()
     }
@@ -82,7 +90,7 @@ package final class Relay: LegEvents {
         // The far leg was told what the stream needed.
         self.back.leg.events = self
         leg.events = self
-        if let throttle, throttle.meter.isSlow { self.needs.insert(.smallSteps) }
+        if let throttle { self.takeSteps(throttle.meter) }
         leg.setReading(self.mayRead(leg))  // the machine may have stopped it
         if early.readableBytes > 0 { self.received(early, by: leg) }
         self.receivedBurst(by: leg)  // also for what the machine delivered just before it left
@@ -120,7 +128,8 @@ package final class Relay: LegEvents {
     /// Looked at now and then. A reader that takes what was sent long ago is not idle.
     package func isIdle(since moment: NIODeadline) -> Bool {
         let waiting = (front: self.front.leg.waiting, back: self.back.leg.waiting)
-        if waiting != self.waiting { self.activity = self.loop.now }
+        let isHeld = self.throttle.map { $0.isHeld(isFront: true) || $0.isHeld(isFront: false) } ?? false
+        if waiting != self.waiting || isHeld { self.activity = self.loop.now }
         self.waiting = waiting
         return self.activity < moment
     }
@@ -140,8 +149,14 @@ extension Relay {
     }
 
     package func plainTarget(of leg: any Leg) -> SocketLeg? {
-        guard leg.plainSocket != nil, cws_can_splice() != 0, !(self.throttle?.meter.isSlow ?? false) else { return nil }
+        guard leg.plainSocket != nil, cws_can_splice() != 0, self.maySplice(from: leg) else { return nil }
         return self.other(than: leg).plainSocket
+    }
+
+    /// Steps of a splice are large.
+    private func maySplice(from leg: any Leg) -> Bool {
+        guard let throttle else { return true }
+        return throttle.meter.step(up: leg === self.front.leg) == nil
     }
 
     package func spliced(_ count: Int, by leg: any Leg) {
@@ -155,7 +170,10 @@ extension Relay {
         self.activity = self.loop.now
         let other = self.other(than: leg)
         other.flush()
-        if let throttle { self.hold(leg, throttle) }
+        if let throttle {
+            let isFront = leg === self.front.leg
+            self.hold(isFront, throttle.charge(isFront: isFront, now: self.loop.now))
+        }
         if !other.isWritable { leg.setReading(false) }
     }
 
@@ -165,10 +183,9 @@ extension Relay {
     }
 
     /// Does not read a side that has sent more than its rate, until it has not.
-    private func hold(_ leg: any Leg, _ throttle: Throttle) {
-        let isFront = leg === self.front.leg
-        guard let pause = throttle.charge(isFront: isFront, now: self.loop.now), self.ending != nil else { return }
-        leg.setReading(false)
+    private func hold(_ isFront: Bool, _ pause: TimeAmount?) {
+        guard let throttle, let pause, self.ending != nil else { return }
+        (isFront ? self.front.leg : self.back.leg).setReading(false)
         let timer = self.loop.timer(in: pause) { self.letGo(isFront: isFront, throttle) }
         let earlier = isFront ? throttle.front.timer : throttle.back.timer
         earlier?.cancel()
@@ -176,6 +193,8 @@ extension Relay {
     }
 
     private func letGo(isFront: Bool, _ throttle: Throttle) {
+        // Somebody else of the same account was first.
+        if let pause = throttle.meter.wait(up: isFront, now: self.loop.now) { return self.hold(isFront, pause) }
         let leg = isFront ? self.front.leg : self.back.leg
         let owed = isFront ? throttle.front.owed : throttle.back.owed
         throttle.letGo(isFront: isFront)
@@ -211,6 +230,8 @@ extension Relay {
     package func ended(_ leg: any Leg, _ fault: StreamFault?) {
         let isFront = leg === self.front.leg
         if isFront { self.front.hasEnded = true } else { self.back.hasEnded = true }
+        // Its user has all of it, and may ask for the next.
+        if isFront { self.throttle?.meter.leave() }
         leg.events = nil
         if let fault, self.fault == nil { self.fault = fault }
         if self.front.hasEnded && self.back.hasEnded {

@@ -22,7 +22,7 @@ package final class SocketLeg: Leg {
     }
     let socket: Socket
     let peerAddress: PeerAddress
-    let options: SocketOptions
+    private(set) var options: SocketOptions
     var needs = LegNeeds()
     var queue = SendQueue()
     var ending = Ending.open
@@ -151,6 +151,10 @@ extension SocketLeg {
         self.received(early)
     }
 
+    package func readAtMost(_ count: Int?) {
+        self.options.largestRead = min(SocketOptions().largestRead, count ?? .max)
+    }
+
     private func stepSmall() {
         guard self.needs.contains(.smallSteps), !self.takesSmallSteps else { return }
         self.takesSmallSteps = true
@@ -198,8 +202,8 @@ extension SocketLeg {
     }
 
     private func readOnce() -> Socket.Outcome {
-        let inSteps = self.needs.contains(.smallSteps)
-        let most = inSteps ? SocketOptions.smallRead : self.options.largestRead
+        let inSteps = self.needs.contains(.smallSteps) || self.options.largestRead <= SocketOptions.smallRead
+        let most = inSteps ? min(SocketOptions.smallRead, self.options.largestRead) : self.options.largestRead
         let loop = self.loop
         let outcome =
             inSteps ? loop.stepBuffer.read(from: self.socket, most) : loop.readBuffer.read(from: self.socket, most)

@@ -23,7 +23,6 @@ package struct StreamOpening {
     package var rule: String? { self.route?.rule }
     /// Those that it goes through.
     package var units: [UnitTag] { [self.unit, self.route?.unit].compactMap { $0 } }
-    package var isRetired: Bool { self.unit?.isRetired ?? false || self.route?.unit?.isRetired ?? false }
 }
 
 /// What people call a stream or a session: `12`, `s12`.
@@ -95,8 +94,6 @@ package struct SessionPlace: Sendable {
         self.name = name
         self.unit = unit
     }
-
-    package var isRetired: Bool { self.unit?.isRetired ?? false }
 }
 
 /// A session that carries many streams, as it is now.

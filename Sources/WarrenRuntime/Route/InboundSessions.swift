@@ -103,7 +103,9 @@ package final class InboundSessions: SessionOwner {
             record.meter?.leave()
         }
         let outbound = request.route?.outbound
-        let label = outbound.map { $0 == self.streamLabel.outbound ? self.streamLabel : self.streamLabel.leading(to: $0) } ?? self.streamLabel
+        let label =
+            outbound.map { $0 == self.streamLabel.outbound ? self.streamLabel : self.streamLabel.leading(to: $0) }
+            ?? self.streamLabel
         self.reporter.streamEnded(label, request, report, user: user)
     }
 

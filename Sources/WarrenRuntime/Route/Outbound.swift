@@ -26,10 +26,18 @@ package struct DirectOutbound: Outbound {
     /// How it dials; what is dialled through it needs no hop.
     package let dialer: Dialer
     private let trustingDialer: Dialer
+    /// For users with an egress policy of their own.
+    private let userDialers: [String: Dialer]
 
-    package init(name: String, dialer: Dialer) {
+    /// - Parameter policies: of users who have one of their own.
+    package init(name: String, dialer: Dialer, policies: [String: EgressPolicy] = [:]) {
         self.name = name
         self.dialer = dialer
+        self.userDialers = policies.mapValues { policy in
+            var own = dialer
+            own.policy = policy
+            return own
+        }
         var trusting = dialer
         trusting.policy = .everything
         self.trustingDialer = trusting
@@ -43,7 +51,8 @@ package struct DirectOutbound: Outbound {
             answer(.failure(.unsupported))
             return NoAttempt()
         }
-        let dialer = trusted ? self.trustingDialer : self.dialer
+        let own = self.userDialers.isEmpty ? nil : request.user.flatMap { self.userDialers[$0] }
+        let dialer = trusted ? self.trustingDialer : own ?? self.dialer
         return dialer.dial(host, port: port, for: Asker(request, trusted: trusted), on: loop) { result in
             answer(result.map { $0 })
         }

@@ -32,8 +32,10 @@ package struct RouteRule: Hashable, Sendable {
     package var place: String
     /// Nil for every user, those without a login included.
     package var users: Set<String>?
-    /// Any of them; nil for every destination. Those of addresses say nothing of a name.
+    /// Any of them; nil for every destination. Those of addresses say nothing of a name, unless it is resolved.
     package var destinations: [EgressRule]?
+    /// The addresses of a name count, too.
+    package var resolves = false
     /// Nil for every port.
     package var ports: [ClosedRange<UInt16>]?
     package var network: Network?
@@ -44,14 +46,35 @@ package struct RouteRule: Hashable, Sendable {
         self.target = target
     }
 
-    /// - Parameter user: as whom the opener has logged in.
+    /// What a rule says of a stream.
+    package enum Match: Hashable, Sendable {
+        case yes
+        case no
+        /// It depends on the addresses of the name.
+        case mustResolve
+    }
+
+    /// - Parameters:
+    ///   - user: as whom the opener has logged in.
+    ///   - addresses: those of the destination's name, once that is resolved.
+    package func match(_ destination: Destination, user: String?, addresses: [IPAddress]? = nil) -> Match {
+        if let users, !(user.map { users.contains($0) } ?? false) { return .no }
+        guard self.destinations != nil || self.ports != nil || self.network != nil else { return .yes }
+        guard case .host(let host, let port, let network) = destination else { return .no }
+        if let wanted = self.network, wanted != network { return .no }
+        if let ports, !ports.contains(where: { $0.contains(port) }) { return .no }
+        guard let destinations else { return .yes }
+        if destinations.contains(where: { $0.names(host, port: port) }) { return .yes }
+        guard self.resolves, case .name(let name) = host else { return .no }
+        guard let addresses else { return .mustResolve }
+        let found = addresses.contains { address in
+            destinations.contains { $0.allows(address, port: port, name: HostName(name)) }
+        }
+        return found ? .yes : .no
+    }
+
     package func matches(_ destination: Destination, user: String?) -> Bool {
-        if let users, !(user.map { users.contains($0) } ?? false) { return false }
-        guard self.destinations != nil || self.ports != nil || self.network != nil else { return true }
-        guard case .host(let host, let port, let network) = destination else { return false }
-        if let wanted = self.network, wanted != network { return false }
-        if let ports, !ports.contains(where: { $0.contains(port) }) { return false }
-        return self.destinations?.contains { $0.names(host, port: port) } ?? true
+        self.match(destination, user: user) == .yes
     }
 }
 

@@ -24,6 +24,7 @@ package final class Router: Outbound {
     private let outbounds: [String: any Outbound]
     private let units: [String: UnitTag]
     private let last: any Outbound
+    private let resolver: any AddressResolver
     private let state = Mutex(State())
 
     /// - Parameters:
@@ -31,9 +32,12 @@ package final class Router: Outbound {
     ///   - outbounds: by name; all that the rules lead to.
     ///   - last: where everything else goes.
     ///   - units: of the outbounds, by name.
+    ///   - resolver: for rules that ask for the addresses of a name.
     package init(
-        _ rules: [RouteRule], _ outbounds: [String: any Outbound], last: any Outbound, units: [String: UnitTag] = [:]
+        _ rules: [RouteRule], _ outbounds: [String: any Outbound], last: any Outbound, units: [String: UnitTag] = [:],
+        resolver: any AddressResolver = SystemResolver()
     ) {
+        self.resolver = resolver
         let names = Set(rules.flatMap(\.target.names))
         let outbounds = outbounds.filter { names.contains($0.key) }
         self.rules = rules
@@ -48,7 +52,41 @@ package final class Router: Outbound {
         _ request: StreamRequest, trusted: Bool, on loop: SocketLoop,
         answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
-        let rule = self.rules.firstIndex { $0.matches(request.destination, user: request.user) }
+        var rule: Int?
+        for (index, next) in self.rules.enumerated() {
+            switch next.match(request.destination, user: request.user) {
+            case .no: continue
+            case .yes: break
+            case .mustResolve: return self.resolve(request, trusted: trusted, on: loop, answer)
+            }
+            rule = index
+            break
+        }
+        return self.open(request, by: rule, trusted: trusted, on: loop, answer: answer)
+    }
+
+    /// Chooses when the addresses of the name are known; a name without any has none that a rule could name.
+    private func resolve(
+        _ request: StreamRequest, trusted: Bool, on loop: SocketLoop,
+        _ answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) -> any OpenAttempt {
+        guard case .host(.name(let name), _, _) = request.destination else {
+            return self.open(request, by: nil, trusted: trusted, on: loop, answer: answer)
+        }
+        let lookup = AddressLookup(name, self.resolver, for: Asker(request, trusted: trusted), on: loop)
+        lookup.start { addresses in
+            let rule = self.rules.firstIndex {
+                $0.match(request.destination, user: request.user, addresses: addresses) == .yes
+            }
+            return self.open(request, by: rule, trusted: trusted, on: loop, answer: answer)
+        }
+        return lookup
+    }
+
+    private func open(
+        _ request: StreamRequest, by rule: Int?, trusted: Bool, on loop: SocketLoop,
+        answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) -> any OpenAttempt {
         let ways = self.ways(rule, now: loop.now)
         guard !ways.isEmpty else {
             self.lead(request, to: "block", by: rule)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Synchronization
-package import WarrenCore
+import WarrenCore
 
 /// Where the streams of an inbound go. A reload exchanges it for the streams to come.
 package final class StreamTarget: Sendable {

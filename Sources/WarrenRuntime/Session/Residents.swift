@@ -69,12 +69,21 @@ package final class Residents {
         for entry in self.sessions.values { entry.session.shutDown(.shutdown) }
     }
 
-    /// Ends what belongs to units that are on their way out.
-    package func evictRetired() {
-        for relay in self.relays.values where relay.opening?.isRetired ?? false { relay.cancel(.shutdown) }
-        for entry in self.sessions.values where entry.session.place?.isRetired ?? false {
+    /// Looks after units that are on their way out.
+    ///
+    /// - Parameter evicts: ends what is left of them.
+    /// - Returns: streams that they have.
+    package func settle(_ units: Set<ObjectIdentifier>, evicts: Bool) -> Int {
+        let relays = self.relays.values.filter { relay in
+            relay.opening?.units.contains { units.contains(ObjectIdentifier($0)) } ?? false
+        }
+        guard evicts else { return relays.count }
+        for relay in relays { relay.cancel(.shutdown) }
+        for entry in self.sessions.values {
+            guard let unit = entry.session.place?.unit, units.contains(ObjectIdentifier(unit)) else { continue }
             entry.session.shutDown(.shutdown)
         }
+        return relays.count
     }
 
     private func checkEmpty() {

@@ -213,3 +213,28 @@ private final class NoLeg: Leg {
         #expect(self.two.asked == 0)
     }
 }
+
+@Suite struct ResolvingRouteTests {
+    private let loop = SocketLoop.manual()
+
+    private func router(_ resolver: ScriptedResolver) throws -> (Router, ScriptedOutbound, ScriptedOutbound) {
+        let (near, far) = (ScriptedOutbound("near", .success(NoLeg())), ScriptedOutbound("far", .success(NoLeg())))
+        var rule = RouteRule(place: "a", target: .outbounds(["near"], .first))
+        rule.destinations = [try EgressRule("10.0.0.0/8")]
+        rule.resolves = true
+        return (Router([rule], ["near": near, "far": far], last: far, resolver: resolver), near, far)
+    }
+
+    @Test("a rule that resolves goes by the addresses of the name", arguments: ["10.1.2.3", "192.0.2.1"])
+    func resolves(address: String) throws {
+        let resolver = ScriptedResolver(v4: [address], v6: [])
+        let (router, near, far) = try self.router(resolver)
+        var answers = 0
+        _ = router.open(
+            StreamRequest(.tcp(Host("name.test"), port: 80)), trusted: false, on: self.loop
+        ) { _ in answers += 1 }
+        for _ in 0..<5 { self.loop.runOnce() }
+        #expect(answers == 1)
+        #expect(near.asked == (address.hasPrefix("10.") ? 1 : 0) && far.asked == 1 - near.asked)
+    }
+}

@@ -21,7 +21,7 @@ import WarrenRuntime
         let (configuration, findings) = makeConfiguration(
             Self.base + """
                 routes:
-                  - { inbound: a, user: [alice, bob], destination: ["*.corp.example", "10.0.0.0/8:22"], port: [443, 8000-8999],
+                  - { inbound: a, user: [alice, bob], host: "*.corp.example", cidr: "10.0.0.0/8:22", port: [443, 8000-8999],
                       network: tcp, to: [two, direct], balance: roundRobin }
                   - { to: block }
                 """)
@@ -46,9 +46,9 @@ import WarrenRuntime
             ("{ to: one, balance: first }", "there is nothing to balance"),
             ("{ to: one, port: 9-8 }", "ends before it begins"), ("{ to: one, port: 0 }", "expected a port"),
             ("{ to: one, port: 65536 }", "expected a port"), ("{ to: one, port: \"1-2-3\" }", "expected a port"),
-            ("{ to: one, destination: privat }", "is no destination"),
+            ("{ to: one, cidr: privat }", "is no network"),
             ("{ to: one, network: icmp }", "not one of tcp, udp"),
-            ("{ destination: public }", "the key \"to\" is missing"),
+            ("{ cidr: public }", "the key \"to\" is missing"),
             ("{ to: one, ports: 1 }", "unknown key \"ports\""),
         ])
     func mistakes(route: String, problem: String) {
@@ -61,20 +61,17 @@ import WarrenRuntime
         arguments: [
             ("a", "www.corp.example:443", nil, "goes to two by the rule at a.yaml:8:5"),
             ("a", "10.1.2.3:443", "alice", "is blocked by the rule at a.yaml:9:5"),
-            ("a", "10.1.2.3:443", nil, "goes to one, its inbound's own"),
-            ("b", "10.1.2.3:443", nil, "goes to direct, its inbound's own; egress: 10.1.2.3:443 is private"),
-            ("b", "192.0.2.1:443", nil, "goes to direct, its inbound's own; egress:"),
-            ("b", "1.1.1.1:443", nil, "goes to direct, its inbound's own; egress allows it"),
-            (
-                "b", "example.net:443", nil,
-                "goes to direct, its inbound's own; egress judges the address of example.net"
-            ),
+            ("a", "10.1.2.3:443", nil, "goes to one, its inbound's own at a.yaml:"),
+            ("b", "10.1.2.3:443", nil, "; egress refuses 10.1.2.3:443 is private"),
+            ("b", "192.0.2.1:443", nil, "goes to direct, its inbound's own at a.yaml:"),
+            ("b", "1.1.1.1:443", nil, "; egress allows 1.1.1.1:443 as a public address"),
+            ("b", "example.net:443", nil, "; egress judges the address of example.net"),
         ] as [(String, String, String?, String)])
     func explains(inbound: String, target: String, user: String?, sentence: String) throws {
         let yaml =
             Self.base + """
                 routes:
-                  - { inbound: a, destination: "*.corp.example", to: two }
+                  - { inbound: a, host: "*.corp.example", to: two }
                   - { user: alice, to: block }
                 """
         let (assembly, problems) = assemble(yaml)
@@ -88,5 +85,31 @@ import WarrenRuntime
         let made = try #require(assembly)
         #expect(throws: Refusal.self) { _ = try made.explain(inbound: "c", target: "a:1", user: nil) }
         #expect(throws: Refusal.self) { _ = try made.explain(inbound: "a", target: "a", user: nil) }
+    }
+
+    @Test("rules about addresses ask for those of a name where they say so, and users may have an egress of their own")
+    func resolves() throws {
+        let yaml =
+            Self.base + """
+                routes:
+                  - { inbound: b, cidr: 10.0.0.0/8, resolve: true, to: two }
+                egress:
+                  deny: [1.1.1.1]
+                  users: { bob: { allow: [private], deny: ["10.9.0.0/16"] } }
+                """
+        let (assembly, problems) = assemble(yaml)
+        #expect(problems == [])
+        let made = try #require(assembly)
+        func explain(_ target: String, _ user: String? = nil, _ addresses: [String]? = nil) throws -> String {
+            try made.explain(
+                inbound: "b", target: target, user: user, addresses: addresses?.compactMap { IPAddress($0) })
+        }
+        #expect(try explain("a.test:80").contains("asks for the address of a.test; add --resolve"))
+        #expect(try explain("a.test:80", nil, ["10.1.1.1"]).contains("goes to two by the rule at a.yaml:"))
+        #expect(try explain("a.test:80", nil, []).contains("a.test has no address"))
+        #expect(try explain("a.test:80", nil, ["1.1.1.1"]).contains("denied by the rule 1.1.1.1 at a.yaml:"))
+        #expect(try explain("192.168.1.1:80").contains("egress refuses 192.168.1.1:80 is private"))
+        #expect(try explain("192.168.1.1:80", "bob").contains("egress allows 192.168.1.1:80 by private at a.yaml:"))
+        #expect(try explain("1.1.1.1:80", "bob").contains("egress refuses"))
     }
 }
