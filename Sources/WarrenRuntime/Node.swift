@@ -229,8 +229,8 @@ extension Node {
             for unit in new {
                 var listeners: [Listener] = []
                 for plan in unit.listeners {
-                    if let index = free.firstIndex(where: { $0.fits(plan) }) {
-                        let listener = free.remove(at: index)
+                    if let listener = free.first(where: { $0.fits(plan) }) {
+                        free.removeAll { $0 === listener }
                         exchanged.append((listener, plan))
                         listeners.append(listener)
                     } else {

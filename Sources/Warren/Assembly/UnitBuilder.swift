@@ -193,14 +193,13 @@ struct UnitBuilder {
         let print = WayPrint(
             rules: rules, outbounds: units.map { ObjectIdentifier($0.tag) }, egress: self.egress)
         guard !rules.isEmpty else { return (lastOutbound, last.tag, print) }
-        let outbounds = built.units.filter { $0.key.role == .outbound }
-        let router = Router(
-            rules,
-            Dictionary(
-                uniqueKeysWithValues: outbounds.compactMap { key, unit in unit.outbound.map { (key.name, $0) } }),
-            last: lastOutbound,
-            units: Dictionary(uniqueKeysWithValues: outbounds.map { ($0.key.name, $0.value.tag) }),
-            resolver: self.ground.resolver)
+        var outbounds: [String: any WarrenRuntime.Outbound] = [:]
+        var tags: [String: UnitTag] = [:]
+        for (key, unit) in built.units where key.role == .outbound {
+            outbounds[key.name] = unit.outbound
+            tags[key.name] = unit.tag
+        }
+        let router = Router(rules, outbounds, last: lastOutbound, units: tags, resolver: self.ground.resolver)
         return (router, nil, print)
     }
 }

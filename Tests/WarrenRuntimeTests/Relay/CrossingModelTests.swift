@@ -24,10 +24,12 @@ import WarrenTesting
         let leg = ScriptedLeg()
         let (found, opening) = (Found(), Found())
         opening.result = .success(leg)
-        _ = Crossing.open(from: near, to: far, answer: { found.result = $0 }) { answer in
-            if let result = opening.result { answer(result) }
-            return NoAttempt()
-        }
+        _ = Crossing.open(
+            from: near, to: far, answer: { found.result = $0 },
+            { answer in
+                if let result = opening.result { answer(result) }
+                return NoAttempt()
+            })
         #expect(found.result == nil)
         far.runOnce()
         #expect(found.result == nil)
@@ -42,10 +44,12 @@ import WarrenTesting
     @Test func aRefusalComesBack() {
         let (near, far) = (SocketLoop.manual(), SocketLoop.manual())
         let found = Found()
-        _ = Crossing.open(from: near, to: far, answer: { found.result = $0 }) { answer in
-            answer(.failure(.refused))
-            return NoAttempt()
-        }
+        _ = Crossing.open(
+            from: near, to: far, answer: { found.result = $0 },
+            { answer in
+                answer(.failure(.refused))
+                return NoAttempt()
+            })
         far.runOnce()
         near.runOnce()
         #expect(throws: StreamFault.refused) { _ = try found.result?.get() }
@@ -57,10 +61,12 @@ import WarrenTesting
         let leg = ScriptedLeg()
         let found = Found()
         let kept = Kept()
-        let attempt = Crossing.open(from: near, to: far, answer: { found.result = $0 }) { answer in
-            kept.answer = answer
-            return kept
-        }
+        let attempt = Crossing.open(
+            from: near, to: far, answer: { found.result = $0 },
+            { answer in
+                kept.answer = answer
+                return kept
+            })
         if steps > 0 { far.runOnce() }
         if steps > 1 { kept.answer?(.success(leg)) }
         attempt.cancel()
