@@ -21,7 +21,7 @@ package struct AccountLimits: Hashable, Sendable {
     package var isEmpty: Bool { self == AccountLimits() }
 }
 
-/// A bucket that fills at a rate and may be overdrawn: who overdraws it waits until it is even again.
+/// A bucket that fills at a rate and may be overdrawn: whoever comes then has its turn when it is even again.
 struct TokenBucket {
     private var tokens: Double
     private var last: NIODeadline
@@ -31,25 +31,25 @@ struct TokenBucket {
         self.last = now
     }
 
+    /// Takes tokens for what has come without being booked.
+    ///
     /// - Parameters:
     ///   - rate: tokens per second; more than 0.
     ///   - capacity: those that gather while nobody takes any.
-    /// - Returns: how long to wait before the next time; nil for not at all.
-    mutating func take(_ count: Int, rate: Double, capacity: Double, _ now: NIODeadline) -> TimeAmount? {
+    mutating func take(_ count: Int, rate: Double, capacity: Double, _ now: NIODeadline) {
         self.fill(rate, capacity, now)
-        // What was sent ahead of its credit is not held against others for longer than this.
-        self.tokens = max(self.tokens - Double(count), -rate)
-        return self.debt(rate)
+        // Not held against others for longer than a second.
+        self.tokens = max(self.tokens - Double(count), min(self.tokens, -rate))
     }
 
-    /// How long until it is even; nil if it is.
-    mutating func wait(rate: Double, capacity: Double, _ now: NIODeadline) -> TimeAmount? {
+    /// Takes tokens for what is to come, behind all who have done so before; less than nothing to give back.
+    ///
+    /// - Returns: when its turn is; nil for now.
+    mutating func book(_ count: Int, rate: Double, capacity: Double, _ now: NIODeadline) -> TimeAmount? {
         self.fill(rate, capacity, now)
-        return self.debt(rate)
-    }
-
-    private func debt(_ rate: Double) -> TimeAmount? {
-        self.tokens < 0 ? .nanoseconds(Int64(-self.tokens / rate * 1e9) + 1) : nil
+        defer { self.tokens = min(self.tokens - Double(count), capacity) }
+        guard self.tokens < 0 else { return nil }
+        return .nanoseconds(Int64(min(-self.tokens / rate, 86_400) * 1e9) + 1)
     }
 
     /// Takes one, if there is one.
@@ -107,27 +107,30 @@ package final class Account: Sendable {
 
     package func leave() { self.state.withLock { $0.streams -= 1 } }
 
-    /// - Returns: how long whoever sent these bytes is not to be read.
-    package func take(_ count: Int, up isUp: Bool, now: NIODeadline) -> TimeAmount? {
+    /// Counts bytes that have come.
+    ///
+    /// - Parameter booked: so many of them are paid for already.
+    package func take(_ count: Int, booked: Int = 0, up isUp: Bool, now: NIODeadline) {
         self.state.withLock { state in
             state.total &+= count
-            return Self.bucket(isUp, &state) { bucket, rate in
-                bucket.take(count, rate: rate, capacity: rate / 10, now)
-            }
+            Self.bucket(isUp, &state) { $0.take(count - booked, rate: $1, capacity: $1 / 10, now) }
         }
     }
 
-    /// - Returns: how long nobody is to be read in this direction; nil if somebody may be.
-    func wait(up isUp: Bool, now: NIODeadline) -> TimeAmount? {
+    /// Pays for bytes that are to be read next; less than nothing to give back.
+    ///
+    /// - Returns: how long to wait before they are read; nil for not at all.
+    package func book(_ count: Int, up isUp: Bool, now: NIODeadline) -> TimeAmount? {
         self.state.withLock { state in
-            Self.bucket(isUp, &state) { bucket, rate in bucket.wait(rate: rate, capacity: rate / 10, now) }
+            Self.bucket(isUp, &state) { $0.book(count, rate: $1, capacity: $1 / 10, now) } ?? nil
         }
     }
 
     /// What a tenth of a second brings may come at once.
-    private static func bucket(
-        _ isUp: Bool, _ state: inout State, _ body: (inout TokenBucket, Double) -> TimeAmount?
-    ) -> TimeAmount? {
+    @discardableResult
+    private static func bucket<Value>(
+        _ isUp: Bool, _ state: inout State, _ body: (inout TokenBucket, Double) -> Value
+    ) -> Value? {
         guard let rate = (isUp ? state.limits.up : state.limits.down).map(Double.init) else { return nil }
         return isUp ? body(&state.up, rate) : body(&state.down, rate)
     }

@@ -79,12 +79,19 @@ package final class StreamMeter: Sendable {
         return rate.map { min(max($0 / 20, Self.steps.lowerBound), Self.steps.upperBound) }
     }
 
-    /// - Returns: how long this direction is not to be read.
-    func wait(up: Bool, now: NIODeadline) -> TimeAmount? {
-        self.accounts.compactMap { $0.wait(up: up, now: now) }.max()
+    /// Counts bytes that have come.
+    ///
+    /// - Parameter booked: so many of them are paid for already.
+    func take(_ count: Int, booked: Int, up: Bool, now: NIODeadline) {
+        for account in self.accounts { account.take(count, booked: booked, up: up, now: now) }
     }
 
-    deinit { self.leave() }
+    /// Pays for bytes that are to be read next; less than nothing to give back.
+    ///
+    /// - Returns: how long to wait before they are read; nil for not at all.
+    func book(_ count: Int, up: Bool, now: NIODeadline) -> TimeAmount? {
+        self.accounts.compactMap { $0.book(count, up: up, now: now) }.max()
+    }
 
     /// - Returns: false where a limit is reached.
     func enter(now: NIODeadline) -> Bool {
@@ -102,8 +109,5 @@ package final class StreamMeter: Sendable {
         for account in self.accounts { account.leave() }
     }
 
-    /// - Returns: how long whoever sent these bytes is not to be read.
-    func take(_ count: Int, up: Bool, now: NIODeadline) -> TimeAmount? {
-        self.accounts.compactMap { $0.take(count, up: up, now: now) }.max()
-    }
+    /// - Parameter reserved: so many of them are paid for already.
 }

@@ -61,7 +61,7 @@ package final class Relay: LegEvents {
 
     private func setThrottle() {
         guard let meter = (self.opening?.request.route as? TakenRoute)?.meter else { return }
-        self.throttle = Throttle(meter)
+        self.throttle = Throttle(meter, on: self.loop)
         self.takeSteps(meter)
     }
 
@@ -74,9 +74,7 @@ package final class Relay: LegEvents {
     package func begin() {
         guard !self.hasBegun else { return }
         self.hasBegun = true
-        if let throttle {
-            for isFront in [true, false] { self.hold(isFront, throttle.meter.wait(up: isFront, now: self.loop.now)) }
-        }
+        for isFront in [true, false] { self.hold(isFront, self.throttle?.ask(isFront: isFront)) }
         self.back.leg.begin()
         self.front.leg.begin()
     }
@@ -172,7 +170,7 @@ extension Relay {
         other.flush()
         if let throttle {
             let isFront = leg === self.front.leg
-            self.hold(isFront, throttle.charge(isFront: isFront, now: self.loop.now))
+            self.hold(isFront, throttle.charge(isFront: isFront))
         }
         if !other.isWritable { leg.setReading(false) }
     }
@@ -186,18 +184,12 @@ extension Relay {
     private func hold(_ isFront: Bool, _ pause: TimeAmount?) {
         guard let throttle, let pause, self.ending != nil else { return }
         (isFront ? self.front.leg : self.back.leg).setReading(false)
-        let timer = self.loop.timer(in: pause) { self.letGo(isFront: isFront, throttle) }
-        let earlier = isFront ? throttle.front.timer : throttle.back.timer
-        earlier?.cancel()
-        if isFront { throttle.front.timer = timer } else { throttle.back.timer = timer }
+        throttle.hold(isFront: isFront, for: pause) { self.letGo(isFront, throttle) }
     }
 
-    private func letGo(isFront: Bool, _ throttle: Throttle) {
-        // Somebody else of the same account was first.
-        if let pause = throttle.meter.wait(up: isFront, now: self.loop.now) { return self.hold(isFront, pause) }
+    private func letGo(_ isFront: Bool, _ throttle: Throttle) {
+        let owed = throttle.letGo(isFront: isFront)
         let leg = isFront ? self.front.leg : self.back.leg
-        let owed = isFront ? throttle.front.owed : throttle.back.owed
-        throttle.letGo(isFront: isFront)
         leg.setReading(self.mayRead(leg))
         if owed > 0 { leg.consumed(owed) }
     }
@@ -215,11 +207,7 @@ extension Relay {
         let other = self.other(than: leg)
         let isFront = other === self.front.leg
         // A stream's peer goes by the credit that it is given.
-        if let throttle, throttle.isHeld(isFront: isFront) {
-            if isFront { throttle.front.owed += count } else { throttle.back.owed += count }
-        } else {
-            other.consumed(count)
-        }
+        if !(self.throttle?.owe(count, isFront: isFront) ?? false) { other.consumed(count) }
     }
 
     package func writabilityChanged(of leg: any Leg) {
