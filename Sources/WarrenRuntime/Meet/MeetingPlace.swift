@@ -231,7 +231,7 @@ extension MeetingPlace {
             reporter.streamEnded(label, request, report, user: nil)
             self.ended(pair)
         }
-        relay.opening = StreamOpening(request, label, user: nil, unit: self.unit)
+        relay.opening = StreamOpening(request, from: StreamSource(label, self.unit))
         ticket = residents.insert(relay)
         front.setReading(true)
         front.unread(pair.fromFront)

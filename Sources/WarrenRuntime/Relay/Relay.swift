@@ -28,7 +28,9 @@ package final class Relay: LegEvents {
     /// What waited at the last look.
     private var waiting = (front: 0, back: 0)
     private var hasBegun = false
-    private var ending: ((RelayReport) -> Void)?
+    private var ending: ((Relay, RelayReport) -> Void)?
+    /// Its place among those who live on the loop.
+    var ticket: Residents.Ticket?
 
     package private(set) var needs: LegNeeds
     /// Who wants what; nil for a relay that is a part of another stream.
@@ -42,14 +44,21 @@ package final class Relay: LegEvents {
     ///   - front: the side that asked for the stream.
     ///   - back: the side that reached the destination.
     ///   - onEnd: called exactly once, when both legs are gone.
-    package init(front: any Leg, back: any Leg, on loop: SocketLoop, onEnd: @escaping (RelayReport) -> Void) {
+    package convenience init(
+        front: any Leg, back: any Leg, on loop: SocketLoop, onEnd: @escaping (RelayReport) -> Void
+    ) {
+        self.init(front: front, back: back, on: loop, ending: { _, report in onEnd(report) })
+    }
+
+    /// The same with an end that is told of whom.
+    init(front: any Leg, back: any Leg, on loop: SocketLoop, ending: @escaping (Relay, RelayReport) -> Void) {
         self.front = Side(leg: front)
         self.back = Side(leg: back)
         self.needs = Self.needs(front, back)
         self.loop = loop
         self.started = loop.now
         self.activity = loop.now
-        self.ending = onEnd
+        self.ending = ending
         front.events = self
         back.events = self
     }
@@ -236,6 +245,7 @@ extension Relay {
         self.ending = nil
         self.throttle?.stop()
         ending(
+            self,
             RelayReport(
                 bytesIn: self.front.received,
                 bytesOut: self.back.received,

@@ -3,26 +3,34 @@
 package import NIOCore
 package import WarrenCore
 
-/// Who wants what, from the front to the report.
-package struct StreamOpening {
-    package let request: StreamRequest
+/// Where streams come from: one for all of an inbound or a relay.
+package final class StreamSource: Sendable {
     package let label: StreamLabel
-    package let user: String?
     /// The running inbound, or relay.
     package let unit: UnitTag?
 
-    package init(_ request: StreamRequest, _ label: StreamLabel, user: String?, unit: UnitTag?) {
-        self.request = request
+    package init(_ label: StreamLabel, _ unit: UnitTag?) {
         self.label = label
-        self.user = user
         self.unit = unit
+    }
+}
+
+/// Who wants what, from the front to the report. Every stream has one, so it is small.
+package struct StreamOpening {
+    package let request: StreamRequest
+    /// Nil where nobody has a name for it.
+    package let source: StreamSource?
+
+    package init(_ request: StreamRequest, from source: StreamSource?) {
+        self.request = request
+        self.source = source
     }
 
     private var route: TakenRoute? { self.request.route as? TakenRoute }
-    package var outbound: String { self.request.route?.outbound ?? self.label.outbound }
+    package var outbound: String { self.request.route?.outbound ?? self.source?.label.outbound ?? "-" }
     package var rule: String? { self.route?.rule }
     /// Those that it goes through.
-    package var units: [UnitTag] { [self.unit, self.route?.unit].compactMap { $0 } }
+    package var units: [UnitTag] { [self.source?.unit, self.route?.unit].compactMap { $0 } }
 }
 
 /// What people call a stream or a session: `12`, `s12`.
@@ -68,10 +76,10 @@ package struct StreamStatus: Codable, Hashable, Sendable {
     init(_ number: Int, _ relay: Relay, _ opening: StreamOpening) {
         let state = relay.state
         self.id = "\(LivingID.stream(number))"
-        self.inbound = opening.label.inbound
-        self.protocol = opening.label.protocol
+        self.inbound = opening.source?.label.inbound ?? "-"
+        self.protocol = opening.source?.label.protocol ?? "-"
         self.peer = opening.request.source?.text
-        self.user = opening.user
+        self.user = opening.request.user
         self.destination = "\(opening.request.destination)"
         self.outbound = opening.outbound
         self.rule = opening.rule

@@ -121,7 +121,7 @@ package final class DialledInbound: NodePart, @unchecked Sendable {
 extension DialledInbound: SessionOwner {
     package var judge: any Authenticator { self.sessions.judge }
 
-    package var label: StreamLabel? { self.sessions.label }
+    package var source: StreamSource? { self.sessions.source }
     package var place: SessionPlace? { self.sessions.place }
 
     package func routed(_ request: StreamRequest) -> StreamRequest { self.sessions.routed(request) }

@@ -5,7 +5,7 @@ package import WarrenCore
 
 /// What the sessions of one inbound have in common: their judge, where their streams go, and who hears of it.
 package final class InboundSessions: SessionOwner {
-    private let streamLabel: StreamLabel
+    private let from: StreamSource
     package let judge: any Authenticator
     package let unit: UnitTag
     package let target: StreamTarget
@@ -23,7 +23,8 @@ package final class InboundSessions: SessionOwner {
         isTrusted: Bool = false, isTunnel: Bool = false, accounts: Accounts = Accounts(), reporter: Reporter
     ) {
         self.accounts = accounts
-        self.streamLabel = StreamLabel(inbound: unit.name, protocol: `protocol`, outbound: target.outbound.name)
+        let label = StreamLabel(inbound: unit.name, protocol: `protocol`, outbound: target.outbound.name)
+        self.from = StreamSource(label, unit)
         self.unit = unit
         self.target = target
         self.judge = judge
@@ -51,7 +52,7 @@ package final class InboundSessions: SessionOwner {
     package func refusing() -> InboundSessions { InboundSessions(self, label: self.streamLabel, isFull: true) }
 
     private init(_ sessions: InboundSessions, label: StreamLabel, isFull: Bool) {
-        self.streamLabel = label
+        self.from = StreamSource(label, sessions.unit)
         self.unit = sessions.unit
         self.target = sessions.target
         self.accounts = sessions.accounts
@@ -62,7 +63,8 @@ package final class InboundSessions: SessionOwner {
         self.reporter = sessions.reporter
     }
 
-    package var label: StreamLabel? { self.streamLabel }
+    package var source: StreamSource? { self.from }
+    private var streamLabel: StreamLabel { self.from.label }
     package var name: String { self.unit.name }
     package var place: SessionPlace? { SessionPlace(role: self.unit.role, name: self.unit.name, unit: self.unit) }
 

@@ -51,15 +51,15 @@ extension SessionHandler {
     private func makeRelay(front: StreamLeg, back: any Leg, _ request: StreamRequest) -> Relay {
         let owner = self.owner
         let residents = self.residents
-        let opening = owner.label.map { StreamOpening(request, $0, user: self.user, unit: owner.place?.unit) }
-        let user = self.user
-        var ticket: Residents.Ticket?
-        let relay = Relay(front: front, back: back, on: self.loop) { report in
-            if let ticket { residents.remove(ticket) }
-            owner.streamEnded(request, report, user: user)
-        }
-        relay.opening = opening
-        ticket = residents.insert(relay)
+        let relay = Relay(
+            front: front, back: back, on: self.loop,
+            ending: { relay, report in
+                if let ticket = relay.ticket { residents.remove(ticket) }
+                guard let request = relay.opening?.request else { return }
+                owner.streamEnded(request, report, user: request.user)
+            })
+        relay.opening = StreamOpening(request, from: owner.source)
+        relay.ticket = residents.insert(relay)
         return relay
     }
 

@@ -9,8 +9,8 @@ package protocol SessionOwner: Sendable {
     /// Its sessions carry streams of many; else each is one user's connection.
     var isTunnel: Bool { get }
 
-    /// Where its peers' streams come from, in words of the configuration; nil where all streams are ours.
-    var label: StreamLabel? { get }
+    /// Where its peers' streams come from; nil where all streams are ours.
+    var source: StreamSource? { get }
     /// Whose sessions they are; nil where nobody asks.
     var place: SessionPlace? { get }
 
@@ -37,7 +37,7 @@ package protocol SessionOwner: Sendable {
 
 extension SessionOwner {
     package var isTunnel: Bool { true }
-    package var label: StreamLabel? { nil }
+    package var source: StreamSource? { nil }
     package var place: SessionPlace? { nil }
     package func routed(_ request: StreamRequest) -> StreamRequest { request }
     package func sessionGranted(_ session: any Session, _ grant: Grant) {}

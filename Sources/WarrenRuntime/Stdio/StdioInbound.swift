@@ -64,7 +64,7 @@ package final class StdioInbound: NodePart, SessionOwner {
 
     package var judge: any Authenticator { self.sessions.judge }
 
-    package var label: StreamLabel? { self.sessions.label }
+    package var source: StreamSource? { self.sessions.source }
     package var place: SessionPlace? { self.sessions.place }
 
     package func routed(_ request: StreamRequest) -> StreamRequest { self.sessions.routed(request) }
