@@ -46,6 +46,7 @@ struct StatusCommand: ParsableCommand {
             let status = try self.admin.ask { client throws(AdminFailure) in try client.status() }
             let clear = self.watch && !self.json ? "\u{1B}[2J\u{1B}[H" : ""
             Console.print(clear + (self.json ? status.json : status.text))
+            // For people to read it: nothing is waited for.
             if self.watch { Thread.sleep(forTimeInterval: 1) }
         } while self.watch
     }

@@ -72,10 +72,6 @@ package struct RouteRule: Hashable, Sendable {
         }
         return found ? .yes : .no
     }
-
-    package func matches(_ destination: Destination, user: String?) -> Bool {
-        self.match(destination, user: user) == .yes
-    }
 }
 
 extension EgressRule {

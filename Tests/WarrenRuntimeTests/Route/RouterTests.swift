@@ -7,6 +7,12 @@ import WarrenTesting
 
 @testable import WarrenRuntime
 
+extension RouteRule {
+    fileprivate func matches(_ destination: Destination, user: String?) -> Bool {
+        self.match(destination, user: user) == .yes
+    }
+}
+
 @Suite struct RouteRuleTests {
     private static let name = Destination.tcp(Host("www.corp.example"), port: 443)
     private static let address = Destination.tcp(Host("10.1.2.3"), port: 22)
