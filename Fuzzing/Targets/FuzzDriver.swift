@@ -63,7 +63,7 @@ struct FuzzDriver<Machine: SessionMachine> {
             guard let deadline = self.machine.deadline, !self.isOver else { break }
             self.now = max(self.now, deadline)
             self.pull()
-            if let next = self.machine.deadline, next <= self.now, !self.isOver {
+            if self.machine.wantsTurn || self.machine.deadline.map({ $0 <= self.now }) == true, !self.isOver {
                 self.complain("an alarm rings for ever")
                 break
             }

@@ -10,7 +10,7 @@ public struct Boxed<Value> {
     /// By pointer, as a class's own properties are checked for overlapping access at every use; here the compiler has
     /// done so, because the box is a value.
     @usableFromInline
-    final class Place {
+    final class Storage {
         @usableFromInline
         let pointer = UnsafeMutablePointer<Value>.allocate(capacity: 1)
 
@@ -24,19 +24,19 @@ public struct Boxed<Value> {
     }
 
     @usableFromInline
-    var place: Place
+    var storage: Storage
 
     /// Moves a value into a place of its own.
     @inlinable
-    public init(_ value: Value) { self.place = Place(value) }
+    public init(_ value: Value) { self.storage = Storage(value) }
 
     /// The value, read and changed where it is.
     @inlinable
     public var value: Value {
-        _read { yield self.place.pointer.pointee }
+        _read { yield self.storage.pointer.pointee }
         _modify {
-            if !isKnownUniquelyReferenced(&self.place) { self.place = Place(self.place.pointer.pointee) }
-            yield &self.place.pointer.pointee
+            if !isKnownUniquelyReferenced(&self.storage) { self.storage = Storage(self.storage.pointer.pointee) }
+            yield &self.storage.pointer.pointee
         }
     }
 }

@@ -25,7 +25,7 @@ public struct FairQueue {
 
     private var lines = ContiguousArray<Line>()
     private var unused = ContiguousArray<Int>()
-    private var places = Places()
+    private var places = LineTable()
     /// Lines in the order of their turns; held ones have none.
     private var turns = CircularBuffer<Int>()
     /// Lines that go ahead of those.
@@ -218,7 +218,7 @@ extension FairQueue.Line {
 }
 
 /// Which line a stream has: an array for low numbers, a dictionary for the others.
-private struct Places {
+private struct LineTable {
     private static let low: UInt32 = 4096
     private var near = ContiguousArray<Int32>()
     private var far: [UInt32: Int32] = [:]

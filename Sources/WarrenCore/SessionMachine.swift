@@ -13,6 +13,8 @@ public import NIOCore
 public protocol SessionMachine {
     /// When `next` must be called though nothing has happened; nil means never.
     var deadline: NIODeadline? { get }
+    /// It has something to say at once though nothing happens on its carrier: credit for what a reader has taken.
+    var wantsTurn: Bool { get }
     /// False while the driver should leave further bytes on the carrier. What comes all the same is taken.
     var wantsBytes: Bool { get }
     /// The peer keeps a short message back until the last one is acknowledged (Nagle's algorithm, as Java leaves it on): the
@@ -59,6 +61,7 @@ public protocol SessionMachine {
 
 /// What a machine without streams of its own, or of one direction only, need not say.
 extension SessionMachine {
+    public var wantsTurn: Bool { false }
     public var wantsBytes: Bool { true }
     public var peerHoldsBack: Bool { false }
     public var mayEndInOrder: Bool { true }

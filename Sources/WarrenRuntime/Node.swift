@@ -12,7 +12,7 @@ package final class Node: Service {
     package struct Unit: Sendable {
         package let tag: UnitTag
         package var listeners: [Listener.Plan] = []
-        package var parts: [any NodePart] = []
+        package var parts: [any NodeComponent] = []
         package init(_ tag: UnitTag) { self.tag = tag }
     }
 
@@ -38,21 +38,21 @@ package final class Node: Service {
     private struct Running {
         let tag: UnitTag
         var listeners: [Listener]
-        let parts: [any NodePart]
+        let parts: [any NodeComponent]
     }
 
     private struct State {
         var limits: Limits
         var units: [Running] = []
         /// Parts of units that are on their way out.
-        var leaving: [any NodePart] = []
+        var leaving: [any NodeComponent] = []
         /// Nothing is exchanged any more.
         var isEnding = false
     }
 
     private let first: Plan
     private let loops: Loops
-    private let gate: Gate
+    private let gate: ConnectionLimiter
     private let reporter: Reporter
     private let state: Mutex<State>
     private let onReady: @Sendable ([BoundListener]) -> Void
@@ -64,7 +64,7 @@ package final class Node: Service {
     ) {
         self.first = plan
         self.loops = loops
-        self.gate = Gate(limit: plan.limits.sessions, reporter: reporter)
+        self.gate = ConnectionLimiter(limit: plan.limits.sessions, reporter: reporter)
         self.reporter = reporter
         self.state = Mutex(State(limits: plan.limits))
         self.onReady = onReady
@@ -77,7 +77,7 @@ package final class Node: Service {
     /// - Throws: ``StartFailure`` if a listener cannot be bound, or a part cannot be started; nothing is left
     ///   half-started then.
     package func run() async throws {
-        self.tellReaderPatience()
+        self.setReaderTimeout()
         let units = try await self.bindAll()
         self.state.withLock { $0.units = units }
         let sweep = self.startSweeping()
@@ -100,9 +100,9 @@ package final class Node: Service {
         self.reporter.listening(inbound: plan.name, protocol: plan.protocol, address: listener.bound.address)
     }
 
-    private func tellReaderPatience() {
+    private func setReaderTimeout() {
         let idle = self.limits.idle
-        for loop in self.loops.all { loop.execute { loop.readerPatience = idle > .zero ? idle : nil } }
+        for loop in self.loops.all { loop.execute { loop.readerTimeout = idle > .zero ? idle : nil } }
     }
 
     private func end(_ sweep: [RepeatedTask], drains: Bool) async {
@@ -122,7 +122,7 @@ package final class Node: Service {
 
     /// Starts all parts at the same time, and waits until each has tried what it needs; not longer than until the node is
     /// told to stop, and not without end for one that is slow.
-    private func start(_ parts: [any NodePart]) async -> StartFailure? {
+    private func start(_ parts: [any NodeComponent]) async -> StartFailure? {
         guard let loop = self.loops.all.first, !parts.isEmpty else { return nil }
         // Told to stop while it was binding: nothing is opened any more.
         guard !Task.isShuttingDownGracefully, !Task.isCancelled else { return nil }
@@ -174,7 +174,7 @@ package final class Node: Service {
         return loops.all.map { loop in
             loop.scheduleRepeatedTask(initialDelay: pause, delay: pause) { _ in
                 let idle = self.limits.idle
-                if idle > .zero { loops.residents(on: loop).sweep(idleSince: .now() - idle) }
+                if idle > .zero { loops.registry(on: loop).sweep(idleSince: .now() - idle) }
             }
         }
     }
@@ -189,7 +189,7 @@ package final class Node: Service {
         guard let loop = self.loops.all.first else { return }
         let empty = self.loops.all.map { loop in
             let promise = loop.makePromise(of: Void.self)
-            loop.execute { self.loops.residents(on: loop).drain { promise.succeed() } }
+            loop.execute { self.loops.registry(on: loop).drain { promise.succeed() } }
             return promise.futureResult
         }
         let done = loop.makePromise(of: Void.self)
@@ -256,7 +256,7 @@ extension Node {
             throw StartFailure.ending
         }
         self.gate.allow(limits.sessions)
-        self.tellReaderPatience()
+        self.setReaderTimeout()
         commit()
         for (listener, plan) in exchanged { listener.exchange(plan) }
         for listener in units.flatMap(\.listeners) { self.tellListening(listener) }
@@ -265,13 +265,13 @@ extension Node {
         self.leave(old, running.filter { retiring.contains(ObjectIdentifier($0.tag)) }.flatMap(\.parts), limits.drain)
     }
 
-    private func startLate(_ part: any NodePart) {
+    private func startLate(_ part: any NodeComponent) {
         part.start().whenFailure { [reporter] error in
             reporter.warn("\(StartFailure(part: part.name, error))")
         }
     }
 
-    private func leave(_ tags: [UnitTag], _ parts: [any NodePart], _ drain: TimeAmount) {
+    private func leave(_ tags: [UnitTag], _ parts: [any NodeComponent], _ drain: TimeAmount) {
         guard let loop = self.loops.all.first, !tags.isEmpty else { return }
         for tag in tags { tag.retire() }
         for part in parts { part.retire() }
@@ -281,14 +281,14 @@ extension Node {
 
     /// Gives up what has left when its last stream has ended, or its time is up.
     private func settle(
-        _ ids: Set<ObjectIdentifier>, _ tags: [UnitTag], _ parts: [any NodePart], until end: NIODeadline,
+        _ ids: Set<ObjectIdentifier>, _ tags: [UnitTag], _ parts: [any NodeComponent], until end: NIODeadline,
         on loop: SocketLoop
     ) {
         _ = loop.scheduleTask(in: min(Self.drainStep, max(.zero, end - .now()))) {
             let isLate = end <= .now()
             let counts = EventLoopFuture.whenAllSucceed(
                 self.loops.all.map { loop in
-                    loop.submit { self.loops.residents(on: loop).settle(ids, evicts: isLate) }
+                    loop.submit { self.loops.registry(on: loop).settle(ids, evicts: isLate) }
                 }, on: loop)
             counts.whenComplete { result in
                 let left = (try? result.get())?.reduce(0, +) ?? 0  // a task on a loop does not fail

@@ -23,7 +23,7 @@ public enum ZhwkproX: TunnelProtocol {
 
     /// The longest message that a path with such segments takes in one.
     static func pieces(of segment: Int) -> Int {
-        min(max(segment - Self.segmentReserve, Endpoint.longestHead + 1), Self.largestRead)
+        min(max(segment - Self.segmentReserve, StreamAddress.longestHead + 1), Self.largestRead)
     }
 
     public static func detect(_ head: ByteBufferView) -> Detection {

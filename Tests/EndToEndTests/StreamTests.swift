@@ -88,7 +88,7 @@ import WarrenTesting
 
     /// Fetches through the tunnel; tries again while it is on its way back.
     private static func fetch(_ count: Int, over site: Site, _ web: Web) async throws -> ByteBuffer {
-        let patience = NIODeadline.now() + .seconds(40)
+        let timeout = NIODeadline.now() + .seconds(40)
         while true {
             do {
                 let wire = try await Wire.socks5(site.client.address("tunnelled"), to: web.port)
@@ -98,7 +98,7 @@ import WarrenTesting
                 bytes.moveReaderIndex(to: max(0, bytes.writerIndex - count))
                 return bytes
             } catch {
-                guard NIODeadline.now() < patience else { throw error }
+                guard NIODeadline.now() < timeout else { throw error }
             }
         }
     }
@@ -177,9 +177,9 @@ import WarrenTesting
 
 /// Waits for something that no event tells of.
 func eventually(_ what: Comment, _ condition: () async throws -> Bool) async throws {
-    let patience = NIODeadline.now() + .seconds(20)
+    let timeout = NIODeadline.now() + .seconds(20)
     while try await !condition() {
-        guard NIODeadline.now() < patience else {
+        guard NIODeadline.now() < timeout else {
             Issue.record(what)
             return
         }

@@ -29,7 +29,7 @@ private struct Rig: Sendable {
         plan.listeners = [
             Listener.Plan(name: "in", protocol: "forward", host: "127.0.0.1", port: 0) { leg, loop in
                 let front = ForwardFront(target: .tcp(Host("127.0.0.1"), port: target))
-                loops.site(on: loop).start(front, on: leg, owner: sessions)
+                loops.context(on: loop).start(front, on: leg, owner: sessions)
             }
         ]
         self.ready = ready

@@ -13,7 +13,7 @@ struct ExitStreamTests {
     typealias Exit = Harness<ZhwkproX.ExitMachine>
 
     @Test("a request opens its destination, and its data waits for that", arguments: [Bytes.v4, Bytes.v6])
-    func opens(endpoint: ZhwkproX.Endpoint) throws {
+    func opens(endpoint: ZhwkproX.StreamAddress) throws {
         var exit = try Exit.loggedIn()
         #expect(exit.receive(Bytes.get(endpoint, "one ")) == [.open(StreamID(1), Bytes.request(endpoint))])
         #expect(exit.receive(Bytes.get(endpoint, "two")) == [])
@@ -37,7 +37,7 @@ struct ExitStreamTests {
         let addresses =
             [0, 1, 0x0100_0000].map { IPAddress(v4: 0xC000_0201 + $0) } + [IPAddress(high: 0, low: 0xC000_0201)]
         let endpoints = addresses.flatMap { address in
-            [80, 81, 20480].map { ZhwkproX.Endpoint(address: address, port: $0) }
+            [80, 81, 20480].map { ZhwkproX.StreamAddress(address: address, port: $0) }
         }
         for (number, endpoint) in endpoints.enumerated() {
             let stream = StreamID(UInt32(number + 1))

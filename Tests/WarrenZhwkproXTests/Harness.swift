@@ -44,18 +44,18 @@ struct Harness<Machine: SessionMachine> {
 /// What a peer would send.
 enum Bytes {
     static let cipher = MessageCipher(.deployed)
-    static let v4 = ZhwkproX.Endpoint(address: IPAddress(v4: 0xC000_0201), port: 80)
-    static let v6 = ZhwkproX.Endpoint(address: IPAddress(high: 0x2001_0DB8_0000_0000, low: 1), port: 443)
+    static let v4 = ZhwkproX.StreamAddress(address: IPAddress(v4: 0xC000_0201), port: 80)
+    static let v6 = ZhwkproX.StreamAddress(address: IPAddress(high: 0x2001_0DB8_0000_0000, low: 1), port: 443)
 
     /// A GET, or a reply, with this payload.
-    static func get(_ endpoint: ZhwkproX.Endpoint, _ plain: [UInt8] = []) -> ByteBuffer {
+    static func get(_ endpoint: ZhwkproX.StreamAddress, _ plain: [UInt8] = []) -> ByteBuffer {
         var bytes = ByteBuffer()
         bytes.writeZhwkproXGet(endpoint, length: UInt32(plain.count))
         bytes.writeBytes(Self.cipher.encrypted(plain))
         return bytes
     }
 
-    static func get(_ endpoint: ZhwkproX.Endpoint, _ text: String) -> ByteBuffer {
+    static func get(_ endpoint: ZhwkproX.StreamAddress, _ text: String) -> ByteBuffer {
         Self.get(endpoint, Array(text.utf8))
     }
 
@@ -70,7 +70,7 @@ enum Bytes {
         messages.reduce(into: ByteBuffer()) { $0.writeZhwkproXExtension($1) }
     }
 
-    static func request(_ endpoint: ZhwkproX.Endpoint) -> StreamRequest { StreamRequest(endpoint.destination) }
+    static func request(_ endpoint: ZhwkproX.StreamAddress) -> StreamRequest { StreamRequest(endpoint.destination) }
 }
 
 extension [SessionAction] {
@@ -167,7 +167,7 @@ extension Harness<ZhwkproX.ExitMachine> {
     }
 
     /// Opens and accepts a stream by a GET.
-    mutating func open(_ endpoint: ZhwkproX.Endpoint = Bytes.v4) -> StreamID {
+    mutating func open(_ endpoint: ZhwkproX.StreamAddress = Bytes.v4) -> StreamID {
         let actions = self.receive(Bytes.get(endpoint))
         guard case .open(let stream, Bytes.request(endpoint))? = actions.first, actions.count == 1 else {
             Issue.record("not opened: \(actions)")
@@ -221,7 +221,7 @@ extension Harness<ZhwkproX.InterMachine> {
     }
 
     /// Opens a stream that finds its destination free, and lets the exit be told of it.
-    mutating func open(_ endpoint: ZhwkproX.Endpoint = Bytes.v4) throws -> StreamID {
+    mutating func open(_ endpoint: ZhwkproX.StreamAddress = Bytes.v4) throws -> StreamID {
         let stream = try self.machine.open(Bytes.request(endpoint), now: self.now)
         #expect(self.drain() == [.opened(stream), .write(Bytes.get(endpoint))])
         return stream

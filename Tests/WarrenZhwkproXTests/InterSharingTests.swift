@@ -39,7 +39,7 @@ struct InterSharingTests {
         _ = try inter.open(Bytes.v4)
         _ = try Self.open(&inter)
         _ = try inter.open(Bytes.v6)
-        _ = try inter.open(ZhwkproX.Endpoint(address: Bytes.v4.address, port: 81))
+        _ = try inter.open(ZhwkproX.StreamAddress(address: Bytes.v4.address, port: 81))
     }
 
     @Test("who waits outlasts what the last user has left behind on an exit")
@@ -81,7 +81,7 @@ struct InterSharingTests {
         _ = (try inter.open(Bytes.v4), try inter.open(Bytes.v6))
         for _ in 0..<3 { _ = try Self.open(&inter) }
         #expect(throws: StreamFault.limit) { try Self.open(&inter) }
-        let third = ZhwkproX.Endpoint(address: Bytes.v4.address, port: 81)
+        let third = ZhwkproX.StreamAddress(address: Bytes.v4.address, port: 81)
         #expect(throws: StreamFault.limit) { try inter.machine.open(Bytes.request(third), now: inter.now) }
     }
 

@@ -14,7 +14,7 @@ struct InterStreamTests {
 
     @Test(
         "a stream is opened at once, and a destination that speaks first is asked to", arguments: [Bytes.v4, Bytes.v6])
-    func opens(endpoint: ZhwkproX.Endpoint) throws {
+    func opens(endpoint: ZhwkproX.StreamAddress) throws {
         var inter = Inter.loggedIn()
         let stream = try inter.machine.open(Bytes.request(endpoint), now: inter.now)
         #expect(inter.drain() == [.opened(stream), .write(Bytes.get(endpoint))])
@@ -43,7 +43,7 @@ struct InterStreamTests {
     }
 
     @Test("no GET is longer than its limit", arguments: [Bytes.v4, Bytes.v6], [0, 24, 100, 1400])
-    func cutsRequests(endpoint: ZhwkproX.Endpoint, pieces: Int) throws {
+    func cutsRequests(endpoint: ZhwkproX.StreamAddress, pieces: Int) throws {
         var configuration = Inter.deployed
         if pieces > 0 { configuration.pieces = pieces }
         let most = pieces > 0 ? pieces : 1400

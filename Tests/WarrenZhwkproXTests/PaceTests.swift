@@ -13,8 +13,8 @@ struct PaceTests {
     typealias Inter = Harness<ZhwkproX.InterMachine>
     typealias Exit = Harness<ZhwkproX.ExitMachine>
 
-    static func endpoint(_ number: Int) -> ZhwkproX.Endpoint {
-        ZhwkproX.Endpoint(address: IPAddress(v4: 0x0A00_0001), port: UInt16(1000 + number))
+    static func endpoint(_ number: Int) -> ZhwkproX.StreamAddress {
+        ZhwkproX.StreamAddress(address: IPAddress(v4: 0x0A00_0001), port: UInt16(1000 + number))
     }
 
     static func inter(gap: TimeAmount = ZhwkproX.defaultGap, segment: Int) -> Inter {
@@ -33,7 +33,7 @@ struct PaceTests {
     static func upload(gap: TimeAmount, segment: Int, destinations: Int, seed: UInt64) throws -> Int {
         var random = SeededRandom(seed)
         var (inter, peer) = (Self.inter(gap: gap, segment: segment), RacyPeer(segment: segment, seed: seed))
-        var sent: [ZhwkproX.Endpoint: ByteBuffer] = [:]
+        var sent: [ZhwkproX.StreamAddress: ByteBuffer] = [:]
         for number in 0..<destinations {
             let bytes = random.bytes(Int.random(in: 2...20_000, using: &random))
             let stream = try inter.machine.open(Bytes.request(Self.endpoint(number)), now: inter.now)
@@ -58,7 +58,7 @@ struct PaceTests {
     func downloads(segment: Int, seed: UInt64) throws {
         var random = SeededRandom(seed)
         var (exit, peer) = (try Self.exit(segment: segment), RacyPeer(segment: segment, seed: seed))
-        var sent: [ZhwkproX.Endpoint: ByteBuffer] = [:]
+        var sent: [ZhwkproX.StreamAddress: ByteBuffer] = [:]
         let streams = (0..<10).map { exit.open(Self.endpoint($0)) }
         for (number, stream) in streams.enumerated() {
             let bytes = random.bytes(Int.random(in: 1...50_000, using: &random))

@@ -30,10 +30,10 @@ struct PairTests {
         var isLive: Bool { !self.hasLeft && self.end == nil }
     }
 
-    static func endpoint(_ number: Int) -> ZhwkproX.Endpoint {
+    static func endpoint(_ number: Int) -> ZhwkproX.StreamAddress {
         number % 2 == 0
-            ? ZhwkproX.Endpoint(address: IPAddress(v4: 0x0A00_0001), port: UInt16(1000 + number))
-            : ZhwkproX.Endpoint(address: IPAddress(high: 1, low: 2), port: UInt16(1000 + number))
+            ? ZhwkproX.StreamAddress(address: IPAddress(v4: 0x0A00_0001), port: UInt16(1000 + number))
+            : ZhwkproX.StreamAddress(address: IPAddress(high: 1, low: 2), port: UInt16(1000 + number))
     }
 
     @Test(

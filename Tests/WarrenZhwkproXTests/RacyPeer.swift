@@ -16,11 +16,11 @@ struct RacyPeer {
     private let segment: Int
     private let isPrompt: Bool
     private var random: SeededRandom
-    private var tasks: [(time: NIODeadline, endpoint: ZhwkproX.Endpoint, bytes: ByteBuffer)] = []
+    private var tasks: [(time: NIODeadline, endpoint: ZhwkproX.StreamAddress, bytes: ByteBuffer)] = []
     /// What the users, or destinations, of each endpoint have been given.
-    private(set) var received: [ZhwkproX.Endpoint: ByteBuffer] = [:]
+    private(set) var received: [ZhwkproX.StreamAddress: ByteBuffer] = [:]
     /// A message of length 0 was handled, so many bytes in.
-    private(set) var ends: [ZhwkproX.Endpoint: Int] = [:]
+    private(set) var ends: [ZhwkproX.StreamAddress: Int] = [:]
     private(set) var messages = 0
     private(set) var isLost = false
 

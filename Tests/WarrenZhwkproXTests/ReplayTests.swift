@@ -137,7 +137,7 @@ struct ReplayTests {
         }
     }
 
-    static let origin = ZhwkproX.Endpoint(address: IPAddress(v4: 0x7F00_0001), port: 18080)
+    static let origin = ZhwkproX.StreamAddress(address: IPAddress(v4: 0x7F00_0001), port: 18080)
 
     // MARK: Inter-server
 
@@ -160,7 +160,7 @@ struct ReplayTests {
     }
 
     static func replay(_ messages: ArraySlice<Recording.Entry>, _ inter: inout Inter) throws {
-        let endpoint = ZhwkproX.Endpoint(address: IPAddress(v4: 0x7F00_0001), port: 18090)
+        let endpoint = ZhwkproX.StreamAddress(address: IPAddress(v4: 0x7F00_0001), port: 18090)
         let stream = try inter.machine.open(Bytes.request(endpoint), now: inter.now)
         for entry in messages {
             let plain = ByteBuffer(hex: entry.plaintext ?? "")

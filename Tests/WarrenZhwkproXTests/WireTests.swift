@@ -103,7 +103,7 @@ struct WireTests {
 
     @Test func portsAreBigEndianAndLengthsLittleEndian() {
         var bytes = ByteBuffer()
-        bytes.writeZhwkproXGet(ZhwkproX.Endpoint(address: IPAddress(v4: 0x7F00_0001), port: 18090), length: 5000)
+        bytes.writeZhwkproXGet(ZhwkproX.StreamAddress(address: IPAddress(v4: 0x7F00_0001), port: 18090), length: 5000)
         #expect(bytes.hex == "047f00000146aa88130000")
         bytes.clear()
         bytes.writeZhwkproXGet(Bytes.v6, length: 1)
@@ -184,8 +184,8 @@ struct WireTests {
 
     @Test func mappedAddressesBecomeIPv4() throws {
         let mapped = IPAddress(high: 0, low: 0xFFFF_C000_0201)
-        #expect(try ZhwkproX.Endpoint(.tcp(.address(mapped), port: 80)) == Bytes.v4)
-        #expect(throws: StreamFault.unsupported) { try ZhwkproX.Endpoint(.tcp(.name("host.example"), port: 80)) }
-        #expect(throws: StreamFault.unsupported) { try ZhwkproX.Endpoint(.host(.address(mapped), port: 80, .udp)) }
+        #expect(try ZhwkproX.StreamAddress(.tcp(.address(mapped), port: 80)) == Bytes.v4)
+        #expect(throws: StreamFault.unsupported) { try ZhwkproX.StreamAddress(.tcp(.name("host.example"), port: 80)) }
+        #expect(throws: StreamFault.unsupported) { try ZhwkproX.StreamAddress(.host(.address(mapped), port: 80, .udp)) }
     }
 }

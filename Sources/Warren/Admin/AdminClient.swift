@@ -12,7 +12,7 @@ import Musl
 
 /// Asks a running process over its admin socket.
 public struct AdminClient: Sendable {
-    private static let patience = 60
+    private static let timeout = 60
     private static let longestAnswer = 1 << 30
 
     private let path: String
@@ -64,7 +64,7 @@ public struct AdminClient: Sendable {
             throw AdminFailure("unix:\(self.path): \(error)")
         }
         defer { close(descriptor) }
-        var wait = timeval(tv_sec: Self.patience, tv_usec: 0)
+        var wait = timeval(tv_sec: Self.timeout, tv_usec: 0)
         _ = setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
         guard let line = try? JSONEncoder.admin.encode(request) + Data("\n".utf8), Self.send(line, descriptor) else {
             throw AdminFailure("unix:\(self.path): the process took no request")

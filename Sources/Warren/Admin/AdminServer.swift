@@ -9,7 +9,7 @@ import ServiceLifecycle
 /// Answers requests on a socket that only the user of the process may open.
 final class AdminServer: Service {
     private static let longestRequest = 64 << 10
-    private static let patience = TimeAmount.seconds(10)
+    private static let timeout = TimeAmount.seconds(10)
 
     private let path: String
     private let file: UnixSocket.File?
@@ -30,7 +30,7 @@ final class AdminServer: Service {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        AdminHandler(desk, most: Self.longestRequest, patience: Self.patience))
+                        AdminHandler(desk, most: Self.longestRequest, timeout: Self.timeout))
                 }
             }
             .withBoundSocket(descriptor).get()
@@ -52,20 +52,20 @@ private final class AdminHandler: ChannelInboundHandler {
 
     private let desk: AdminDesk
     private let most: Int
-    private let patience: TimeAmount
+    private let timeout: TimeAmount
     private var line = ByteBuffer()
     private var isAsked = false
     private var timeUp: Scheduled<Void>?
 
-    init(_ desk: AdminDesk, most: Int, patience: TimeAmount) {
+    init(_ desk: AdminDesk, most: Int, timeout: TimeAmount) {
         self.desk = desk
         self.most = most
-        self.patience = patience
+        self.timeout = timeout
     }
 
     func channelActive(context: ChannelHandlerContext) {
         let channel = context.channel
-        self.timeUp = context.eventLoop.scheduleTask(in: self.patience) { channel.close(promise: nil) }
+        self.timeUp = context.eventLoop.scheduleTask(in: self.timeout) { channel.close(promise: nil) }
     }
 
     func channelInactive(context: ChannelHandlerContext) { self.timeUp?.cancel() }

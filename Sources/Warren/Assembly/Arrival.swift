@@ -43,10 +43,10 @@ extension Assembly.Outbound {
 
     /// Lets what was built take what comes to its port.
     func listen(
-        for built: any WarrenRuntime.Outbound, _ around: Surroundings, into unit: inout Node.Unit,
+        for built: any WarrenRuntime.Outbound, _ around: BuildContext, into unit: inout Node.Unit,
         _ watched: inout [FileWatcher.Watched]
     ) {
-        guard case .port(let port) = self.arrival, let arriving = built as? ArrivingOutbound else { return }
+        guard case .port(let port) = self.arrival, let arriving = built as? ReverseOutbound else { return }
         unit.listeners.append(
             Listener.Plan(
                 name: around.name, protocol: self.entry.type, host: port.listen.host?.description,
@@ -61,25 +61,25 @@ extension Assembly.Outbound {
 
 /// A port that an inbound shares with the far ends of its outbound.
 struct SharedPort: Sendable {
-    let outbound: ArrivingOutbound
+    let outbound: ReverseOutbound
     let detect: @Sendable (ByteBufferView) -> Detection
-    let patience: TimeAmount
+    let timeout: TimeAmount
 
     /// Lets the far ends through to the outbound, and everybody else to the inbound.
     func sharing(
-        _ install: @escaping @Sendable (any Leg, InboundSessions, Site) throws -> Void
-    ) -> @Sendable (any Leg, InboundSessions, Site) throws -> Void {
-        { leg, sessions, site in
+        _ install: @escaping @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void
+    ) -> @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void {
+        { leg, sessions, context in
             let peer = leg.peer
             let candidates = [
                 Detector.Candidate(detect: self.detect) { self.outbound.arrive($0) },
                 Detector.Candidate(
-                    detect: { self.detect($0) == .no ? .yes : .no }, install: { try install($0, sessions, site) }),
+                    detect: { self.detect($0) == .no ? .yes : .no }, install: { try install($0, sessions, context) }),
             ]
             let detector = Detector(leg, candidates) { head in
                 sessions.stranger(peer, saying: head.readableBytes == 0 ? "nothing" : "neither of two protocols")
             }
-            detector.start(patience: self.patience, on: site.loop)
+            detector.start(timeout: self.timeout, on: context.loop)
         }
     }
 }

@@ -27,14 +27,14 @@ extension Assembly.Inbound {
 
 extension [CarrierDraft] {
     /// Has the files of what is dialled read again when they change.
-    func watch(_ around: Surroundings, _ watched: inout [FileWatcher.Watched]) {
+    func watch(_ around: BuildContext, _ watched: inout [FileWatcher.Watched]) {
         // The carriers of one entry share their block.
         self.lazy.compactMap(\.tls).first?.watchClient(around, &watched)
     }
 }
 
 extension Assembly.Outbound {
-    func build(_ around: Surroundings) -> any WarrenRuntime.Outbound {
+    func build(_ around: BuildContext) -> any WarrenRuntime.Outbound {
         switch self.draft {
         case .direct(let draft):
             var dialer = around.dialer
@@ -45,7 +45,7 @@ extension Assembly.Outbound {
             let loops = around.loops
             let install = draft.install
             let carrier = SessionCarrier(draft.carrier.dialer(around)) { leg, owner, loop in
-                try install(leg, owner, loops.site(on: loop))
+                try install(leg, owner, loops.context(on: loop))
             }
             let first = loops.next()
             let others = loops.all.filter { $0 !== first }.prefix((draft.lanes ?? loops.all.count) - 1)
@@ -61,7 +61,7 @@ extension Assembly.Outbound {
 
 extension Assembly.Inbound {
     func build(
-        _ around: Surroundings, to target: StreamTarget, _ accounts: Accounts, sharing port: SharedPort?,
+        _ around: BuildContext, to target: StreamTarget, _ accounts: Accounts, sharing port: SharedPort?,
         into unit: inout Node.Unit, _ watched: inout [FileWatcher.Watched]
     ) {
         switch self.draft {
@@ -77,7 +77,7 @@ extension Assembly.Inbound {
     }
 
     private func listener(
-        _ draft: ListeningDraft, _ around: Surroundings, to target: StreamTarget, _ accounts: Accounts,
+        _ draft: ListeningDraft, _ around: BuildContext, to target: StreamTarget, _ accounts: Accounts,
         sharing port: SharedPort?, _ watched: inout [FileWatcher.Watched]
     ) -> Listener.Plan {
         let reporter = around.reporter
@@ -94,19 +94,19 @@ extension Assembly.Inbound {
             // An exit must arrive where its outbound lives.
             sockets: draft.sockets, home: port?.outbound.home ?? sessions.home
         ) { leg, loop in
-            try install(leg, sessions, loops.site(on: loop))
+            try install(leg, sessions, loops.context(on: loop))
         }
         // Not for tunnels: a session that is up and refuses everything would look as if it were of use.
         if !draft.isTunnel, port == nil {
             let refusing = sessions.refusing()
-            plan.refuse = { leg, loop in try install(leg, refusing, loops.site(on: loop)) }
+            plan.refuse = { leg, loop in try install(leg, refusing, loops.context(on: loop)) }
         }
         return plan
     }
 }
 
 extension Assembly.Relay {
-    func build(_ around: Surroundings, into unit: inout Node.Unit, _ watched: inout [FileWatcher.Watched]) {
+    func build(_ around: BuildContext, into unit: inout Node.Unit, _ watched: inout [FileWatcher.Watched]) {
         let built = self.draft.build(around)
         unit.parts.append(built.part)
         for (port, calls) in zip(self.draft.ports, built.ports) {

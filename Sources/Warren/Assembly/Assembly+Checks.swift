@@ -6,7 +6,7 @@ import WarrenRuntime
 // What is found when all entries are looked at together.
 extension Assembly {
     /// Somewhere to listen, as the file has it.
-    struct ListeningPlace {
+    struct ListeningAddress {
         let entry: Entry
         let key: String
         let listen: ListenAddress
@@ -19,20 +19,20 @@ extension Assembly {
         var isReachable: Bool { self.listen.host?.isLoopback != true }
     }
 
-    static func places(_ inbounds: [Inbound], _ outbounds: [Outbound], _ relays: [Relay]) -> [ListeningPlace] {
-        let fronts = inbounds.compactMap { inbound -> ListeningPlace? in
+    static func places(_ inbounds: [Inbound], _ outbounds: [Outbound], _ relays: [Relay]) -> [ListeningAddress] {
+        let fronts = inbounds.compactMap { inbound -> ListeningAddress? in
             guard case .listening(let draft) = inbound.draft else { return nil }
-            return ListeningPlace(
+            return ListeningAddress(
                 entry: inbound.entry, key: "listen", listen: draft.listen, hasTLS: draft.tls != nil,
                 exposure: inbound.type.exposure, isOpenToAll: draft.isOpenToAll
             )
         }
-        let arrivals = outbounds.compactMap { outbound -> ListeningPlace? in
+        let arrivals = outbounds.compactMap { outbound -> ListeningAddress? in
             guard case .port(let port) = outbound.arrival else { return nil }
-            return ListeningPlace(outbound.entry, port, outbound.type.exposure ?? "")
+            return ListeningAddress(outbound.entry, port, outbound.type.exposure ?? "")
         }
         let meetings = relays.flatMap { relay in
-            relay.draft.ports.map { ListeningPlace(relay.entry, $0, relay.type.exposure) }
+            relay.draft.ports.map { ListeningAddress(relay.entry, $0, relay.type.exposure) }
         }
         return fronts + arrivals + meetings
     }
@@ -55,7 +55,7 @@ extension Assembly {
     }
 
     /// Two listeners on one address would only be found when the second one is bound.
-    static func checkPorts(_ places: [ListeningPlace], _ findings: Findings) {
+    static func checkPorts(_ places: [ListeningAddress], _ findings: Findings) {
         var taken: [ListenAddress: String] = [:]
         for place in places where place.listen.port > 0 {
             if let other = taken.updateValue(place.entry.name, forKey: place.listen) {
@@ -99,14 +99,14 @@ extension Assembly {
         }
     }
 
-    static func exposures(_ places: [ListeningPlace]) -> [String] {
+    static func exposures(_ places: [ListeningAddress]) -> [String] {
         places.filter { $0.isReachable && !$0.hasTLS }.map { place in
             let name = "\(place.entry.name) (\(place.entry.type)) listens on \(place.listen) without TLS"
             return "\(name): a stranger on the path could read \(place.exposure)"
         }
     }
 
-    static func openPlaces(_ places: [ListeningPlace]) -> [String] {
+    static func openPlaces(_ places: [ListeningAddress]) -> [String] {
         places.filter { $0.isReachable && $0.isOpenToAll }.map { place in
             let name = "\(place.entry.name) (\(place.entry.type)) listens on \(place.listen) without users"
             return "\(name): everybody who reaches it may use it"
@@ -126,7 +126,7 @@ extension Assembly {
     }
 }
 
-extension Assembly.ListeningPlace {
+extension Assembly.ListeningAddress {
     fileprivate init(_ entry: Entry, _ port: PortDraft, _ exposure: String) {
         self.init(
             entry: entry, key: port.key, listen: port.listen, hasTLS: port.tls != nil, exposure: exposure,

@@ -19,7 +19,7 @@ struct CarrierDraft: Sendable {
     ///   - ping: how often that is kept alive.
     ///   - isTrusted: false where a peer named the target, so that the egress policy has its say.
     func dialer(
-        _ around: Surroundings, webSocket path: String? = nil, ping: TimeAmount = WebSocketClient.usualPing,
+        _ around: BuildContext, webSocket path: String? = nil, ping: TimeAmount = WebSocketClient.usualPing,
         isTrusted: Bool = true
     ) -> CarrierDialer {
         let tls = self.tls?.client

@@ -27,7 +27,7 @@ enum InboundDraft {
     /// Waits for connections.
     case listening(ListeningDraft)
     /// Finds its streams in another way.
-    case part(PartDraft)
+    case part(DialledInboundDraft)
 }
 
 /// An inbound that listens.
@@ -49,12 +49,12 @@ struct ListeningDraft {
     var isTunnel = false
     var judge: any Authenticator = NoAuthenticator()
     /// Puts its handlers on an accepted connection.
-    let install: @Sendable (any Leg, InboundSessions, Site) throws -> Void
+    let install: @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void
 
     /// - Returns: nil after a report.
     init?(
         _ section: Section, judge: any Authenticator = NoAuthenticator(),
-        install: @escaping @Sendable (any Leg, InboundSessions, Site) throws -> Void
+        install: @escaping @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void
     ) {
         let listen = section.required("listen", .listenAddress)
         let settings = section.tls(for: .server)
@@ -68,18 +68,18 @@ struct ListeningDraft {
 }
 
 /// An inbound that does not listen: it dials, or has its one stream from elsewhere.
-struct PartDraft {
+struct DialledInboundDraft {
     /// What it dials.
     var carriers: [CarrierDraft] = []
     /// As ``ListeningDraft/isTrusted``.
     var isTrusted = false
     /// As ``ListeningDraft/needsTarget``.
     var needsTarget = false
-    let build: @Sendable (Surroundings, InboundSessions) -> any NodePart
+    let build: @Sendable (BuildContext, InboundSessions) -> any NodeComponent
 }
 
 /// What entries that are put together find around them.
-struct Surroundings: Sendable {
+struct BuildContext: Sendable {
     let unit: UnitTag
     var name: String { self.unit.name }
     let dialer: Dialer

@@ -33,16 +33,16 @@ enum OutboundDraft {
     /// Keeps a session with a server up.
     case session(SessionDraft)
     /// Put together by its type.
-    case made(MadeDraft)
+    case made(CustomOutboundDraft)
 }
 
 /// An outbound of a kind of its own.
-struct MadeDraft {
+struct CustomOutboundDraft {
     /// What it dials.
     var carriers: [CarrierDraft] = []
-    /// Where its peers arrive, if it waits for them; what is built is an ``ArrivingOutbound`` then.
+    /// Where its peers arrive, if it waits for them; what is built is an ``ReverseOutbound`` then.
     var arrival: Arrival?
-    let build: @Sendable (Surroundings) -> any WarrenRuntime.Outbound
+    let build: @Sendable (BuildContext) -> any WarrenRuntime.Outbound
 }
 
 /// What the dialling of `direct` can be told.
@@ -57,12 +57,12 @@ struct SessionDraft {
     /// Sessions that it may have at a time; nil for one on each loop.
     var lanes: Int?
     /// Puts the protocol's handler on a connected carrier.
-    let install: @Sendable (any Leg, any SessionOwner, Site) throws -> Void
+    let install: @Sendable (any Leg, any SessionOwner, LoopContext) throws -> Void
 
     /// - Returns: nil after a report.
     init?(
         _ section: Section, defaultPort: UInt16? = nil,
-        install: @escaping @Sendable (any Leg, any SessionOwner, Site) throws -> Void
+        install: @escaping @Sendable (any Leg, any SessionOwner, LoopContext) throws -> Void
     ) {
         guard let carrier = section.serverToDial(defaultPort: defaultPort) else { return nil }
         self.carrier = carrier

@@ -24,7 +24,7 @@ struct RelayType: Sendable {
 /// A relay whose keys are good.
 struct RelayDraft {
     let ports: [PortDraft]
-    let build: @Sendable (Surroundings) -> BuiltRelay
+    let build: @Sendable (BuildContext) -> BuiltRelay
 }
 
 /// One of the addresses on which a relay listens.
@@ -49,7 +49,7 @@ struct BuiltRelay {
         let install: @Sendable (any Leg, SocketLoop) throws -> Void
     }
 
-    let part: any NodePart
+    let part: any NodeComponent
     /// Where its connections live.
     let home: SocketLoop
     /// As many as the draft has, in the same order.

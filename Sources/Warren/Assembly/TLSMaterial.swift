@@ -46,19 +46,19 @@ struct TLSMaterial: Sendable {
     }
 
     /// For a listener: its certificate is exchanged when the files change.
-    func server(_ around: Surroundings, _ watched: inout [FileWatcher.Watched]) -> TLSServer {
+    func server(_ around: BuildContext, _ watched: inout [FileWatcher.Watched]) -> TLSServer {
         let server = TLSServer(context: self.context, allowsTruncation: self.settings.allowsTruncation)
         self.watch(around, &watched, server.replace)
         return server
     }
 
     /// For what dials: new carriers use what the files hold then.
-    func watchClient(_ around: Surroundings, _ watched: inout [FileWatcher.Watched]) {
+    func watchClient(_ around: BuildContext, _ watched: inout [FileWatcher.Watched]) {
         self.watch(around, &watched, self.client.replace)
     }
 
     private func watch(
-        _ around: Surroundings, _ watched: inout [FileWatcher.Watched],
+        _ around: BuildContext, _ watched: inout [FileWatcher.Watched],
         _ replace: @escaping @Sendable (NIOSSLContext) -> Void
     ) {
         guard !self.files.isEmpty else { return }

@@ -67,11 +67,11 @@ struct UnitBuilder {
 
     private func outbound(_ name: String, _ built: Built) -> LiveUnit? { built.units[UnitKey(.outbound, name)] }
 
-    private func around(_ tag: UnitTag, _ entry: Entry, _ built: Built) -> Surroundings {
+    private func around(_ tag: UnitTag, _ entry: Entry, _ built: Built) -> BuildContext {
         let hop = entry.through.flatMap { self.outbound($0.value, built)?.outbound }
         let direct = hop as? DirectOutbound
         let loops = self.ground.loops
-        return Surroundings(
+        return BuildContext(
             unit: tag, dialer: direct?.dialer ?? self.dialer, loops: loops, reporter: self.ground.reporter,
             limits: self.configuration.limits, hooks: self.ground.hooks, through: direct == nil ? hop : nil,
             policies: self.assembly.policies.users, home: loops.next)
@@ -107,7 +107,7 @@ struct UnitBuilder {
         var plan = Node.Unit(tag)
         let made = outbound.build(around)
         unit.outbound = made
-        if let part = made as? any NodePart { plan.parts.append(part) }
+        if let part = made as? any NodeComponent { plan.parts.append(part) }
         outbound.listen(for: made, around, into: &plan, &unit.watched)
         outbound.carriers.watch(around, &unit.watched)
         built.units[key] = unit
@@ -160,8 +160,8 @@ struct UnitBuilder {
         unit.destination = inbound.entry.to?.value
         var plan = Node.Unit(tag)
         let port = sharer.flatMap { sharer in
-            (shared?.outbound as? ArrivingOutbound).map {
-                SharedPort(outbound: $0, detect: sharer.detect, patience: around.limits.handshake)
+            (shared?.outbound as? ReverseOutbound).map {
+                SharedPort(outbound: $0, detect: sharer.detect, timeout: around.limits.handshake)
             }
         }
         inbound.build(around, to: target, accounts, sharing: port, into: &plan, &unit.watched)

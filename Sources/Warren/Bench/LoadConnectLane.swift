@@ -40,7 +40,7 @@ struct LoadConnectLane {
         for index in self.slots.indices { self.begin(index) }
         do {
             while self.open > 0 {
-                try self.poll.wait(seconds: LoadSocket.patience)
+                try self.poll.wait(seconds: LoadSocket.timeout)
                 for index in self.slots.indices where self.poll.isReady(index) {
                     guard self.proceed(index) else { continue }
                     let started = self.tally.count + self.open + self.tally.failures

@@ -16,13 +16,13 @@ struct LoadDownLane {
         self.streams.begin(LoadTarget.Purpose.down, .reading)
         do {
             while self.streams.open > 0 {
-                try self.streams.poll.wait(seconds: LoadSocket.patience)
+                try self.streams.poll.wait(seconds: LoadSocket.timeout)
                 for index in self.streams.sockets.indices where self.streams.poll.isReady(index) {
                     self.receive(index)
                 }
                 if let stopping = self.stopping {
                     guard stopping.isOver(after: 0) else { continue }
-                    throw LoadFailure("still sending \(LoadSocket.patience) s after it was told to stop")
+                    throw LoadFailure("still sending \(LoadSocket.timeout) s after it was told to stop")
                 }
                 if timer.isOver(after: self.streams.tally.count) { self.stop() }
             }
@@ -35,7 +35,7 @@ struct LoadDownLane {
 
     /// Any byte makes the target close, and what is on its way still comes.
     private mutating func stop() {
-        self.stopping = LoadTimer(.seconds(Double(LoadSocket.patience)))
+        self.stopping = LoadTimer(.seconds(Double(LoadSocket.timeout)))
         for index in self.streams.sockets.indices where self.streams.isOpen[index] {
             self.streams.say(LoadTarget.Purpose.down, on: index)
         }

@@ -54,7 +54,7 @@ struct LoadEchoLane {
             try self.send(index)
         }
         while self.streams.open > 0 {
-            try self.streams.poll.wait(seconds: LoadSocket.patience)
+            try self.streams.poll.wait(seconds: LoadSocket.timeout)
             let isOver = timer.isOver(after: self.streams.tally.count)
             for index in self.streams.sockets.indices where self.streams.poll.isReady(index) {
                 do {

@@ -25,7 +25,7 @@ struct LoadFailure: Error, CustomStringConvertible {
 /// A TCP socket on 127.0.0.1, as the system has it. Whoever opened it closes it.
 struct LoadSocket: Sendable {
     /// How long anything may take before it counts as failed, in seconds.
-    static let patience = 10
+    static let timeout = 10
 
     #if canImport(Glibc)
     private static let stream = CInt(SOCK_STREAM.rawValue)
@@ -63,9 +63,9 @@ struct LoadSocket: Sendable {
         setsockopt(self.descriptor, level, option, &value, socklen_t(MemoryLayout<Value>.size))
     }
 
-    /// Calls that wait give up after ``patience``.
+    /// Calls that wait give up after ``timeout``.
     func limitWaiting() {
-        let limit = timeval(tv_sec: Self.patience, tv_usec: 0)
+        let limit = timeval(tv_sec: Self.timeout, tv_usec: 0)
         self.set(SOL_SOCKET, SO_RCVTIMEO, limit)
         self.set(SOL_SOCKET, SO_SNDTIMEO, limit)
     }

@@ -20,7 +20,7 @@ struct LoadUpLane {
         self.streams.begin(LoadTarget.Purpose.up, [.reading, .writing])
         do {
             while self.streams.open > 0 {
-                try self.streams.poll.wait(seconds: LoadSocket.patience)
+                try self.streams.poll.wait(seconds: LoadSocket.timeout)
                 for index in self.streams.sockets.indices where self.streams.poll.isReady(index) { self.serve(index) }
                 guard !self.isStopping, timer.isOver(after: self.streams.offsets.reduce(0, +)) else { continue }
                 self.isStopping = true

@@ -18,7 +18,7 @@ final class AnnounceReader: Sendable {
     }
 
     /// How long a disk may take.
-    private static let patience = TimeAmount.seconds(2)
+    private static let timeout = TimeAmount.seconds(2)
     /// More wait for a disk that hangs than it will ever serve.
     private static let mostWaiting = 1000
 
@@ -31,7 +31,7 @@ final class AnnounceReader: Sendable {
     /// - Parameter answer: called once on `loop`, with nil if there is no association, or the disk does not say.
     func read(on loop: SocketLoop, answer: @escaping (AnnounceFile.Announcement?) -> Void) {
         let answer = NIOLoopBound(Answer(answer), eventLoop: loop)
-        answer.value.timer = loop.timer(in: Self.patience) { answer.value.give(nil) }
+        answer.value.timer = loop.timer(in: Self.timeout) { answer.value.give(nil) }
         let isFirst = self.state.withLock { state -> Bool? in
             guard state.waiting.count < Self.mostWaiting else { return nil }
             state.waiting.append { found in loop.execute { answer.value.give(found) } }

@@ -87,7 +87,7 @@ public struct LineLogHandler: LogHandler {
 
 extension LineLogHandler: StreamLog {
     /// The same line as by way of metadata, for what is written most.
-    package func streamEnded(_ stream: StreamLabel, _ request: StreamRequest, _ report: RelayReport, user: String?) {
+    package func streamEnded(_ stream: StreamLabel, _ request: StreamRequest, _ report: BridgeReport, user: String?) {
         var line = LogLine(self.format, at: Timestamp.now(), .info, "stream")
         line.add("inbound", stream.inbound)
         line.add("protocol", stream.protocol)

@@ -10,18 +10,18 @@ extension InboundType {
     private static let frontExposure = "user names, passwords, destinations and everything that is not encrypted itself"
 
     static let mixed = Self.front("mixed") { front in
-        { leg, sessions, site in
+        { leg, sessions, context in
             let candidates = [
-                front.candidate(sessions, site, SOCKS5Front.init),
-                front.candidate(sessions, site, SOCKS4Front.init),
-                front.candidate(sessions, site, HTTPFront.init),
+                front.candidate(sessions, context, SOCKS5Front.init),
+                front.candidate(sessions, context, SOCKS4Front.init),
+                front.candidate(sessions, context, HTTPFront.init),
             ]
             let peer = leg.peer
             let detector = Detector(leg, candidates) { head in
                 let what = head.readableBytes == 0 ? "nothing" : "neither SOCKS nor HTTP"
                 sessions.stranger(peer, saying: what)
             }
-            detector.start(patience: front.limits.handshake, on: site.loop)
+            detector.start(timeout: front.limits.handshake, on: context.loop)
         }
     }
 
@@ -34,8 +34,8 @@ extension InboundType {
         let target = entry.section.optional("target", .target)
         _ = entry.section.value("network", .oneOf(["tcp"]), default: "tcp")
         let destination = target.map { Destination.tcp($0.host, port: $0.port) } ?? .fixed
-        var draft = ListeningDraft(entry.section) { leg, sessions, site in
-            site.start(ForwardFront(target: destination), on: leg, owner: sessions)
+        var draft = ListeningDraft(entry.section) { leg, sessions, context in
+            context.start(ForwardFront(target: destination), on: leg, owner: sessions)
         }
         draft?.isTrusted = true
         draft?.target = target
@@ -48,7 +48,7 @@ extension InboundType {
         _ name: String,
         _ install:
             @escaping @Sendable (FrontConfiguration) ->
-            @Sendable (any Leg, InboundSessions, Site) throws -> Void
+            @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void
     ) -> InboundType {
         InboundType(name, exposure: Self.frontExposure) { entry, limits in
             let users = entry.section.users()
@@ -67,16 +67,16 @@ extension FrontConfiguration {
     /// Starts one front on a connection.
     fileprivate func install<Front: SessionMachine & SendableMetatype>(
         _ makeFront: @escaping @Sendable (FrontConfiguration) -> Front
-    ) -> @Sendable (any Leg, InboundSessions, Site) throws -> Void {
-        { leg, sessions, site in site.start(makeFront(self), on: leg, owner: sessions) }
+    ) -> @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void {
+        { leg, sessions, context in context.start(makeFront(self), on: leg, owner: sessions) }
     }
 
     fileprivate func candidate<Front: SessionMachine & TunnelProtocol>(
-        _ sessions: InboundSessions, _ site: Site,
+        _ sessions: InboundSessions, _ context: LoopContext,
         _ makeFront: @escaping @Sendable (FrontConfiguration) -> Front
     ) -> Detector.Candidate {
         Detector.Candidate(detect: Front.detect) { leg in
-            try self.install(makeFront)(leg, sessions.speaking(Front.name), site)
+            try self.install(makeFront)(leg, sessions.speaking(Front.name), context)
         }
     }
 }

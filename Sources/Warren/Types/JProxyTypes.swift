@@ -24,8 +24,8 @@ extension InboundType {
             JProxyUsers(folder: $0.value, dialect: server.dialect, at: $0.place, section.findings)
         }
         let configuration = server
-        var draft = ListeningDraft(section, judge: users ?? JProxyUsers.nobody) { leg, sessions, site in
-            site.start(JProxy.ServerMachine(configuration), on: leg, owner: sessions)
+        var draft = ListeningDraft(section, judge: users ?? JProxyUsers.nobody) { leg, sessions, context in
+            context.start(JProxy.ServerMachine(configuration), on: leg, owner: sessions)
         }
         draft?.isTunnel = true
         draft?.sockets = .carrier
@@ -50,9 +50,9 @@ extension OutboundType {
                 key: $0, dialect: dialect, linger: linger, stall: stall, usesExtension: usesExtension, limits: session
             )
         }
-        let draft = SessionDraft(section, defaultPort: JProxyKeys.defaultPort) { leg, owner, site in
+        let draft = SessionDraft(section, defaultPort: JProxyKeys.defaultPort) { leg, owner, context in
             guard let configuration else { return }
-            site.start(JProxy.ClientMachine(configuration), on: leg, owner: owner)
+            context.start(JProxy.ClientMachine(configuration), on: leg, owner: owner)
         }
         guard configuration != nil, let draft else { return nil }
         return .session(draft)

@@ -10,7 +10,7 @@ extension InboundType {
         let target = entry.section.optional("target", .target)
         let destination = target.map { Destination.tcp($0.host, port: $0.port) } ?? .fixed
         return .part(
-            PartDraft(isTrusted: true, needsTarget: !entry.section.contains("target")) { around, sessions in
+            DialledInboundDraft(isTrusted: true, needsTarget: !entry.section.contains("target")) { around, sessions in
                 StdioInbound(destination, sessions: sessions, loops: around.loops) { fault in
                     around.hooks.onDone(fault.map { "the stream ended: \($0.rawValue)" })
                 }
@@ -22,7 +22,7 @@ extension InboundType {
 extension OutboundType {
     static let stdio = OutboundType("stdio", authority: nil, exposure: nil, knowsTarget: true) { _, _ in
         .made(
-            MadeDraft { around in
+            CustomOutboundDraft { around in
                 StdioOutbound(name: around.name) { isWhole in
                     around.hooks.onDone(isWhole ? nil : "the stream was cut off")
                 }

@@ -11,17 +11,17 @@ extension OutboundType {
     /// A SOCKS5 proxy, which is asked with CONNECT.
     static let socks5 = Self.upstream("socks5", port: 1080) { login, limits in
         let handshake = limits.handshake
-        return { leg, owner, site in
-            site.start(SOCKS5Upstream(login: login, handshake: handshake), on: leg, owner: owner)
+        return { leg, owner, context in
+            context.start(SOCKS5Upstream(login: login, handshake: handshake), on: leg, owner: owner)
         }
     }
 
     /// An HTTP proxy, which is asked with CONNECT.
     static let http = Self.upstream("http", port: 8080) { login, _ in
-        { leg, owner, site in site.start(HTTPUpstream(login: login), on: leg, owner: owner) }
+        { leg, owner, context in context.start(HTTPUpstream(login: login), on: leg, owner: owner) }
     }
 
-    private typealias Install = @Sendable (any Leg, any SessionOwner, Site) throws -> Void
+    private typealias Install = @Sendable (any Leg, any SessionOwner, LoopContext) throws -> Void
 
     private static func upstream(
         _ name: String, port: UInt16,
@@ -35,15 +35,15 @@ extension OutboundType {
             guard let carrier, section.findings.count == before else { return nil }
             let start = install(login, limits)
             return .made(
-                MadeDraft(carriers: [carrier]) { around in
+                CustomOutboundDraft(carriers: [carrier]) { around in
                     let carrier = SessionCarrier(carrier.dialer(around)) { leg, owner, loop in
-                        try start(leg, owner, around.loops.site(on: loop))
+                        try start(leg, owner, around.loops.context(on: loop))
                     }
-                    var made = CarrierOutbound.Route(carriers: [carrier])
+                    var made = PerStreamOutbound.Route(carriers: [carrier])
                     // That it is the proxy that is not there, and not the destination.
                     made.whenUnreachable = .sessionLost
                     let route = made
-                    return CarrierOutbound(
+                    return PerStreamOutbound(
                         name: around.name, home: around.through?.home, reporter: around.reporter
                     ) { route }
                 }

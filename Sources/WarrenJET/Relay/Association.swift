@@ -75,7 +75,7 @@ struct Candidate: Sendable {
 }
 
 /// Where a carrier is in the table of associations.
-struct Place: Hashable, Sendable {
+struct CandidateKey: Hashable, Sendable {
     let association: UUID
     let serial: UInt64
     /// Candidates keep their row.
@@ -123,7 +123,7 @@ struct Carrier: Sendable {
     let address: IPAddress?
     var phase = Phase.reading
     var input = ByteBuffer()
-    var place: Place?
+    var place: CandidateKey?
     /// Whether it is in line to be looked at.
     var isQueued = false
 

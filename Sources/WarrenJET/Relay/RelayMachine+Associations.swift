@@ -10,13 +10,13 @@ import Foundation
 #endif
 
 extension JET.RelayMachine {
-    func candidate(at place: Place) -> Candidate? {
+    func candidate(at place: CandidateKey) -> Candidate? {
         guard let association = self.associations[place.association], association.serial == place.serial
         else { return nil }
         return association.candidates[place.row]
     }
 
-    mutating func setState(_ state: Candidate.State, at place: Place) {
+    mutating func setState(_ state: Candidate.State, at place: CandidateKey) {
         self.associations[place.association]?.candidates[place.row].state = state
     }
 
@@ -35,7 +35,7 @@ extension JET.RelayMachine {
     }
 
     /// The accepter or the session of this place is gone.
-    mutating func vacate(_ place: Place) {
+    mutating func vacate(_ place: CandidateKey) {
         guard let association = self.associations[place.association] else { return }
         guard association.version != JET.Version.one else {
             self.associations[place.association] = nil

@@ -54,7 +54,7 @@ extension JET.RelayMachine {
         return same < self.configuration.maxPendingPerAddress
     }
 
-    mutating func startWaiting(_ carrier: CarrierID, at place: Place, now: NIODeadline) {
+    mutating func startWaiting(_ carrier: CarrierID, at place: CandidateKey, now: NIODeadline) {
         self.move(carrier, to: .waiting)
         self.waits.append(carrier, due: now + self.configuration.timeout)
         self.carriers[carrier]?.place = place

@@ -63,7 +63,7 @@ extension JET.RelayMachine {
         guard self.associations[id] == nil else { throw .full }
         let serial = self.create(id, version: JET.Version.one, now: now)
         self.answer(question, 200, id)
-        self.startWaiting(question.carrier, at: Place(association: id, serial: serial, row: 0), now: now)
+        self.startWaiting(question.carrier, at: CandidateKey(association: id, serial: serial, row: 0), now: now)
     }
 
     private mutating func acceptCalled(_ question: Question, now: NIODeadline) throws(Refusal) {

@@ -63,7 +63,7 @@ extension JET.RelayMachine {
     }
 
     private mutating func grantAccept(_ carrier: CarrierID, _ names: Names) throws(Refusal) {
-        let place: Place
+        let place: CandidateKey
         do throws(Refusal) {
             place = try self.placeToAccept(names.association, names.candidate, byPacket: false)
         } catch {

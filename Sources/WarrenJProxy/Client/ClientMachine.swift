@@ -41,6 +41,7 @@ extension JProxy {
         }
 
         public var deadline: NIODeadline? { self.loginDeadline ?? self.streams?.value.common.deadline }
+        public var wantsTurn: Bool { self.streams?.value.common.wantsTurn ?? false }
         public var wantsBytes: Bool { self.streams?.value.common.wantsBytes ?? true }
         public var peerHoldsBack: Bool { self.streams?.value.common.isExtended == false }
 

@@ -51,6 +51,7 @@ extension JProxy {
         }
 
         public var deadline: NIODeadline? { self.loginDeadline ?? self.streams?.value.common.deadline }
+        public var wantsTurn: Bool { self.streams?.value.common.wantsTurn ?? false }
 
         public var peerHoldsBack: Bool { self.streams?.value.common.isExtended == false }
         public var wantsBytes: Bool {

@@ -12,7 +12,7 @@ extension Multiplexer {
     var isExtended: Bool { self.pulse != nil }
 
     mutating func extend(now: NIODeadline) {
-        self.pulse = Pulse(now: now)
+        self.pulse = KeepAliveTimer(now: now)
         self.measureRoundTrip(now: now)
     }
 

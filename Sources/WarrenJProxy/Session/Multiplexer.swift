@@ -54,7 +54,7 @@ struct Multiplexer {
     var table = StreamTable()
     var notices = CircularBuffer<Notice>()
     private var reader: PacketReader
-    var intake: Intake
+    var intake: SlowReaderGuard
     var queue = FairQueue(quantum: Self.quantum)
     var datagrams = CircularBuffer<(id: UInt16, bytes: ByteBuffer)>()
     var datagramBytes = 0
@@ -69,7 +69,7 @@ struct Multiplexer {
     var connecting = AgeQueue()
 
     /// Nil with a deployed peer.
-    var pulse: Pulse?
+    var pulse: KeepAliveTimer?
     var windows: Windows
     /// Rows of streams whose peer is to be given credit.
     var creditors = ContiguousArray<Int>()
@@ -94,15 +94,16 @@ struct Multiplexer {
         self.linger = settings.linger
         self.connectTimeout = settings.connectTimeout
         self.reader = PacketReader(early, dialect: settings.dialect, isStrict: settings.isStrict)
-        self.intake = Intake(settings.limits, stall: settings.stall, opensStreams: settings.side == .client)
+        self.intake = SlowReaderGuard(settings.limits, stall: settings.stall, opensStreams: settings.side == .client)
         self.windows = Windows(settings.limits)
     }
 
     var wantsBytes: Bool { !self.intake.isHeld && self.control.readableBytes <= Self.mostControl }
 
-    /// Due at once while there is credit to give: it comes of ``consumed(_:on:)``, behind which no step may follow.
+    /// Credit comes of ``consumed(_:on:)``, behind which no step may follow.
+    var wantsTurn: Bool { self.isWritable && !self.creditors.isEmpty || self.intake.wantsTurn }
+
     var deadline: NIODeadline? {
-        if self.isWritable, !self.creditors.isEmpty { return .distantPast }
         var first = self.pulse?.deadline ?? .distantFuture
         if let due = self.intake.due { first = min(first, due) }
         if let (_, since) = self.lingeringAnswered.oldest { first = min(first, since + self.linger) }

@@ -103,7 +103,7 @@ package final class Listener: Sendable {
         self.current.exchange(plan)
     }
 
-    package static func bind(_ plan: Plan, on all: Loops, gate: Gate) async throws -> Listener {
+    package static func bind(_ plan: Plan, on all: Loops, gate: ConnectionLimiter) async throws -> Listener {
         let loops = plan.home.map { [$0] } ?? all.all
         let lock = await Self.lock(plan.port)
         defer { if lock >= 0 { _ = systemClose(lock) } }
@@ -136,7 +136,8 @@ package final class Listener: Sendable {
     ///
     /// - Parameter spread: all loops, where the listener is not on every one.
     private static func accept(
-        _ descriptor: CInt, from peer: PeerAddress, to plan: Plan, at loop: SocketLoop, _ spread: Loops?, _ gate: Gate
+        _ descriptor: CInt, from peer: PeerAddress, to plan: Plan, at loop: SocketLoop, _ spread: Loops?,
+        _ gate: ConnectionLimiter
     ) {
         let target = plan.home ?? spread?.next() ?? loop
         guard target !== loop else { return gate.admit(descriptor, from: peer, to: plan, on: loop) }

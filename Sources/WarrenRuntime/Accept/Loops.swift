@@ -7,7 +7,7 @@ import Synchronization
 /// The event loops of the process, and what lives on each.
 package final class Loops: Sendable {
     package let all: [SocketLoop]
-    private let byLoop: [ObjectIdentifier: NIOLoopBoundBox<Residents>]
+    private let byLoop: [ObjectIdentifier: NIOLoopBoundBox<LoopRegistry>]
     private let turn = Atomic<Int>(0)
 
     /// - Returns: nil if the system has no event queues for that.
@@ -27,13 +27,13 @@ package final class Loops: Sendable {
     package static func manual() -> Loops { Loops([.manual()]) }
 
     private init(_ loops: [SocketLoop]) {
-        var residents: [ObjectIdentifier: NIOLoopBoundBox<Residents>] = [:]
+        var registry: [ObjectIdentifier: NIOLoopBoundBox<LoopRegistry>] = [:]
         self.all = loops
         for (number, loop) in self.all.enumerated() {
-            residents[ObjectIdentifier(loop)] = NIOLoopBoundBox.makeBoxSendingValue(
-                Residents(remainder: number, of: loops.count), eventLoop: loop)
+            registry[ObjectIdentifier(loop)] = NIOLoopBoundBox.makeBoxSendingValue(
+                LoopRegistry(remainder: number, of: loops.count), eventLoop: loop)
         }
-        self.byLoop = residents
+        self.byLoop = registry
     }
 
     /// For tests.
@@ -56,9 +56,11 @@ package final class Loops: Sendable {
     }
 
     /// What lives on a loop of this group. On that loop only.
-    package func site(on loop: SocketLoop) -> Site { Site(loop: loop, residents: self.residents(on: loop)) }
+    package func context(on loop: SocketLoop) -> LoopContext {
+        LoopContext(loop: loop, registry: self.registry(on: loop))
+    }
 
-    package func residents(on loop: SocketLoop) -> Residents {
+    package func registry(on loop: SocketLoop) -> LoopRegistry {
         guard let bound = self.byLoop[ObjectIdentifier(loop)] else {
             preconditionFailure("a loop of another group")
         }
@@ -66,17 +68,17 @@ package final class Loops: Sendable {
     }
 
     /// Runs `body` once on every loop.
-    package func onEach(_ body: @escaping @Sendable (Residents) -> Void) -> EventLoopFuture<Void> {
-        let done = self.all.map { loop in loop.submit { body(self.residents(on: loop)) } }
+    package func onEach(_ body: @escaping @Sendable (LoopRegistry) -> Void) -> EventLoopFuture<Void> {
+        let done = self.all.map { loop in loop.submit { body(self.registry(on: loop)) } }
         return EventLoopFuture.andAllComplete(done, on: self.all[0])
     }
 
     /// What `body` finds on every loop.
-    package func gather<Found: Sendable>(_ body: @escaping @Sendable (Residents) -> Found) async -> [Found] {
+    package func gather<Found: Sendable>(_ body: @escaping @Sendable (LoopRegistry) -> Found) async -> [Found] {
         var all: [Found] = []
         for loop in self.all {
             // A task on a loop does not fail.
-            if let found = try? await loop.submit({ body(self.residents(on: loop)) }).get() { all.append(found) }
+            if let found = try? await loop.submit({ body(self.registry(on: loop)) }).get() { all.append(found) }
         }
         return all
     }

@@ -32,9 +32,9 @@ package final class Detector {
         self.onStranger = onStranger
     }
 
-    /// - Parameter patience: how long the first bytes may take.
-    package func start(patience: TimeAmount, on loop: SocketLoop) {
-        self.timer = loop.timer(in: patience) { self.giveUp() }
+    /// - Parameter timeout: how long the first bytes may take.
+    package func start(timeout: TimeAmount, on loop: SocketLoop) {
+        self.timer = loop.timer(in: timeout) { self.giveUp() }
         self.leg.events = self
         self.leg.begin()
     }

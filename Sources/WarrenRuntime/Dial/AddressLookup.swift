@@ -5,7 +5,7 @@ import WarrenCore
 
 /// Looks a name up in both families, within a time, and goes on with what was found.
 final class AddressLookup: OpenAttempt {
-    private static let patience = TimeAmount.seconds(5)
+    private static let timeout = TimeAmount.seconds(5)
 
     private let name: String
     private let resolver: any AddressResolver
@@ -28,7 +28,7 @@ final class AddressLookup: OpenAttempt {
     /// - Parameter proceed: called once, unless it is cancelled, with what was found in time; may be none.
     func start(_ proceed: @escaping ([IPAddress]) -> any OpenAttempt) {
         self.proceed = proceed
-        self.timer = self.loop.timer(in: Self.patience) { self.finish() }
+        self.timer = self.loop.timer(in: Self.timeout) { self.finish() }
         let families: [IPAddress.Family] = [.v4, .v6]
         self.waiting = families.count
         self.queries = families.map { self.resolver.resolve(self.name, $0, for: self.asker, on: self.loop) }

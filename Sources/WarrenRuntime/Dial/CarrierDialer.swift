@@ -9,7 +9,7 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
     /// A try that began while the network was away must not outlast it.
     private static let insistence = TimeAmount.seconds(1)
     /// How long another outbound may take to reach the server.
-    private static let patience = TimeAmount.seconds(30)
+    private static let timeout = TimeAmount.seconds(30)
 
     private let dialer: Dialer
     private let asker: Asker
@@ -77,7 +77,7 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
     ) -> any OpenAttempt {
         let attempt = TimedAttempt()
         let request = StreamRequest(.tcp(self.host, port: self.port))
-        attempt.timer = loop.timer(in: Self.patience) {
+        attempt.timer = loop.timer(in: Self.timeout) {
             attempt.cancel()
             answer(.failure(.timedOut))
         }

@@ -7,7 +7,7 @@ import WarrenCore
 final class NameAttempt: OpenAttempt {
     typealias Answer = (Result<any Leg, StreamFault>) -> Void
     /// For the addresses of one family.
-    private static let patience = TimeAmount.seconds(10)
+    private static let timeout = TimeAmount.seconds(10)
 
     private let name: String
     private let resolver: any AddressResolver
@@ -47,7 +47,7 @@ final class NameAttempt: OpenAttempt {
         guard let family = self.families.popLast() else {
             return self.finish(.failure(self.fault ?? .unknownHost))
         }
-        self.timer = self.loop.timer(in: Self.patience) { self.finish(.failure(self.fault ?? .timedOut)) }
+        self.timer = self.loop.timer(in: Self.timeout) { self.finish(.failure(self.fault ?? .timedOut)) }
         let query = self.resolver.resolve(self.name, family, for: self.asker, on: self.loop)
         self.query = query
         query.answer.assumeIsolated().whenComplete { self.resolved($0) }

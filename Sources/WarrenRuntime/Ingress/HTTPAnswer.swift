@@ -55,7 +55,7 @@ enum HTTPPersistence: Hashable {
 
     /// How long a connection may wait for its next request: what squid and browsers give it. A user who sends one just
     /// when it is closed has lost it, so the time is long; but one who never spoke of another may be waiting for the end.
-    var patience: TimeAmount {
+    var timeout: TimeAmount {
         switch self {
         case .close, .keep: .seconds(2)
         case .keepAsked, .keepSaid: .minutes(2)

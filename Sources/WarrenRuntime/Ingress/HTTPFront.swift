@@ -44,7 +44,7 @@ package struct HTTPFront: SessionMachine {
     /// Between two requests, when no byte of the next one has come.
     private var isResting = false
     /// For the next request.
-    private var patience = TimeAmount.zero
+    private var timeout = TimeAmount.zero
     /// How often the end of the time found the user still busy with the last answer.
     private var delays = 0
 
@@ -228,8 +228,8 @@ extension HTTPFront {
         self.phase = .head
         self.isResting = true
         self.delays = 0
-        self.patience = persistence.patience
-        self.deadline = now + self.patience
+        self.timeout = persistence.timeout
+        self.deadline = now + self.timeout
         self.stream = StreamID(self.stream.rawValue &+ 1)
         // An idle connection keeps no storage.
         if self.input.readableBytes == 0 { self.input = ByteBuffer() }
@@ -239,7 +239,7 @@ extension HTTPFront {
     private mutating func isDelayed(_ now: NIODeadline, _ writable: Bool) -> Bool {
         guard case .head = self.phase, self.isResting, !writable, self.delays < Self.mostDelays else { return false }
         self.delays += 1
-        self.deadline = now + self.patience
+        self.deadline = now + self.timeout
         return true
     }
 

@@ -32,10 +32,10 @@ package final class SocketLoop: @unchecked Sendable {
     private var watched = WatchTable()
     var timers = TimerHeap()
     /// How long the reader of a last word may take nothing of it; nil for as long as it likes.
-    package var readerPatience: TimeAmount? = .hours(1)
+    package var readerTimeout: TimeAmount? = .hours(1)
     /// What is read goes here first, in large steps or small ones. Whoever keeps it makes the next read use new storage.
     var readBuffer = ByteBuffer()
-    var stepBuffer = ByteBuffer()
+    var smallReadBuffer = ByteBuffer()
     private(set) lazy var pipes = PipePool(on: self)
 
     /// Splicing to a peer that has gone raises SIGPIPE, and unlike sending it cannot be told not to.
@@ -173,7 +173,7 @@ extension SocketLoop {
     }
 
     private func round(_ events: UnsafeMutableBufferPointer<cws_event>) {
-        let count = cws_poller_wait(self.poller, events.baseAddress, CInt(events.count), self.patience)
+        let count = cws_poller_wait(self.poller, events.baseAddress, CInt(events.count), self.timeout)
         self.roundTime = .now()
         for index in 0..<max(0, Int(count)) { self.serve(events[index]) }
         self.finishRound()
@@ -192,7 +192,7 @@ extension SocketLoop {
     }
 
     /// Milliseconds until something is due; -1 for no end.
-    private var patience: CInt {
+    private var timeout: CInt {
         guard self.busy.isEmpty, self.deferred.isEmpty else { return 0 }
         guard let first = self.timers.first else { return -1 }
         let left = first.deadline - .now()

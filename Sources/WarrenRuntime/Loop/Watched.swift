@@ -11,35 +11,35 @@ package class Watched {
 /// The system is given numbers, never pointers: an event of a descriptor that was closed may still be in hand, or come
 /// later, while a child process that is being started holds a copy of it.
 struct WatchTable {
-    private struct Place {
+    private struct Slot {
         /// Of what is or was here last; the next one has the next number.
         var generation: UInt32 = 0
         var watched: Watched?
     }
 
-    private var places: ContiguousArray<Place> = []
+    private var slots: ContiguousArray<Slot> = []
 
     /// - Returns: `generation << 32 | descriptor`, never 0.
     mutating func insert(_ watched: Watched, _ descriptor: CInt) -> UInt64 {
         let index = Int(descriptor)
-        while self.places.count <= index { self.places.append(Place()) }
-        self.places[index].generation = max(1, self.places[index].generation &+ 1)
-        self.places[index].watched = watched
+        while self.slots.count <= index { self.slots.append(Slot()) }
+        self.slots[index].generation = max(1, self.slots[index].generation &+ 1)
+        self.slots[index].watched = watched
         return self.token(of: descriptor)
     }
 
     func token(of descriptor: CInt) -> UInt64 {
-        UInt64(self.places[Int(descriptor)].generation) << 32 | UInt64(UInt32(descriptor))
+        UInt64(self.slots[Int(descriptor)].generation) << 32 | UInt64(UInt32(descriptor))
     }
 
     mutating func remove(_ descriptor: CInt) {
-        if Int(descriptor) < self.places.count { self.places[Int(descriptor)].watched = nil }
+        if Int(descriptor) < self.slots.count { self.slots[Int(descriptor)].watched = nil }
     }
 
     /// Nil for what is watched no more.
     subscript(token: UInt64) -> Watched? {
         let index = Int(UInt32(truncatingIfNeeded: token))
-        guard index < self.places.count, self.places[index].generation == UInt32(token >> 32) else { return nil }
-        return self.places[index].watched
+        guard index < self.slots.count, self.slots[index].generation == UInt32(token >> 32) else { return nil }
+        return self.slots[index].watched
     }
 }

@@ -15,7 +15,7 @@ final class ReplyGuard: LegEvents {
 
     private let front: any Leg
     private let back: any Leg
-    private let relay: Relay
+    private let relay: Bridge
     private let loop: SocketLoop
     /// What the partner has sent.
     private var early: ByteBuffer
@@ -24,7 +24,7 @@ final class ReplyGuard: LegEvents {
     private var timer: LoopTimer?
     private var isOver = false
 
-    private init(_ front: any Leg, _ back: any Leg, _ early: ByteBuffer, _ relay: Relay, on loop: SocketLoop) {
+    private init(_ front: any Leg, _ back: any Leg, _ early: ByteBuffer, _ relay: Bridge, on loop: SocketLoop) {
         self.front = front
         self.back = back
         self.early = early
@@ -35,7 +35,7 @@ final class ReplyGuard: LegEvents {
 
     /// Begins the relay between the two, with these bytes of the partner as the first.
     static func begin(
-        _ relay: Relay, from front: any Leg, to back: any Leg, early: ByteBuffer, on loop: SocketLoop
+        _ relay: Bridge, from front: any Leg, to back: any Leg, early: ByteBuffer, on loop: SocketLoop
     ) {
         let one = ReplyGuard(front, back, early, relay, on: loop)
         front.events = one

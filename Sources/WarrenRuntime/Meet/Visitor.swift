@@ -3,15 +3,15 @@
 import NIOCore
 import WarrenCore
 
-/// A carrier at a ``MeetingPlace``, from its arrival until it has a partner.
+/// A carrier at a ``RendezvousService``, from its arrival until it has a partner.
 final class Visitor<Machine: RendezvousMachine & SendableMetatype>: LegEvents {
     let id: CarrierID
     let leg: any Leg
-    private let place: MeetingPlace<Machine>
+    private let place: RendezvousService<Machine>
     /// The machine has answered it.
     var isAnswered = false
 
-    init(_ id: CarrierID, _ leg: any Leg, at place: MeetingPlace<Machine>) {
+    init(_ id: CarrierID, _ leg: any Leg, at place: RendezvousService<Machine>) {
         self.id = id
         self.leg = leg
         self.place = place

@@ -48,7 +48,7 @@ package struct Reporter: Sendable {
 
 extension Reporter {
     /// One line per stream, when it ends, or when its destination could not be reached.
-    package func streamEnded(_ stream: StreamLabel, _ request: StreamRequest, _ report: RelayReport, user: String?) {
+    package func streamEnded(_ stream: StreamLabel, _ request: StreamRequest, _ report: BridgeReport, user: String?) {
         stream.counters.count(report)
         guard self.logger.logLevel <= .info else { return }
         if let streams { return streams.streamEnded(stream, request, report, user: user) }
@@ -101,10 +101,10 @@ package enum TunnelEnd: Sendable {
 
 /// Takes the line of a stream as it is. The keys and their order are those of the log.
 package protocol StreamLog: Sendable {
-    func streamEnded(_ stream: StreamLabel, _ request: StreamRequest, _ report: RelayReport, user: String?)
+    func streamEnded(_ stream: StreamLabel, _ request: StreamRequest, _ report: BridgeReport, user: String?)
 }
 
-extension RelayReport {
+extension BridgeReport {
     /// The word for logs and counters.
     package var reason: String { self.fault?.rawValue ?? "finished" }
 }

@@ -73,8 +73,8 @@ package struct StreamStatus: Codable, Hashable, Sendable {
     package let waitsIn: String
     package let waitsOut: String
 
-    init(_ number: Int, _ relay: Relay, _ opening: StreamOpening) {
-        let state = relay.state
+    init(_ number: Int, _ bridge: Bridge, _ opening: StreamOpening) {
+        let state = bridge.state
         self.id = "\(LivingID.stream(number))"
         self.inbound = opening.source?.label.inbound ?? "-"
         self.protocol = opening.source?.label.protocol ?? "-"
@@ -92,7 +92,7 @@ package struct StreamStatus: Codable, Hashable, Sendable {
 }
 
 /// Whose session it is.
-package struct SessionPlace: Sendable {
+package struct SessionLabel: Sendable {
     package let role: String
     package let name: String
     package let unit: UnitTag?
@@ -117,7 +117,7 @@ package struct SessionStatus: Codable, Hashable, Sendable {
     package let streams: Int
     package let ageMs: Int
 
-    init(_ number: Int, _ session: any Session, _ place: SessionPlace) {
+    init(_ number: Int, _ session: any Session, _ place: SessionLabel) {
         self.id = "\(LivingID.session(number))"
         self.role = place.role
         self.name = place.name

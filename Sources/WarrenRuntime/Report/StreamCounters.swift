@@ -20,7 +20,7 @@ package struct StreamCounters: Sendable {
         self.faults = Dictionary(uniqueKeysWithValues: StreamFault.allCases.map { ($0, streams($0.rawValue)) })
     }
 
-    func count(_ report: RelayReport) {
+    func count(_ report: BridgeReport) {
         if let fault = report.fault { self.faults[fault]?.increment() } else { self.finished.increment() }
         self.bytesIn.increment(by: report.bytesIn)
         self.bytesOut.increment(by: report.bytesOut)

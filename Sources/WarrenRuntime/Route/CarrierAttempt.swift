@@ -13,15 +13,15 @@ import WarrenCore
 /// ```
 final class CarrierAttempt: OpenAttempt {
     /// How long a stream that was refused looks for a fresh ticket, and how often.
-    private static let patience = TimeAmount.seconds(2)
+    private static let timeout = TimeAmount.seconds(2)
     private static let pause = TimeAmount.milliseconds(10)
 
     private let request: StreamRequest
     private let loop: SocketLoop
-    private let outbound: CarrierOutbound
+    private let outbound: PerStreamOutbound
     private let reporter: Reporter
     private let deadline: NIODeadline
-    private var route: CarrierOutbound.Route
+    private var route: PerStreamOutbound.Route
     private var carriers: ArraySlice<SessionCarrier>
     private var wasRedirected = false
     /// The carrier in hand is one that a peer named.
@@ -34,14 +34,14 @@ final class CarrierAttempt: OpenAttempt {
     private var round = 0
     /// What the relays of our own choice made of it: a no of one that answered, or why the last one could not.
     private var why = StreamFault.failed
-    private var wasToldNo = false
+    private var wasRefusedByPeer = false
     private var wasRefused = false
     private var looking: LoopTimer?
     /// Where the next ticket stands is being read.
     private var isLooking = false
 
     init(
-        _ request: StreamRequest, _ route: CarrierOutbound.Route, of outbound: CarrierOutbound, on loop: SocketLoop,
+        _ request: StreamRequest, _ route: PerStreamOutbound.Route, of outbound: PerStreamOutbound, on loop: SocketLoop,
         reporter: Reporter, answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) {
         self.request = request
@@ -49,7 +49,7 @@ final class CarrierAttempt: OpenAttempt {
         self.carriers = route.carriers[...]
         self.loop = loop
         self.outbound = outbound
-        self.deadline = loop.now + Self.patience
+        self.deadline = loop.now + Self.timeout
         self.reporter = reporter
         self.answer = answer
     }
@@ -89,7 +89,7 @@ final class CarrierAttempt: OpenAttempt {
         self.reporter.carrierFailed(.outbound(self.outbound.name), peer: carrier.description, reason: reason)
         if !self.isElsewhere {
             self.wasRefused = self.wasRefused || fault == .refused
-            self.why = self.wasToldNo ? .refused : fault
+            self.why = self.wasRefusedByPeer ? .refused : fault
         }
         self.isElsewhere = elsewhere != nil
         if let elsewhere { self.carriers.insert(elsewhere, at: self.carriers.startIndex) }
@@ -145,7 +145,7 @@ extension CarrierAttempt {
         }
     }
 
-    private func found(_ route: CarrierOutbound.Route?) {
+    private func found(_ route: PerStreamOutbound.Route?) {
         guard self.answer != nil else { return }
         if let route, route.ticket != self.route.ticket {
             self.dropRound()
@@ -154,7 +154,7 @@ extension CarrierAttempt {
             self.wasRedirected = false
             self.isElsewhere = false
             self.why = .failed
-            self.wasToldNo = false
+            self.wasRefusedByPeer = false
             self.wasRefused = false
             self.start()
         } else if self.loop.now < self.deadline {
@@ -191,11 +191,11 @@ extension CarrierAttempt {
             elsewhere = self.route.redirected(host)
         }
         // A no is an answer, too.
-        let wasToldNo = StreamFault(reason) == .refused
+        let wasRefusedByPeer = StreamFault(reason) == .refused
         if let carrier = self.carriers.first {
-            if wasToldNo { self.outbound.silent.answered(carrier) } else { self.outbound.silent.failed(carrier) }
+            if wasRefusedByPeer { self.outbound.silent.answered(carrier) } else { self.outbound.silent.failed(carrier) }
         }
-        if !self.isElsewhere && wasToldNo { self.wasToldNo = true }
+        if !self.isElsewhere && wasRefusedByPeer { self.wasRefusedByPeer = true }
         self.failed("\(reason)", StreamFault(reason), sentTo: elsewhere)
     }
 }
@@ -217,7 +217,7 @@ extension StreamFault {
 }
 
 /// The session that is to become the one stream.
-private final class OneStream: OpeningOwner {
+private final class OneStream: OutboundSessionOwner {
     // Used on the loop of its session only.
     private let attempt: NIOLoopBound<CarrierAttempt>
     private let round: Int

@@ -59,11 +59,11 @@ final class Crossing: OpenAttempt, @unchecked Sendable {
         switch result {
         case .success(let leg):
             let (end, other) = CrossingLeg.pair(self.far, self.near)
-            let relay = Relay(front: end, back: leg, on: self.far) { _ in }
+            let bridge = Bridge(front: end, back: leg, on: self.far) { _ in }
             let arriving = Arriving(leg: other)
             // First, so that what the stream says at once comes behind the answer.
             self.near.execute { self.answered(.success(arriving.leg)) }
-            relay.begin()
+            bridge.begin()
         case .failure(let fault): self.near.execute { self.answered(.failure(fault)) }
         }
     }

@@ -5,7 +5,7 @@ package import WarrenCore
 
 /// An inbound whose carrier we dial: the end of a tunnel that cannot be reached from outside. Keeps its session up, and
 /// opens what the peer asks for through an outbound.
-package final class DialledInbound: NodePart, @unchecked Sendable {
+package final class DialledInbound: NodeComponent, @unchecked Sendable {
     // Sendable: the constants are, and all state is touched on `loop` only.
 
     /// What follows a session.
@@ -77,8 +77,8 @@ package final class DialledInbound: NodePart, @unchecked Sendable {
         self.reporter = reporter
     }
 
-    private func makeKeeper() -> SessionKeeper {
-        let keeper = SessionKeeper(
+    private func makeKeeper() -> Reconnector {
+        let keeper = Reconnector(
             .inbound(self.sessions.name), on: self.loop, carriers: self.plan.carriers,
             reporter: self.reporter, owner: self
         )
@@ -122,7 +122,7 @@ extension DialledInbound: SessionOwner {
     package var judge: any Authenticator { self.sessions.judge }
 
     package var source: StreamSource? { self.sessions.source }
-    package var place: SessionPlace? { self.sessions.place }
+    package var label: SessionLabel? { self.sessions.label }
 
     package func routed(_ request: StreamRequest) -> StreamRequest { self.sessions.routed(request) }
 
@@ -145,7 +145,7 @@ extension DialledInbound: SessionOwner {
         }
     }
 
-    package func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {
+    package func streamEnded(_ request: StreamRequest, _ report: BridgeReport, user: String?) {
         self.sessions.streamEnded(request, report, user: user)
         guard self.failing == 0 else {
             self.failing -= 1
@@ -227,7 +227,7 @@ extension CloseReason {
     }
 }
 
-extension RelayReport {
+extension BridgeReport {
     /// A relay that goes away looks like a peer that came, said nothing and heard little of what was said to it.
     fileprivate var wasOfUse: Bool { self.bytesIn > 0 || (self.fault == nil && self.bytesOut > 0) }
 }

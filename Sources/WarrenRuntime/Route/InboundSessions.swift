@@ -66,7 +66,7 @@ package final class InboundSessions: SessionOwner {
     package var source: StreamSource? { self.from }
     private var streamLabel: StreamLabel { self.from.label }
     package var name: String { self.unit.name }
-    package var place: SessionPlace? { SessionPlace(role: self.unit.role, name: self.unit.name, unit: self.unit) }
+    package var label: SessionLabel? { SessionLabel(role: self.unit.role, name: self.unit.name, unit: self.unit) }
 
     /// The loop on which its streams are best opened; nil for any.
     package var home: SocketLoop? { self.target.outbound.home }
@@ -99,7 +99,7 @@ package final class InboundSessions: SessionOwner {
         return request
     }
 
-    package func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {
+    package func streamEnded(_ request: StreamRequest, _ report: BridgeReport, user: String?) {
         if let record = request.route as? RouteRecord {
             record.router?.ended(request)
             record.meter?.leave()

@@ -37,8 +37,8 @@ package final class SessionLane: @unchecked Sendable {
     /// Whether there is a session; from any thread.
     var isUp: Bool { self.up.load(ordering: .relaxed) }
 
-    private func makeKeeper() -> SessionKeeper {
-        let keeper = SessionKeeper(
+    private func makeKeeper() -> Reconnector {
+        let keeper = Reconnector(
             .outbound(self.name), on: self.loop, carriers: [self.carrier], reporter: self.reporter, owner: self
         )
         keeper.triesWhenAskedOnly = self.isSpare
@@ -158,8 +158,8 @@ private final class WaitingStream: OpenAttempt {
 
 // MARK: - The session
 
-extension SessionLane: OpeningOwner {
-    package var place: SessionPlace? { SessionPlace(role: "outbound", name: self.name, unit: self.unit) }
+extension SessionLane: OutboundSessionOwner {
+    package var label: SessionLabel? { SessionLabel(role: "outbound", name: self.name, unit: self.unit) }
 
     package func sessionBegan(_ session: any Session) { self.keeper.began(session) }
 

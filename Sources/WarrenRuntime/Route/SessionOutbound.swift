@@ -7,7 +7,7 @@ package import WarrenCore
 ///
 /// The first session is kept up from the start. The others are made when a stream of their loop comes, which waits for it;
 /// while one of them cannot be had, its streams cross to one that is up.
-package final class SessionOutbound: Outbound, NodePart {
+package final class SessionOutbound: Outbound, NodeComponent {
     package let name: String
     private let first: SessionLane
     private let lanes: [SessionLane]

@@ -7,7 +7,7 @@ package import WarrenCore
 extension SessionHandler {
     /// The peer opened a stream: find its other leg.
     func reach(_ request: StreamRequest, for id: StreamID) {
-        guard !self.residents.isDraining else { return self.machine.reset(id, .shutdown) }
+        guard !self.registry.isDraining else { return self.machine.reset(id, .shutdown) }
         var request = request
         if request.source == nil { request.source = self.carrier.peer }
         request.user = self.user
@@ -34,33 +34,33 @@ extension SessionHandler {
         case .success(let back):
             let front = StreamLeg(id, of: self, on: self.loop)
             self.legs[id] = front
-            let relay = self.makeRelay(front: front, back: back, request)
-            self.relays[id] = relay
+            let bridge = self.makeBridge(front: front, back: back, request)
+            self.bridges[id] = bridge
             self.machine.accept(id)
             self.turn()
-            // Not before the machine had its say: one that hands over makes another relay of it.
-            relay.begin()
+            // Not before the machine had its say: one that hands over makes another bridge of it.
+            bridge.begin()
         case .failure(let fault):
-            let report = RelayReport(bytesIn: 0, bytesOut: 0, duration: self.loop.now - started, fault: fault)
+            let report = BridgeReport(bytesIn: 0, bytesOut: 0, duration: self.loop.now - started, fault: fault)
             self.owner.streamEnded(request, report, user: self.user)
             self.machine.reset(id, fault)
             self.turn()
         }
     }
 
-    private func makeRelay(front: StreamLeg, back: any Leg, _ request: StreamRequest) -> Relay {
+    private func makeBridge(front: StreamLeg, back: any Leg, _ request: StreamRequest) -> Bridge {
         let owner = self.owner
-        let residents = self.residents
-        let relay = Relay(
+        let registry = self.registry
+        let bridge = Bridge(
             front: front, back: back, on: self.loop,
-            ending: { relay, report in
-                if let ticket = relay.ticket { residents.remove(ticket) }
-                guard let request = relay.opening?.request else { return }
+            ending: { bridge, report in
+                if let ticket = bridge.ticket { registry.remove(ticket) }
+                guard let request = bridge.opening?.request else { return }
                 owner.streamEnded(request, report, user: request.user)
             })
-        relay.opening = StreamOpening(request, from: owner.source)
-        relay.ticket = residents.insert(relay)
-        return relay
+        bridge.opening = StreamOpening(request, from: owner.source)
+        bridge.ticket = registry.insert(bridge)
+        return bridge
     }
 
     /// Opens a stream toward the peer. `answer` is called exactly once, unless the attempt is cancelled.
@@ -98,7 +98,7 @@ extension SessionHandler {
         } else if let attempt = self.dialing.removeValue(forKey: id) {
             attempt.cancel()
         } else if let leg = self.legs.removeValue(forKey: id) {
-            self.relays[id] = nil
+            self.bridges[id] = nil
             leg.forget()
             leg.ended(fault)
         }
@@ -107,12 +107,12 @@ extension SessionHandler {
     /// The machine is done: its carrier is the stream from here on, without any cost of the protocol.
     func handOver(_ id: StreamID, _ leftover: ByteBuffer) {
         if let answer = self.asked.removeValue(forKey: id) { return self.handOver(leftover, to: answer) }
-        guard let relay = self.relays.removeValue(forKey: id) else { return self.shutDown(.finished) }
+        guard let bridge = self.bridges.removeValue(forKey: id) else { return self.shutDown(.finished) }
         self.legs[id] = nil
         self.carrier.flush()
         guard !self.isOver else { return }
         self.over(.finished)
-        relay.replaceFront(by: self.carrier, early: leftover)
+        bridge.replaceFront(by: self.carrier, early: leftover)
     }
 
     /// The stream that we asked for is the carrier itself.

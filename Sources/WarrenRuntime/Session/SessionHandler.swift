@@ -10,13 +10,13 @@ package import WarrenCore
 package final class SessionHandler<Machine: SessionMachine> {
     var machine: Machine
     let owner: any SessionOwner
-    let residents: Residents
+    let registry: LoopRegistry
     let loop: SocketLoop
     var carrier: any Leg
     /// Streams that are joined to another leg.
     var legs: [StreamID: StreamLeg] = [:]
-    /// The relays of streams that the peer opened, until they are handed over.
-    var relays: [StreamID: Relay] = [:]
+    /// The bridges of streams that the peer opened, until they are handed over.
+    var bridges: [StreamID: Bridge] = [:]
     /// Streams that the peer opened and whose destination is being reached.
     var dialing: [StreamID: any OpenAttempt] = [:]
     /// Streams that we opened and whose answer is due.
@@ -34,24 +34,24 @@ package final class SessionHandler<Machine: SessionMachine> {
     private(set) var isOver = false
 
     package init(
-        _ machine: Machine, on carrier: any Leg, owner: any SessionOwner, site: Site
+        _ machine: Machine, on carrier: any Leg, owner: any SessionOwner, context: LoopContext
     ) {
         self.machine = machine
         self.carrier = carrier
         self.owner = owner
-        self.residents = site.residents
-        self.loop = site.loop
-        self.started = site.loop.now
+        self.registry = context.registry
+        self.loop = context.loop
+        self.started = context.loop.now
     }
 
     package var peer: SocketAddress? { self.carrier.peer }
     package var streamCount: Int { self.legs.count }
-    package var place: SessionPlace? { self.owner.isTunnel ? self.owner.place : nil }
+    package var label: SessionLabel? { self.owner.isTunnel ? self.owner.label : nil }
 
     /// Takes the carrier and starts the machine.
     package func start() {
         self.carrier.events = self
-        self.residents.insert(self)
+        self.registry.insert(self)
         self.owner.sessionBegan(self)
         self.machine.start(now: self.loop.now)
         self.carrier.begin()
@@ -99,7 +99,7 @@ extension SessionHandler {
 
     private func setAlarm() {
         // An alarm that rings too early costs one idle turn: cheaper than moving it at every step.
-        guard var deadline = self.machine.deadline else { return }
+        guard var deadline = self.machine.wantsTurn ? self.loop.now : self.machine.deadline else { return }
         // What is due and was not done now waits for something else, and must not keep the loop busy with itself.
         if deadline <= self.loop.now { deadline = self.loop.now + .milliseconds(1) }
         if let alarm, alarm.deadline <= deadline { return }
@@ -190,7 +190,7 @@ extension SessionHandler {
         let asked = self.asked
         let dialing = self.dialing
         self.legs = [:]
-        self.relays = [:]
+        self.bridges = [:]
         self.asked = [:]
         self.dialing = [:]
         for attempt in dialing.values { attempt.cancel() }
@@ -198,7 +198,7 @@ extension SessionHandler {
         let fault: StreamFault = reason == .shutdown ? .shutdown : self.owner.isTunnel ? .sessionLost : .aborted
         for leg in legs.values { leg.ended(fault) }
         for answer in asked.values { answer(.failure(reason.isRefusal ? .notAllowed : fault)) }
-        self.residents.remove(self)
+        self.registry.remove(self)
         self.owner.sessionEnded(self, reason)
     }
 
@@ -262,7 +262,7 @@ extension SessionHandler: SessionDriver {
 
     package func reset(_ stream: StreamID, _ fault: StreamFault?) {
         guard let leg = self.legs.removeValue(forKey: stream) else { return }
-        self.relays[stream] = nil
+        self.bridges[stream] = nil
         self.machine.reset(stream, fault)
         self.wake()
         leg.forget()
@@ -272,8 +272,7 @@ extension SessionHandler: SessionDriver {
     package func consumed(_ count: Int, on stream: StreamID) {
         let wanted = self.machine.wantsBytes
         self.machine.consumed(count, on: stream)
-        // A deadline in the distant past: the machine has something to say at once (credit for its peer).
-        if (!wanted && self.machine.wantsBytes) || self.machine.deadline == .distantPast { self.wake() }
+        if (!wanted && self.machine.wantsBytes) || self.machine.wantsTurn { self.wake() }
     }
 
     package func wake() {

@@ -12,7 +12,7 @@ package protocol SessionOwner: Sendable {
     /// Where its peers' streams come from; nil where all streams are ours.
     var source: StreamSource? { get }
     /// Whose sessions they are; nil where nobody asks.
-    var place: SessionPlace? { get }
+    var label: SessionLabel? { get }
 
     /// The request as ``open(_:on:answer:)`` is to have it, and the report.
     func routed(_ request: StreamRequest) -> StreamRequest
@@ -24,7 +24,7 @@ package protocol SessionOwner: Sendable {
     ) -> any OpenAttempt
 
     /// - Parameter user: who opened the stream, where there was a login.
-    func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?)
+    func streamEnded(_ request: StreamRequest, _ report: BridgeReport, user: String?)
     /// The handler is on its carrier.
     func sessionBegan(_ session: any Session)
     func sessionReady(_ session: any Session)
@@ -38,16 +38,16 @@ package protocol SessionOwner: Sendable {
 extension SessionOwner {
     package var isTunnel: Bool { true }
     package var source: StreamSource? { nil }
-    package var place: SessionPlace? { nil }
+    package var label: SessionLabel? { nil }
     package func routed(_ request: StreamRequest) -> StreamRequest { request }
     package func sessionGranted(_ session: any Session, _ grant: Grant) {}
     package func loginDenied(_ session: any Session, _ claim: Claim) {}
 }
 
 /// The owner of sessions in which all streams are ours: their peers may open none.
-package protocol OpeningOwner: SessionOwner {}
+package protocol OutboundSessionOwner: SessionOwner {}
 
-extension OpeningOwner {
+extension OutboundSessionOwner {
     package var judge: any Authenticator { NoAuthenticator() }
 
     package func open(
@@ -57,14 +57,14 @@ extension OpeningOwner {
         return NoAttempt()
     }
 
-    package func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {}
+    package func streamEnded(_ request: StreamRequest, _ report: BridgeReport, user: String?) {}
 }
 
 extension Session {
     package var wasDenied: Bool { false }
     package var streamCount: Int { 0 }
     package var started: NIODeadline { .now() }
-    package var place: SessionPlace? { nil }
+    package var label: SessionLabel? { nil }
 }
 
 /// A running session, whatever its machine.
@@ -79,7 +79,7 @@ package protocol Session: AnyObject {
     var streamCount: Int { get }
     var started: NIODeadline { get }
     /// Whose it is, where it carries streams of many.
-    var place: SessionPlace? { get }
+    var label: SessionLabel? { get }
     /// The judge has denied what the peer claimed, and the owner was told.
     var wasDenied: Bool { get }
     func open(_ request: StreamRequest, answer: @escaping (Result<any Leg, StreamFault>) -> Void) -> any OpenAttempt

@@ -5,11 +5,11 @@ package import NIOCore
 package import WarrenCore
 
 /// One stream whose front is the process's standard input and output.
-package final class StdioInbound: NodePart, SessionOwner {
+package final class StdioInbound: NodeComponent, SessionOwner {
     package var name: String { self.sessions.name }
     private let destination: Destination
     private let sessions: InboundSessions
-    private let site: @Sendable () -> Site
+    private let context: @Sendable () -> LoopContext
     private let loop: SocketLoop
     private let onDone: @Sendable (StreamFault?) -> Void
     /// The stream is over, and everything is written: in either order.
@@ -38,14 +38,14 @@ package final class StdioInbound: NodePart, SessionOwner {
         self.destination = destination
         self.sessions = sessions
         self.loop = loop
-        self.site = { loops.site(on: loop) }
+        self.context = { loops.context(on: loop) }
         self.onDone = onDone
     }
 
     package func start() -> EventLoopFuture<Void> {
         self.loop.submit {
             let leg = try StandardStreams.leg(on: self.loop) { isWhole in self.note { $0.isWhole = isWhole } }
-            self.site().start(ForwardFront(target: self.destination), on: leg, owner: self)
+            self.context().start(ForwardFront(target: self.destination), on: leg, owner: self)
         }
     }
 
@@ -65,7 +65,7 @@ package final class StdioInbound: NodePart, SessionOwner {
     package var judge: any Authenticator { self.sessions.judge }
 
     package var source: StreamSource? { self.sessions.source }
-    package var place: SessionPlace? { self.sessions.place }
+    package var label: SessionLabel? { self.sessions.label }
 
     package func routed(_ request: StreamRequest) -> StreamRequest { self.sessions.routed(request) }
 
@@ -75,7 +75,7 @@ package final class StdioInbound: NodePart, SessionOwner {
         self.sessions.open(request, on: loop, answer: answer)
     }
 
-    package func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {
+    package func streamEnded(_ request: StreamRequest, _ report: BridgeReport, user: String?) {
         self.sessions.streamEnded(request, report, user: user)
         self.note { $0.end(report.fault) }
     }

@@ -75,7 +75,7 @@ package struct HTTPServiceAnswer {
 /// What one connection of a service may cost.
 package struct HTTPServiceLimits: Sendable {
     /// How long the head of a request may take, and its body again.
-    package var patience = TimeAmount.seconds(10)
+    package var timeout = TimeAmount.seconds(10)
     /// How long a connection may wait for its next request, or take nothing of an answer.
     package var idle = TimeAmount.seconds(60)
     /// A ping goes out on a WebSocket when nothing was sent for so long.

@@ -54,7 +54,7 @@ final class HTTPServiceHandler<Service: HTTPService>: ChannelInboundHandler, Rem
     func handlerRemoved(context: ChannelHandlerContext) { self.over() }
 
     func channelActive(context: ChannelHandlerContext) {
-        self.wait(self.limits.patience, context)
+        self.wait(self.limits.timeout, context)
         context.read()
     }
 
@@ -109,7 +109,7 @@ extension HTTPServiceHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        if self.isIdle && !self.hasAnswered && self.waiting.isEmpty { self.wait(self.limits.patience, context) }
+        if self.isIdle && !self.hasAnswered && self.waiting.isEmpty { self.wait(self.limits.timeout, context) }
         self.hasAnswered = false
         self.readOn(context)
     }
@@ -144,7 +144,7 @@ extension HTTPServiceHandler {
         case (.head, .head(let head)):
             let length = head.headers.first(name: "content-length").map { Int($0) ?? .max } ?? 0
             guard length <= self.limits.body else { return self.tooLarge(head, context) }
-            self.wait(self.limits.patience, context)
+            self.wait(self.limits.timeout, context)
             self.phase = .body(head, ByteBuffer())
         case (.body(let head, var body), .body(let bytes)):
             guard bytes.readableBytes <= self.limits.body - body.readableBytes else {

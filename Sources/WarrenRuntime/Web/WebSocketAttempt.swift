@@ -48,7 +48,7 @@ final class WebSocketAttempt: ChannelInboundHandler, RemovableChannelHandler, Op
     }
 
     func start(_ handlers: [any ChannelHandler]) {
-        self.timer = self.loop.timer(in: self.client.patience) {
+        self.timer = self.loop.timer(in: self.client.timeout) {
             self.fail("the relay did not answer the WebSocket request in time", resets: true)
         }
         do {

@@ -13,7 +13,7 @@ package struct WebSocketClient: Sendable {
     /// Sent besides the headers of the upgrade.
     package var headers: [(name: String, value: String)]
     /// How long TLS and the upgrade may take together.
-    package var patience = TimeAmount.seconds(10)
+    package var timeout = TimeAmount.seconds(10)
     /// A ping goes out when nothing was sent for so long, so that proxies on the way keep the connection.
     package var keepAlive = Self.usualPing
 

@@ -50,6 +50,8 @@ extension ZhwkproX {
             self.login = AuthReply(key: configuration.key, isStrict: configuration.strict)
         }
 
+        public var wantsTurn: Bool { self.streams.wantsTurn }
+
         public var deadline: NIODeadline? {
             guard let loginDeadline else { return self.streams.deadline }
             return min(loginDeadline, self.login.deadline ?? loginDeadline)

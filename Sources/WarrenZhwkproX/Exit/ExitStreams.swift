@@ -14,7 +14,7 @@ import WarrenCore
 /// Every way to (none) tells the inter-server, by a reply of length 0 behind all that the destination has sent.
 struct ExitStreams: Streams {
     var common: Multiplexer
-    private var intake: Intake
+    private var intake: SlowReaderGuard
     /// By the last byte in either direction.
     private var quiet = AgeQueue()
     /// By the last request.
@@ -24,12 +24,14 @@ struct ExitStreams: Streams {
 
     init(_ common: Multiplexer, _ configuration: ZhwkproX.ExitConfiguration) {
         self.common = common
-        self.intake = Intake(common.limits, stall: configuration.stall, opensStreams: false)
+        self.intake = SlowReaderGuard(common.limits, stall: configuration.stall, opensStreams: false)
         self.idle = configuration.idle
         self.sendOnly = configuration.sendOnly
     }
 
     var wantsBytes: Bool { !self.intake.isHeld && !self.common.isCrowded }
+
+    var wantsTurn: Bool { self.intake.wantsTurn }
 
     var deadline: NIODeadline? {
         var first = self.intake.due ?? .distantFuture
@@ -95,7 +97,7 @@ struct ExitStreams: Streams {
 
 extension ExitStreams {
     private mutating func handle(
-        _ endpoint: ZhwkproX.Endpoint, _ bytes: ByteBuffer, now: NIODeadline
+        _ endpoint: ZhwkproX.StreamAddress, _ bytes: ByteBuffer, now: NIODeadline
     ) -> SessionAction? {
         guard let row = self.common.rows[endpoint] else { return self.open(endpoint, bytes, now: now) }
         if bytes.readableBytes > 0 { self.intake.delivered(bytes.readableBytes, to: row, now: now) }
@@ -116,7 +118,7 @@ extension ExitStreams {
     }
 
     private mutating func open(
-        _ endpoint: ZhwkproX.Endpoint, _ bytes: ByteBuffer, now: NIODeadline
+        _ endpoint: ZhwkproX.StreamAddress, _ bytes: ByteBuffer, now: NIODeadline
     ) -> SessionAction? {
         guard self.common.table.count < self.common.limits.streams else {
             self.common.sayEmpty(endpoint)

@@ -47,6 +47,7 @@ extension ZhwkproX {
         }
 
         public var deadline: NIODeadline? { self.loginDeadline ?? self.streams.deadline }
+        public var wantsTurn: Bool { self.streams.wantsTurn }
 
         public var wantsBytes: Bool {
             self.streams.exist ? self.streams.wantsBytes : self.inbound.readableBytes < Self.mostEarlyBytes

@@ -11,7 +11,7 @@ import WarrenCore
 //   for it; then the end of that connection has come, too.
 // - Or nothing was sent or received for longer than the exit's idle time.
 extension InterStreams {
-    mutating func handle(_ endpoint: ZhwkproX.Endpoint, _ bytes: ByteBuffer, now: NIODeadline) -> SessionAction? {
+    mutating func handle(_ endpoint: ZhwkproX.StreamAddress, _ bytes: ByteBuffer, now: NIODeadline) -> SessionAction? {
         guard let row = self.common.rows[endpoint] else {
             self.handleStray(endpoint, bytes.readableBytes, now: now)
             return nil
@@ -45,7 +45,7 @@ extension InterStreams {
     }
 
     /// The exit still has a connection that is nobody's: its destination is in use until that ends.
-    private mutating func handleStray(_ endpoint: ZhwkproX.Endpoint, _ count: Int, now: NIODeadline) {
+    private mutating func handleStray(_ endpoint: ZhwkproX.StreamAddress, _ count: Int, now: NIODeadline) {
         guard count > 0 else { return }
         self.strayBytes += count
         // Half of the places at most, in which users may find those of other destinations.

@@ -18,7 +18,7 @@ struct InterStreams: Streams {
 
     var common: Multiplexer
     var waiting: WaitingLine
-    var intake: Intake
+    var intake: SlowReaderGuard
     /// By the last byte in either direction.
     var quiet = AgeQueue()
     /// Whose end has come, by when.
@@ -40,8 +40,8 @@ struct InterStreams: Streams {
     init(_ common: Multiplexer, _ configuration: ZhwkproX.InterConfiguration, roundTrip: TimeAmount) {
         self.common = common
         self.waiting = WaitingLine(
-            patience: configuration.wait, mostOfOne: configuration.waitersPerDestination, most: configuration.waiters)
-        self.intake = Intake(common.limits, stall: configuration.stall, opensStreams: true)
+            timeout: configuration.wait, mostOfOne: configuration.waitersPerDestination, most: configuration.waiters)
+        self.intake = SlowReaderGuard(common.limits, stall: configuration.stall, opensStreams: true)
         self.idle = configuration.idle + Self.slack
         self.reminder = .nanoseconds(configuration.idle.nanoseconds / 2)
         self.lateTime = configuration.late
@@ -49,6 +49,8 @@ struct InterStreams: Streams {
     }
 
     var wantsBytes: Bool { !self.intake.isHeld && !self.common.isCrowded }
+
+    var wantsTurn: Bool { self.intake.wantsTurn }
 
     var deadline: NIODeadline? {
         var first = self.intake.due ?? .distantFuture
@@ -82,7 +84,7 @@ struct InterStreams: Streams {
 
     /// - Throws: `unsupported` for anything but TCP to an address, `limit` when all places, also to wait, are taken.
     mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID {
-        let endpoint = try ZhwkproX.Endpoint(request.destination)
+        let endpoint = try ZhwkproX.StreamAddress(request.destination)
         let isFree = self.common.rows[endpoint] == nil && self.waiting.isEmpty(endpoint)
         if isFree {
             guard self.common.table.count - self.waiting.count < self.common.limits.streams else { throw .limit }

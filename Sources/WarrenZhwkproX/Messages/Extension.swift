@@ -55,7 +55,7 @@ extension ZhwkproX {
     /// A message of the extension other than payload.
     enum ExtendedMessage: Hashable, Sendable {
         /// I→S: the exit is to connect, and may send so much before any of it has been taken.
-        case open(id: UInt32, Endpoint, window: UInt32)
+        case open(id: UInt32, StreamAddress, window: UInt32)
         /// S→I: the one answer to an open; the window is for the inter-server to send.
         case opened(id: UInt32, StreamFault?, window: UInt32)
         /// So many more bytes of the stream may be sent.

@@ -11,7 +11,7 @@ extension ZhwkproX {
 
     /// The clear part in front of payload: whose it is.
     enum Head: Hashable, Sendable {
-        case get(Endpoint)
+        case get(StreamAddress)
         case data(id: UInt32)
     }
 }

@@ -31,7 +31,7 @@ extension ExtendedStreams {
     // MARK: Opening
 
     private mutating func peerOpened(
-        _ id: UInt32, _ endpoint: ZhwkproX.Endpoint, _ window: UInt32
+        _ id: UInt32, _ endpoint: ZhwkproX.StreamAddress, _ window: UInt32
     ) throws(WireError) -> SessionAction? {
         guard self.side == .exit else { throw WireError(.unexpected, in: "open") }
         guard self.count(id) else { throw WireError(.unexpected, in: "open.id", found: "\(id) is not a new one") }

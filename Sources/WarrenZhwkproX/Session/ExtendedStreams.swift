@@ -20,7 +20,7 @@ struct ExtendedStreams: Streams {
     var common: Multiplexer
     let side: Side
     private let connectTimeout: TimeAmount
-    private var pulse: Pulse
+    private var pulse: KeepAliveTimer
     var windows: Windows
     /// Rows of streams whose peer is to be given credit.
     private var creditors = ContiguousArray<StreamID>()
@@ -33,16 +33,17 @@ struct ExtendedStreams: Streams {
         self.common = common
         self.side = side
         self.connectTimeout = connectTimeout
-        self.pulse = Pulse(now: now)
+        self.pulse = KeepAliveTimer(now: now)
         self.windows = Windows(common.limits)
         self.measureRoundTrip(now: now)
     }
 
     var wantsBytes: Bool { !self.common.isCrowded }
 
-    /// Due at once while there is credit to give: it comes of ``consumed(_:on:)``, behind which no step may follow.
+    /// Credit comes of ``consumed(_:on:)``, behind which no step may follow.
+    var wantsTurn: Bool { self.isWritable && !self.creditors.isEmpty }
+
     var deadline: NIODeadline? {
-        if self.isWritable, !self.creditors.isEmpty { return .distantPast }
         guard let (_, since) = self.asking.oldest else { return self.pulse.deadline }
         return min(self.pulse.deadline, since + self.connectTimeout)
     }
@@ -74,7 +75,7 @@ struct ExtendedStreams: Streams {
     /// - Throws: `unsupported` for anything but TCP to an address, `limit` when all streams or ids are in use.
     mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID {
         guard self.side == .inter else { throw .unsupported }
-        let endpoint = try ZhwkproX.Endpoint(request.destination)
+        let endpoint = try ZhwkproX.StreamAddress(request.destination)
         guard self.common.table.count < self.common.limits.streams, self.lastID < .max else { throw .limit }
         self.lastID += 1
         var stream = self.newRow(self.lastID, endpoint, .waiting)
@@ -126,7 +127,7 @@ struct ExtendedStreams: Streams {
         self.creditors.append(stream)
     }
 
-    func newRow(_ id: UInt32, _ endpoint: ZhwkproX.Endpoint, _ phase: StreamRow.Phase) -> StreamRow {
+    func newRow(_ id: UInt32, _ endpoint: ZhwkproX.StreamAddress, _ phase: StreamRow.Phase) -> StreamRow {
         StreamRow(StreamID(id), endpoint, phase, head: .data(id: id))
     }
 

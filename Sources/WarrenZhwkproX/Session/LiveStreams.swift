@@ -8,6 +8,7 @@ protocol Streams {
     var common: Multiplexer { get set }
     /// When ``next(now:writable:)`` must be called though nothing has happened.
     var deadline: NIODeadline? { get }
+    var wantsTurn: Bool { get }
     var wantsBytes: Bool { get }
     mutating func next(now: NIODeadline, writable: Bool) throws(WireError) -> SessionAction?
     mutating func receive(_ bytes: ByteBuffer)
@@ -40,6 +41,7 @@ struct LiveStreams<Plain: Streams> {
     var exist: Bool { self.plain != nil || self.extended != nil }
     var isExtended: Bool { self.extended != nil }
     var deadline: NIODeadline? { self.plain?.value.deadline ?? self.extended?.value.deadline }
+    var wantsTurn: Bool { self.plain?.value.wantsTurn ?? self.extended?.value.wantsTurn ?? false }
     var wantsBytes: Bool { self.plain?.value.wantsBytes ?? self.extended?.value.wantsBytes ?? true }
     var isInsideMessage: Bool {
         self.plain?.value.common.isInsideMessage ?? self.extended?.value.common.isInsideMessage ?? false

@@ -6,7 +6,7 @@ import WarrenCore
 /// What the carrier brought, decrypted.
 enum Incoming {
     /// Payload of one destination, as many messages of it as came in a row; without bytes, a message of length 0.
-    case get(ZhwkproX.Endpoint, ByteBuffer)
+    case get(ZhwkproX.StreamAddress, ByteBuffer)
     /// Payload of one stream of the extension.
     case data(id: UInt32, ByteBuffer)
     case message(ZhwkproX.ExtendedMessage)

@@ -35,8 +35,8 @@ extension Multiplexer {
 
     private var firstRow: Int? { self.queue.first.map { Int($0.rawValue) } }
 
-    private mutating func message(_ endpoint: ZhwkproX.Endpoint) -> ByteBuffer {
-        var bytes = self.takeOutput(ZhwkproX.Endpoint.longestHead)
+    private mutating func message(_ endpoint: ZhwkproX.StreamAddress) -> ByteBuffer {
+        var bytes = self.takeOutput(ZhwkproX.StreamAddress.longestHead)
         bytes.writeZhwkproXGet(endpoint, length: 0)
         self.output = bytes
         return bytes

@@ -20,7 +20,7 @@ struct Multiplexer {
         /// All that a stream was to send before its end is written.
         case drained(StreamID)
         /// Inter-server: nothing of this destination is under way any more.
-        case freed(ZhwkproX.Endpoint)
+        case freed(ZhwkproX.StreamAddress)
         /// Extension: our side has no more to send, or is done with the stream.
         case finished(StreamID)
         case reset(StreamID, StreamFault?)
@@ -44,7 +44,7 @@ struct Multiplexer {
 
     var table = StreamTable()
     /// Deployed peers: the stream that has a destination.
-    var rows: [ZhwkproX.Endpoint: Int] = [:]
+    var rows: [ZhwkproX.StreamAddress: Int] = [:]
     var notices = CircularBuffer<Notice>()
     private var reader: MessageReader
     var queue = FairQueue(quantum: Self.quantum)
@@ -76,7 +76,7 @@ struct Multiplexer {
     }
 
     var isCrowded: Bool {
-        let empties = (self.pace?.waiting ?? 0) * ZhwkproX.Endpoint.longestHead
+        let empties = (self.pace?.waiting ?? 0) * ZhwkproX.StreamAddress.longestHead
         return self.control.readableBytes + empties > Self.mostControl
     }
     var isInsideMessage: Bool { self.reader.isInsideMessage }
@@ -86,7 +86,7 @@ struct Multiplexer {
     // MARK: Sending
 
     /// Queues a message of length 0, behind all that was said of its destination.
-    mutating func sayEmpty(_ endpoint: ZhwkproX.Endpoint) { self.pace?.sayEmpty(endpoint) }
+    mutating func sayEmpty(_ endpoint: ZhwkproX.StreamAddress) { self.pace?.sayEmpty(endpoint) }
     mutating func say(_ message: ZhwkproX.ExtendedMessage) { self.control.writeZhwkproXExtension(message) }
 
     mutating func send(_ bytes: ByteBuffer, on stream: StreamID) {

@@ -11,10 +11,10 @@ struct Pace {
     /// From one message of a destination to the next.
     let gap: TimeAmount
     /// Destinations that rest, by when that is over.
-    private var rests: [ZhwkproX.Endpoint: NIODeadline] = [:]
-    private var ends = Schedule<ZhwkproX.Endpoint>()
+    private var rests: [ZhwkproX.StreamAddress: NIODeadline] = [:]
+    private var ends = Schedule<ZhwkproX.StreamAddress>()
     /// Messages of length 0 that are to be sent.
-    private var empties = Schedule<ZhwkproX.Endpoint>()
+    private var empties = Schedule<ZhwkproX.StreamAddress>()
 
     init(gap: TimeAmount) { self.gap = gap }
 
@@ -23,18 +23,18 @@ struct Pace {
     var nextEmpty: NIODeadline? { self.empties.first }
     var nextEnd: NIODeadline? { self.ends.first }
 
-    func isResting(_ endpoint: ZhwkproX.Endpoint, now: NIODeadline) -> Bool {
+    func isResting(_ endpoint: ZhwkproX.StreamAddress, now: NIODeadline) -> Bool {
         self.rests[endpoint].map { $0 > now } ?? false
     }
 
     /// A message of the destination is written.
-    mutating func rest(_ endpoint: ZhwkproX.Endpoint, now: NIODeadline) {
+    mutating func rest(_ endpoint: ZhwkproX.StreamAddress, now: NIODeadline) {
         guard self.gap > .zero else { return }
         self.rest(endpoint, until: now + self.gap)
     }
 
     /// A destination whose rest is over.
-    mutating func rested(now: NIODeadline) -> ZhwkproX.Endpoint? {
+    mutating func rested(now: NIODeadline) -> ZhwkproX.StreamAddress? {
         while let endpoint = self.ends.popDue(now: now) {
             guard !self.isResting(endpoint, now: now) else { continue }  // it has been given another rest
             self.rests[endpoint] = nil
@@ -44,7 +44,7 @@ struct Pace {
     }
 
     /// Puts a message of length 0 behind what was said of the destination: two gaps behind, as what it overtakes is lost.
-    mutating func sayEmpty(_ endpoint: ZhwkproX.Endpoint) {
+    mutating func sayEmpty(_ endpoint: ZhwkproX.StreamAddress) {
         let due = self.rests[endpoint].map { $0 + self.gap } ?? .uptimeNanoseconds(0)
         self.empties.insert(endpoint, at: due)
         // What is said of the destination next must stay behind it.
@@ -52,9 +52,9 @@ struct Pace {
     }
 
     /// The destination of a message of length 0 that is due.
-    mutating func dueEmpty(now: NIODeadline) -> ZhwkproX.Endpoint? { self.empties.popDue(now: now) }
+    mutating func dueEmpty(now: NIODeadline) -> ZhwkproX.StreamAddress? { self.empties.popDue(now: now) }
 
-    private mutating func rest(_ endpoint: ZhwkproX.Endpoint, until time: NIODeadline) {
+    private mutating func rest(_ endpoint: ZhwkproX.StreamAddress, until time: NIODeadline) {
         self.rests[endpoint] = time
         self.ends.insert(endpoint, at: time)
     }

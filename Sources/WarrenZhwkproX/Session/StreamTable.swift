@@ -18,7 +18,7 @@ struct StreamRow {
     }
 
     var id: StreamID
-    var endpoint: ZhwkproX.Endpoint
+    var endpoint: ZhwkproX.StreamAddress
     var phase: Phase
     /// Payload that waits for the stream to open: from the peer on an exit, for the peer on an inter-server.
     var early = ByteBuffer()
@@ -56,7 +56,7 @@ struct StreamRow {
     var isCreditDue = false
     var saidFinish = false
 
-    init(_ id: StreamID, _ endpoint: ZhwkproX.Endpoint, _ phase: Phase, head: ZhwkproX.Head) {
+    init(_ id: StreamID, _ endpoint: ZhwkproX.StreamAddress, _ phase: Phase, head: ZhwkproX.Head) {
         self.id = id
         self.endpoint = endpoint
         self.phase = phase

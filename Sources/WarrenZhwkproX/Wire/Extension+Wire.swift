@@ -123,7 +123,7 @@ extension ByteBuffer {
         guard let window = self.readInteger(as: UInt32.self), let address = self.readIPAddress(family),
             let port = self.readInteger(as: UInt16.self)
         else { return nil }
-        let endpoint = ZhwkproX.Endpoint(address: address, port: port)
+        let endpoint = ZhwkproX.StreamAddress(address: address, port: port)
         return .open(id: id, endpoint, window: try Self.checked(window, "open.window"))
     }
 

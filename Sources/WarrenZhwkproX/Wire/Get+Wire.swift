@@ -3,7 +3,7 @@
 import NIOCore
 import WarrenCore
 
-extension ZhwkproX.Endpoint {
+extension ZhwkproX.StreamAddress {
     /// Of a GET's head: `ipvr 1 | address 4 or 16 | port 2 | dlen 4`.
     var headLength: Int { self.address.family == .v4 ? 11 : Self.longestHead }
     static let longestHead = 23
@@ -28,7 +28,7 @@ extension ByteBuffer {
     /// - Returns: nil while incomplete; nothing has been consumed then.
     /// - Throws: ``WireError`` `.badValue` in `get.ipvr` at the first byte, `.tooLong` in `get.dlen`.
     /// - Source: zhwkproX reference, "GET".
-    mutating func readZhwkproXGet(most: Int) throws(WireError) -> (endpoint: ZhwkproX.Endpoint, length: Int)? {
+    mutating func readZhwkproXGet(most: Int) throws(WireError) -> (endpoint: ZhwkproX.StreamAddress, length: Int)? {
         try self.readWhole { bytes throws(WireError) in
             guard let ipvr = bytes.readInteger(as: UInt8.self) else { return nil }
             _ = try Self.zhwkproXGetLength(ipvr)
@@ -37,12 +37,12 @@ extension ByteBuffer {
                 let length = bytes.readInteger(endianness: .little, as: UInt32.self)
             else { return nil }
             guard length <= most else { throw WireError(.tooLong, in: "get.dlen", found: "\(length) > \(most)") }
-            return (ZhwkproX.Endpoint(address: address, port: port), Int(length))
+            return (ZhwkproX.StreamAddress(address: address, port: port), Int(length))
         }
     }
 
     /// Writes the head of a GET or of a reply.
-    mutating func writeZhwkproXGet(_ endpoint: ZhwkproX.Endpoint, length: UInt32) {
+    mutating func writeZhwkproXGet(_ endpoint: ZhwkproX.StreamAddress, length: UInt32) {
         let address = endpoint.address
         switch address.family {
         case .v4: self.writeMultipleIntegers(UInt8(4), UInt32(truncatingIfNeeded: address.low), endpoint.port)

@@ -166,10 +166,10 @@ import WarrenTesting
 
 extension Server {
     /// Greets, says back what it hears, and ends a connection on which it has heard nothing for a while.
-    fileprivate static func impatient(_ greeting: String, after patience: TimeAmount) async throws -> Server {
+    fileprivate static func impatient(_ greeting: String, after timeout: TimeAmount) async throws -> Server {
         try await Self.start { channel in
             channel.eventLoop.makeCompletedFuture {
-                try channel.pipeline.syncOperations.addHandler(ImpatientHandler(greeting, patience))
+                try channel.pipeline.syncOperations.addHandler(ImpatientHandler(greeting, timeout))
             }
         }
     }
@@ -178,19 +178,19 @@ extension Server {
 private final class ImpatientHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     private let greeting: String
-    private let patience: TimeAmount
+    private let timeout: TimeAmount
     private var end: Scheduled<Void>?
 
-    init(_ greeting: String, _ patience: TimeAmount) {
+    init(_ greeting: String, _ timeout: TimeAmount) {
         self.greeting = greeting
-        self.patience = patience
+        self.timeout = timeout
     }
 
     func channelActive(context: ChannelHandlerContext) {
         if !self.greeting.isEmpty {
             context.writeAndFlush(NIOAny(ByteBuffer(string: self.greeting)), promise: nil)
         }
-        self.end = context.eventLoop.assumeIsolated().scheduleTask(in: self.patience) { context.close(promise: nil) }
+        self.end = context.eventLoop.assumeIsolated().scheduleTask(in: self.timeout) { context.close(promise: nil) }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -33,7 +33,8 @@ private func greeting(_ name: String = "front", host: String? = "127.0.0.1", por
     private let log = LogRecorder()
 
     private func bind(_ plan: Listener.Plan, limit: Int = 100) async throws -> Listener {
-        try await Listener.bind(plan, on: self.loops, gate: Gate(limit: limit, reporter: self.log.reporter))
+        try await Listener.bind(
+            plan, on: self.loops, gate: ConnectionLimiter(limit: limit, reporter: self.log.reporter))
     }
 
     /// What is said to a new connection until its end. A reset may come as early as while it is being set up.
@@ -84,8 +85,8 @@ private func greeting(_ name: String = "front", host: String? = "127.0.0.1", por
         _ = try await first.everything()
         // The end of the first one is counted before the next connection of the same loop is looked at, or soon after.
         var greeted = false
-        let patience = NIODeadline.now() + .seconds(20)
-        while !greeted, NIODeadline.now() < patience {
+        let timeout = NIODeadline.now() + .seconds(20)
+        while !greeted, NIODeadline.now() < timeout {
             guard let next = try? await Peer.connect(to: address) else { continue }
             greeted = try await next.everythingOrHello()
             next.close()
@@ -104,12 +105,12 @@ private func greeting(_ name: String = "front", host: String? = "127.0.0.1", por
             leg.write(ByteBuffer(string: "no"))
             leg.flush()
         }
-        let gate = Gate(limit: 1, reporter: self.log.reporter)
+        let gate = ConnectionLimiter(limit: 1, reporter: self.log.reporter)
         let listener = try await Listener.bind(plan, on: self.loops, gate: gate)
         let first = try await Peer.connect(to: listener.bound.address)
         _ = try await first.received(atLeast: 5)
         var refused: [Peer] = []
-        for _ in 0..<Gate.mostRefused {
+        for _ in 0..<ConnectionLimiter.mostRefused {
             let peer = try await Peer.connect(to: listener.bound.address)
             #expect(String(buffer: try await peer.received(atLeast: 2)) == "no")
             refused.append(peer)
@@ -132,7 +133,7 @@ private func greeting(_ name: String = "front", host: String? = "127.0.0.1", por
                 leg.end(nil)
             }
             let descriptors = DescriptorLimit(keeping: keeping) { limit }
-            let gate = Gate(limit: 100, descriptors: descriptors, reporter: log.reporter)
+            let gate = ConnectionLimiter(limit: 100, descriptors: descriptors, reporter: log.reporter)
             let listener = try await Listener.bind(plan, on: self.loops, gate: gate)
             for level in [Logger.Level.warning, .debug] {
                 #expect(await Self.words(from: listener.bound.address) == words)

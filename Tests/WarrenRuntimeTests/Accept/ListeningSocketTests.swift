@@ -18,7 +18,7 @@ private struct Rig: Sendable {
             leg.write(ByteBuffer(string: "\(number)"))
             leg.end(nil)
         }
-        let gate = Gate(limit: 1000, reporter: LogRecorder().reporter)
+        let gate = ConnectionLimiter(limit: 1000, reporter: LogRecorder().reporter)
         return Rig(loops: loops, listener: try await Listener.bind(plan, on: loops, gate: gate))
     }
 
@@ -57,7 +57,7 @@ private struct Rig: Sendable {
         var plan = rig.listener.plan
         plan.port = UInt16(rig.listener.bound.address.port ?? 0)
         let again = plan
-        let gate = Gate(limit: 1, reporter: LogRecorder().reporter)
+        let gate = ConnectionLimiter(limit: 1, reporter: LogRecorder().reporter)
         await #expect(throws: IOError.self) { try await Listener.bind(again, on: rig.loops, gate: gate) }
         await rig.listener.close()
         let second = try await Listener.bind(again, on: rig.loops, gate: gate)
@@ -73,7 +73,7 @@ private struct Rig: Sendable {
             leg.end(nil)
         }
         plan.home = loops.all[1]
-        let gate = Gate(limit: 100, reporter: LogRecorder().reporter)
+        let gate = ConnectionLimiter(limit: 100, reporter: LogRecorder().reporter)
         let listener = try await Listener.bind(plan, on: loops, gate: gate)
         #expect(try await Rig(loops: loops, listener: listener).connect(20) == ["home"])
         await listener.close()

@@ -104,7 +104,7 @@ private final class DetectorModel {
             }
         }
         Detector(self.leg, candidates) { self.strangers.append(Array($0.readableBytesView)) }
-            .start(patience: .seconds(10), on: self.loop)
+            .start(timeout: .seconds(10), on: self.loop)
         while self.step() && self.complaints.isEmpty { self.look() }
         self.look()
         self.loop.advance(by: .hours(1))

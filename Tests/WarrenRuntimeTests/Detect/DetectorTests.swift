@@ -34,7 +34,7 @@ private final class Rig {
         let sink = Sink()
     }
 
-    init(_ words: [String], patience: TimeAmount = .seconds(10)) {
+    init(_ words: [String], timeout: TimeAmount = .seconds(10)) {
         let box = self.box
         let candidates = words.map { word in
             Detector.Candidate(detect: { detect(word, $0) }) { leg in
@@ -43,7 +43,7 @@ private final class Rig {
             }
         }
         let detector = Detector(self.leg, candidates) { box.strangers.append(String(buffer: $0)) }
-        detector.start(patience: patience, on: self.loop)
+        detector.start(timeout: timeout, on: self.loop)
     }
 
     func receive(_ text: String) { self.leg.receive(text) }
@@ -96,7 +96,7 @@ private func detect(_ word: String, _ head: ByteBufferView) -> Detection {
     }
 
     @Test func closesOnOneWhoSaysNothing() {
-        let rig = Rig(["GET"], patience: .seconds(10))
+        let rig = Rig(["GET"], timeout: .seconds(10))
         rig.loop.advance(by: .seconds(9))
         #expect(!rig.isClosed)
         rig.loop.advance(by: .seconds(1))
@@ -105,7 +105,7 @@ private func detect(_ word: String, _ head: ByteBufferView) -> Detection {
     }
 
     @Test func slowBytesDoNotBuyTime() {
-        let rig = Rig(["GET"], patience: .seconds(10))
+        let rig = Rig(["GET"], timeout: .seconds(10))
         rig.loop.advance(by: .seconds(6))
         rig.receive("G")
         rig.loop.advance(by: .seconds(4))
@@ -113,7 +113,7 @@ private func detect(_ word: String, _ head: ByteBufferView) -> Detection {
     }
 
     @Test func theTimerStopsWithTheAnswer() {
-        let rig = Rig(["GET"], patience: .seconds(10))
+        let rig = Rig(["GET"], timeout: .seconds(10))
         rig.receive("GET")
         rig.loop.advance(by: .hours(1))
         #expect(!rig.isClosed)
@@ -138,7 +138,7 @@ private func detect(_ word: String, _ head: ByteBufferView) -> Detection {
     @Test func aProtocolThatWantsTooMuchIsNotWaitedFor() {
         let candidate = Detector.Candidate(detect: { _ in .needs(bytes: Detection.mostBytes + 1) }, install: { _ in })
         let leg = ScriptedLeg()
-        Detector(leg, [candidate]) { _ in }.start(patience: .seconds(1), on: .manual())
+        Detector(leg, [candidate]) { _ in }.start(timeout: .seconds(1), on: .manual())
         leg.receive("x")
         #expect(leg.calls.last == .end(nil))
     }
@@ -156,7 +156,7 @@ private func detect(_ word: String, _ head: ByteBufferView) -> Detection {
     @Test func aProtocolThatCannotBeInstalledLosesTheConnection() {
         let candidate = Detector.Candidate(detect: { _ in .yes }, install: { _ in throw StreamFault.failed })
         let leg = ScriptedLeg()
-        Detector(leg, [candidate]) { _ in Issue.record("a stranger") }.start(patience: .seconds(1), on: .manual())
+        Detector(leg, [candidate]) { _ in Issue.record("a stranger") }.start(timeout: .seconds(1), on: .manual())
         leg.receive("x")
         #expect(leg.calls.last == .end(.aborted))
     }

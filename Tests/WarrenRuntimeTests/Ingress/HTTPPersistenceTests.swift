@@ -169,9 +169,9 @@ import WarrenCore
     @Test(
         "a connection without a further request ends without a word, and soon if nobody has asked for one",
         arguments: [("", TimeAmount.seconds(2)), ("Connection: keep-alive\r\n", .minutes(2))])
-    func endsWithoutAWord(said: String, patience: TimeAmount) {
+    func endsWithoutAWord(said: String, timeout: TimeAmount) {
         var driver = Self.rested(said)
-        driver.now = driver.now + patience - .nanoseconds(1)
+        driver.now = driver.now + timeout - .nanoseconds(1)
         driver.pull()
         #expect(driver.take().isEmpty)
         driver.now = driver.now + .nanoseconds(1)

@@ -32,7 +32,7 @@ private let two = CarrierID(2)
             front.receive("x")
             #expect(back.take().suffix(2) == [.write("x"), .flush])
             #expect(!script.calls.contains(.arrive(CarrierID(3), nil)))
-            rig.loops.residents(on: place.loop).evict()
+            rig.loops.registry(on: place.loop).evict()
         }
         rig.loops.stop()
     }
@@ -72,7 +72,7 @@ private let two = CarrierID(2)
             let late = ScriptedLeg()
             place.arrive(late)
             #expect(late.take() == [.end(.aborted)])
-            rig.loops.residents(on: place.loop).evict()
+            rig.loops.registry(on: place.loop).evict()
             #expect(front.take().last == .end(.shutdown))
             #expect(back.take().last == .end(.shutdown))
         }

@@ -20,7 +20,7 @@ private struct OpenPlace: Sendable {
             place.arrive(leg)
         }
         plan.home = place.loop
-        let gate = Gate(limit: 1000, reporter: rig.log.reporter)
+        let gate = ConnectionLimiter(limit: 1000, reporter: rig.log.reporter)
         return OpenPlace(rig: rig, listener: try await Listener.bind(plan, on: rig.loops, gate: gate))
     }
 
@@ -43,7 +43,7 @@ private struct OpenPlace: Sendable {
         var counts: [Int] = []
         for loop in self.rig.loops.all {
             let loops = self.rig.loops
-            counts.append(try await loop.submit { loops.residents(on: loop).relayCount }.get())
+            counts.append(try await loop.submit { loops.registry(on: loop).bridgeCount }.get())
         }
         return counts
     }

@@ -11,10 +11,11 @@ private final class Rig {
     let loop = SocketLoop.manual()
     let front = ScriptedLeg()
     let back = ScriptedLeg()
-    private(set) var reports: [RelayReport] = []
+    private(set) var reports: [BridgeReport] = []
 
     init(early: String = "banner") {
-        let relay = Relay(front: self.front, back: self.back, on: self.loop) { [unowned self] in self.reports.append($0)
+        let relay = Bridge(front: self.front, back: self.back, on: self.loop) { [unowned self] in
+            self.reports.append($0)
         }
         ReplyGuard.begin(relay, from: self.front, to: self.back, early: ByteBuffer(string: early), on: self.loop)
     }
@@ -72,7 +73,7 @@ private final class Rig {
         // More than the far end takes.
         leg.write(ByteBuffer(repeating: 1, count: 1 << 22))
         leg.flush()
-        let relay = Relay(front: leg, back: back, on: pair.loop) { _ in }
+        let relay = Bridge(front: leg, back: back, on: pair.loop) { _ in }
         ReplyGuard.begin(relay, from: leg, to: back, early: ByteBuffer(), on: pair.loop)
         pair.loop.advance(by: .milliseconds(19))
         #expect(leg.events !== relay)

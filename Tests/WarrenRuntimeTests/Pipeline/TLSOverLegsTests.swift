@@ -22,11 +22,11 @@ private final class Rig {
     private final class Box { var leg: ChannelLeg? }
 
     /// - Parameter step: how many bytes arrive at a time.
-    init(step: Int = .max, patience: TimeAmount = .seconds(10), allowsTruncation: Bool = false) throws {
+    init(step: Int = .max, timeout: TimeAmount = .seconds(10), allowsTruncation: Bool = false) throws {
         let (near, far) = MemoryLeg.pair(on: self.loop, step: step)
         let probe = LegProbe(self.loop, needs: .counts)
         let box = self.box
-        let gate = TLSGate(patience: patience) { channel in
+        let gate = TLSHandshakeHandler(timeout: timeout) { channel in
             let leg = try ChannelLeg.last(of: channel)
             leg.events = probe
             box.leg = leg

@@ -54,7 +54,7 @@ private final class HandshakeRig {
             dialling.certificateChain = try client.chain.map { .certificate($0) }
             dialling.privateKey = .privateKey(try client.secret)
         }
-        let gate = TLSGate(patience: .seconds(10)) { channel in
+        let gate = TLSHandshakeHandler(timeout: .seconds(10)) { channel in
             self.isOpen = true
             let leg = try ChannelLeg.last(of: channel)
             leg.begin()

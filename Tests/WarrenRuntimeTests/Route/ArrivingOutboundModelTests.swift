@@ -33,9 +33,9 @@ private final class ModelNames: AddressResolver, @unchecked Sendable {
 /// An outbound to which exits come, its users, and everything that can happen to them, in any order.
 private final class World {
     let loop = SocketLoop.manual()
-    let choice: ArrivingOutbound.Choice
+    let choice: ReverseOutbound.Choice
     private let names = ModelNames()
-    private(set) var outbound: ArrivingOutbound!
+    private(set) var outbound: ReverseOutbound!
     var random: SeededRandom
     private(set) var streams: [ModelStream] = []
     private(set) var exits: [AskedSession] = []
@@ -43,14 +43,14 @@ private final class World {
 
     init(_ seed: UInt64) {
         var random = SeededRandom(seed)
-        self.choice = ArrivingOutbound.Choice.allCases.randomElement(using: &random) ?? .newest
+        self.choice = ReverseOutbound.Choice.allCases.randomElement(using: &random) ?? .newest
         self.random = random
         let allow = seed % 4 == 0 ? [try? EgressRule("192.0.2.0/30")].compactMap { $0 } : nil
         let world = Unowned(self)
-        let plan = ArrivingOutbound.Plan(choice: self.choice, allow: allow, resolver: self.names) { leg, owner, _ in
+        let plan = ReverseOutbound.Plan(choice: self.choice, allow: allow, resolver: self.names) { leg, owner, _ in
             world.it.makeExit(leg, owner)
         }
-        self.outbound = ArrivingOutbound(plan, name: "far", home: self.loop, reporter: LogRecorder().reporter)
+        self.outbound = ReverseOutbound(plan, name: "far", home: self.loop, reporter: LogRecorder().reporter)
         self.names.atOnce = { [unowned self] in self.chance(2) ? self.addresses() : nil }
         _ = self.outbound.start()
     }

@@ -9,14 +9,14 @@ import WarrenTesting
 
 /// A session that is to become one stream, moved by the test.
 private final class OneSession: Session {
-    let owner: any OpeningOwner
+    let owner: any OutboundSessionOwner
     var isOver = false
     var isReady = false
     var peer: SocketAddress? { nil }
     var user: String? { nil }
     private(set) var answer: ((Result<any Leg, StreamFault>) -> Void)?
 
-    init(_ owner: any OpeningOwner) { self.owner = owner }
+    init(_ owner: any OutboundSessionOwner) { self.owner = owner }
 
     func open(_ request: StreamRequest, answer: @escaping (Result<any Leg, StreamFault>) -> Void) -> any OpenAttempt {
         self.answer = answer
@@ -71,7 +71,7 @@ private final class World {
         self.hasTickets = seed % 3 == 0
         self.script.atOnce = { [unowned self] in if self.chance(3) { self.answer($0) } }
         self.script.makeSession = { [unowned self] _, _, owner in
-            guard let owner = owner as? any OpeningOwner, !self.chance(8) else { throw CarrierFailure("no") }
+            guard let owner = owner as? any OutboundSessionOwner, !self.chance(8) else { throw CarrierFailure("no") }
             let session = OneSession(owner)
             self.sessions.append(session)
             owner.sessionBegan(session)
@@ -87,8 +87,8 @@ private final class World {
         let script = self.script
         let carriers = script.carriers(Int.random(in: 1...3, using: &self.random))
         let (ticket, hasTickets) = (self.ticket, self.hasTickets)
-        let outbound = CarrierOutbound(name: "far", reporter: LogRecorder().reporter) {
-            CarrierOutbound.Route(carriers: carriers, ticket: hasTickets ? "\(ticket.number)" : nil) { _ in
+        let outbound = PerStreamOutbound(name: "far", reporter: LogRecorder().reporter) {
+            PerStreamOutbound.Route(carriers: carriers, ticket: hasTickets ? "\(ticket.number)" : nil) { _ in
                 script.carriers(1).first
             }
         }

@@ -96,10 +96,10 @@ private final class World {
         self.told = told
         self.script.atOnce = { [unowned self] in if self.chance(3) { self.answer($0) } }
         self.targets.atOnce = { [unowned self] in self.chance(2) ? self.target() : nil }
-        let site = Site(loop: self.loop, residents: Residents())
+        let context = LoopContext(loop: self.loop, registry: LoopRegistry())
         self.script.makeSession = { [unowned self] _, leg, owner in
             if self.chance(10) { throw CarrierFailure("no") }
-            site.start(WordMachine(), on: leg, owner: owner)
+            context.start(WordMachine(), on: leg, owner: owner)
         }
         self.inbound.start().assumeIsolated().whenComplete { _ in told.tried += 1 }
         self.loop.runOnce()

@@ -31,11 +31,11 @@ private final class Rig {
     init(_ sight: Sight) {
         self.find(sight)
         let box = self.box
-        let outbound = CarrierOutbound(name: "far", reporter: self.log.reporter) { () throws(StreamFault) in
+        let outbound = PerStreamOutbound(name: "far", reporter: self.log.reporter) { () throws(StreamFault) in
             box.looks.add(1, ordering: .relaxed)
             let sight = box.sight.withLock { $0 }
             if sight.isBlind { throw .unreachable }
-            return CarrierOutbound.Route(carriers: [.failing("relay", sight.fault)], ticket: sight.ticket)
+            return PerStreamOutbound.Route(carriers: [.failing("relay", sight.fault)], ticket: sight.ticket)
         }
         self.attempt = outbound.open(.named("far"), trusted: false, on: self.loop) { result in
             if case .failure(let fault) = result { box.faults.withLock { $0.append(fault) } }

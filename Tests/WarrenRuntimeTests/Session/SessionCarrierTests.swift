@@ -29,8 +29,8 @@ private struct Rig: Sendable {
         let pair = try await Pair.make(peerReads: peerReads) { leg, loop in
             let script = Script()
             prepare(script)
-            let site = Site(loop: loop, residents: Residents())
-            let handler = SessionHandler(ScriptedMachine(script: script), on: leg, owner: owner, site: site)
+            let context = LoopContext(loop: loop, registry: LoopRegistry())
+            let handler = SessionHandler(ScriptedMachine(script: script), on: leg, owner: owner, context: context)
             made.succeed(NIOLoopBound(handler, eventLoop: loop))
             handler.start()
         }

@@ -53,7 +53,7 @@ private final class Answers {
         #expect(rig.carrier.take() == [.write("ask"), .flush, .unread("rest"), .reading(true)])
         #expect(rig.carrier.events == nil)
         #expect(before == [.began, .ended(.finished)])
-        #expect(rig.residents.sessionCount == 0)
+        #expect(rig.registry.sessionCount == 0)
         rig.loop.advance(by: .hours(1))
         rig.handler.shutDown(.shutdown)
         #expect(answers.legs.count == 1)
@@ -115,10 +115,10 @@ private final class Answers {
     @Test("a carrier that is lost with the last word before the hand-over is no stream")
     func aCarrierThatIsLostInTheSameTurn() throws {
         let pair = try LocalPair()
-        let (script, owner, residents) = (Script(), ScriptedOwner(), Residents())
+        let (script, owner, registry) = (Script(), ScriptedOwner(), LoopRegistry())
         let handler = SessionHandler(
             ScriptedMachine(script: script), on: pair.makeLeg(), owner: owner,
-            site: Site(loop: pair.loop, residents: residents)
+            context: LoopContext(loop: pair.loop, registry: registry)
         )
         handler.start()
         let answers = Answers()
@@ -133,7 +133,7 @@ private final class Answers {
             return
         }
         #expect(owner.events.count == 2)
-        #expect(residents.sessionCount == 0)
+        #expect(registry.sessionCount == 0)
     }
 
     @Test func whatARelayGrantsReachesTheOwner() {

@@ -12,7 +12,7 @@ import WarrenTesting
 private final class World {
     let script = Script()
     let owner = ScriptedOwner()
-    let residents = Residents()
+    let registry = LoopRegistry()
     let loop = SocketLoop.manual()
     let carrier = ScriptedLeg()
     let handler: SessionHandler<ScriptedMachine>
@@ -50,7 +50,7 @@ private final class World {
         self.random = SeededRandom(seed)
         self.handler = SessionHandler(
             ScriptedMachine(script: self.script), on: self.carrier, owner: self.owner,
-            site: Site(loop: self.loop, residents: self.residents)
+            context: LoopContext(loop: self.loop, registry: self.registry)
         )
         self.carrier.endsAtOnce = !self.chance(3)
         self.script.onCall = { [unowned self] _, call in self.hear(call) }
@@ -146,7 +146,7 @@ private final class World {
             let other = ScriptedLeg()
             self.backs.append(other)
             asked.leg = other
-            Relay(front: other, back: leg, on: self.loop) { _ in }.begin()
+            Bridge(front: other, back: leg, on: self.loop) { _ in }.begin()
         }
     }
 
@@ -208,8 +208,8 @@ private final class World {
             #expect(world.ends == 1, "the session's end is told of \(world.ends) times: \(seed)")
             #expect(world.told == world.reached, "streams reached \(world.reached), told of \(world.told): \(seed)")
             #expect(!world.waitsForTargets, "a target is dialled for nobody: \(seed)")
-            #expect(world.handler.legs.isEmpty && world.handler.relays.isEmpty, "a stream is left: \(seed)")
-            #expect(world.residents.relayCount + world.residents.sessionCount == 0, "somebody is left: \(seed)")
+            #expect(world.handler.legs.isEmpty && world.handler.bridges.isEmpty, "a stream is left: \(seed)")
+            #expect(world.registry.bridgeCount + world.registry.sessionCount == 0, "somebody is left: \(seed)")
             #expect(world.loop.timers.count == 0, "a timer is left: \(seed)")
         }
     }

@@ -15,7 +15,7 @@ private let two = StreamID(2)
         #expect(rig.script.take() == [.start])
         #expect(rig.carrier.take() == [.begin, .write("hello"), .flush, .reading(true)])
         #expect(rig.owner.events == [.began])
-        #expect(rig.residents.sessionCount == 1)
+        #expect(rig.registry.sessionCount == 1)
     }
 
     @Test(
@@ -60,7 +60,7 @@ private let two = StreamID(2)
         rig.loop.runOnce()
         #expect(rig.script.take() == [.reset(one, .aborted)])
         #expect(rig.written() == ["reset"])
-        #expect(rig.residents.relayCount == 0)
+        #expect(rig.registry.bridgeCount == 0)
     }
 
     @Test func deliversWithOneFlushPerTurn() {
@@ -158,15 +158,15 @@ private let two = StreamID(2)
         let rig = SessionRig()
         let legs = [ScriptedLeg(), ScriptedLeg(), ScriptedLeg()]
         for (index, leg) in legs.enumerated() { rig.openStream(StreamID(UInt32(index)), to: leg) }
-        #expect(rig.residents.relayCount == 3)
+        #expect(rig.registry.bridgeCount == 3)
         let reason = CloseReason.violation(WireError(.badMagic, in: "hello"))
         rig.script.says(.write(ByteBuffer(string: "bye")), .close(reason))
         rig.receive("x")
         let calls = rig.carrier.take()
         #expect(calls.suffix(3) == [.write("bye"), .flush, .end(nil)])
         for leg in legs { #expect(leg.take() == [.end(.sessionLost)]) }
-        #expect(rig.residents.relayCount == 0)
-        #expect(rig.residents.sessionCount == 0)
+        #expect(rig.registry.bridgeCount == 0)
+        #expect(rig.registry.sessionCount == 0)
         #expect(rig.owner.events.count { $0 == .ended(reason) } == 1)
         #expect(
             rig.owner.events.count { if case .streamEnded(_, _, _, .sessionLost) = $0 { true } else { false } } == 3)

@@ -33,8 +33,8 @@ private struct Rig: Sendable {
                 default: break
                 }
             }
-            let site = Site(loop: loop, residents: Residents())
-            site.start(ScriptedMachine(script: script), on: leg, owner: owner)
+            let context = LoopContext(loop: loop, registry: LoopRegistry())
+            context.start(ScriptedMachine(script: script), on: leg, owner: owner)
         }
         self.loop = loop
         self.outbound = SessionOutbound(name: "far", on: loop, carrier: carrier, reporter: self.log.reporter)

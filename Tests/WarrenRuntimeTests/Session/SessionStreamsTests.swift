@@ -59,7 +59,7 @@ private let one = StreamID(1)
 
     @Test func noStreamsWhileDraining() {
         let rig = SessionRig()
-        rig.residents.drain {}
+        rig.registry.drain {}
         rig.script.says(.open(one, .named("far")))
         rig.receive("x")
         #expect(rig.script.calls.last == .reset(one, .shutdown))
@@ -124,8 +124,8 @@ private let one = StreamID(1)
         #expect(rig.written() == ["welcome"])
         #expect(back.take().prefix(3) == [.write("a"), .write("b"), .flush])
         #expect(rig.owner.events.contains(.ended(.finished)))
-        #expect(rig.residents.sessionCount == 0)
-        #expect(rig.residents.relayCount == 1)
+        #expect(rig.registry.sessionCount == 0)
+        #expect(rig.registry.bridgeCount == 1)
         rig.receive("plain")
         #expect(back.take() == [.write("plain"), .flush])
         back.receive("answer")
@@ -133,7 +133,7 @@ private let one = StreamID(1)
         rig.carrier.receiveEnd()
         #expect(back.take() == [.finish])
         back.isGone(nil)
-        #expect(rig.residents.relayCount == 0)
+        #expect(rig.registry.bridgeCount == 0)
         let last = rig.owner.events.last
         #expect(last == .streamEnded(.named("far"), bytesIn: 7, bytesOut: 6, nil))
     }

@@ -14,7 +14,7 @@ struct AskedStream: Sendable {
     /// What it was answered; there may be none, but never more than one.
     let answers: Mailbox<Result<NIOLoopBound<any Leg>, StreamFault>>
 
-    init(_ outbound: CarrierOutbound) async throws {
+    init(_ outbound: PerStreamOutbound) async throws {
         let loop = Pair.loops.next()
         let answers = Mailbox<Result<NIOLoopBound<any Leg>, StreamFault>>()
         self.loop = loop
@@ -77,18 +77,18 @@ struct OpenedStream: Sendable {
     }
 }
 
-/// A ``CarrierOutbound`` to servers of the test, and what it logs.
+/// A ``PerStreamOutbound`` to servers of the test, and what it logs.
 struct CarrierRig: Sendable {
     let log = LogRecorder()
-    let outbound: CarrierOutbound
+    let outbound: PerStreamOutbound
     /// The hosts to which a peer sent us on.
     let redirections = Mailbox<String>()
 
     /// - Parameter elsewhere: a port of 127.0.0.1 for whatever host a peer names; nil follows nobody.
     init(_ carriers: [SessionCarrier], elsewhere: UInt16? = nil) {
         let redirections = self.redirections
-        self.outbound = CarrierOutbound(name: "far", reporter: self.log.reporter) {
-            CarrierOutbound.Route(carriers: carriers) { host in
+        self.outbound = PerStreamOutbound(name: "far", reporter: self.log.reporter) {
+            PerStreamOutbound.Route(carriers: carriers) { host in
                 redirections.put(host)
                 return elsewhere.map { .words(port: $0) }
             }

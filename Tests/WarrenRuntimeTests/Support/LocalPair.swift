@@ -76,10 +76,9 @@ final class LocalPair {
         return (accept(listener, nil, nil), far)
     }
 
-    @discardableResult private static func wait(for events: CInt, on descriptor: CInt, patience: CInt = 20_000) -> CInt
-    {
+    @discardableResult private static func wait(for events: CInt, on descriptor: CInt, timeout: CInt = 20_000) -> CInt {
         var entry = pollfd(fd: descriptor, events: Int16(events), revents: 0)
-        return poll(&entry, 1, patience) > 0 ? CInt(entry.revents) : 0
+        return poll(&entry, 1, timeout) > 0 ? CInt(entry.revents) : 0
     }
 }
 
@@ -97,7 +96,7 @@ extension LocalPair {
         let (readable, writable, ended, failed) = (UInt32(1), UInt32(2), UInt32(4), UInt32(8))
         if !self.socket.isClosed {
             let asked = CInt(POLLIN | POLLOUT) | Self.peerHasEnded
-            let found = Self.wait(for: asked, on: self.socket.descriptor, patience: 0)
+            let found = Self.wait(for: asked, on: self.socket.descriptor, timeout: 0)
             var ready: UInt32 = 0
             if found & CInt(POLLIN | POLLHUP) != 0 { ready |= readable }
             if found & CInt(POLLOUT) != 0 { ready |= writable }

@@ -8,14 +8,14 @@ import WarrenCore
 /// A meeting place with a scripted machine, loops of its own, and what it logs.
 struct MeetingRig: Sendable {
     let loops: Loops
-    let place: MeetingPlace<ScriptedMeeting>
+    let place: RendezvousService<ScriptedMeeting>
     let log = LogRecorder()
     let heard = Mailbox<MeetingScript.Call>()
 
     init(threads: Int = 1, onCall: @escaping (MeetingScript, MeetingScript.Call) -> Void = { _, _ in }) {
         let script = MeetingScript(self.heard, onCall: onCall)
         self.loops = Loops(threads: threads)
-        self.place = MeetingPlace(
+        self.place = RendezvousService(
             ScriptedMeeting(script: script), name: "meet", protocol: "lines", loops: self.loops,
             reporter: self.log.reporter
         )
@@ -29,7 +29,7 @@ struct MeetingRig: Sendable {
 
     /// Runs something on the loop of the place, with its script.
     func on<Value: Sendable>(
-        _ body: @escaping @Sendable (MeetingPlace<ScriptedMeeting>, MeetingScript) throws -> Value
+        _ body: @escaping @Sendable (RendezvousService<ScriptedMeeting>, MeetingScript) throws -> Value
     ) async throws -> Value {
         let place = self.place
         return try await place.loop.submit { try body(place, place.tell { machine, _ in machine.script }) }.get()

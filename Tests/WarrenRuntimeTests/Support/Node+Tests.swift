@@ -9,7 +9,7 @@ extension Node.Plan {
         set { self.change { $0.listeners = newValue } }
     }
 
-    var parts: [any NodePart] {
+    var parts: [any NodeComponent] {
         get { self.units.flatMap(\.parts) }
         set { self.change { $0.parts = newValue } }
     }

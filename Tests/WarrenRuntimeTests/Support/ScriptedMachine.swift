@@ -123,7 +123,7 @@ final class ScriptedOwner: SessionOwner, @unchecked Sendable {
         return self.onOpen(request, answer)
     }
 
-    func streamEnded(_ request: StreamRequest, _ report: RelayReport, user: String?) {
+    func streamEnded(_ request: StreamRequest, _ report: BridgeReport, user: String?) {
         let request = StreamRequest(request.destination)
         self.note(.streamEnded(request, bytesIn: report.bytesIn, bytesOut: report.bytesOut, report.fault))
     }

@@ -16,8 +16,8 @@ extension SessionCarrier {
         let dial = CarrierDialer(dialer: dialer, host: Host("127.0.0.1"), port: port, tls: nil)
         return SessionCarrier(dial) { leg, owner, loop in
             onMade()
-            let site = Site(loop: loop, residents: Residents())
-            site.start(WordMachine(refusal: refusal), on: leg, owner: owner)
+            let context = LoopContext(loop: loop, registry: LoopRegistry())
+            context.start(WordMachine(refusal: refusal), on: leg, owner: owner)
         }
     }
 

@@ -9,7 +9,7 @@ import WarrenCore
 final class SessionRig {
     let script = Script()
     let owner = ScriptedOwner()
-    let residents = Residents()
+    let registry = LoopRegistry()
     let loop = SocketLoop.manual()
     let carrier = ScriptedLeg(peer: try? SocketAddress(ipAddress: "192.0.2.1", port: 9))
     let handler: SessionHandler<ScriptedMachine>
@@ -18,7 +18,7 @@ final class SessionRig {
         prepare(self.script, self.owner)
         self.handler = SessionHandler(
             ScriptedMachine(script: self.script), on: self.carrier, owner: self.owner,
-            site: Site(loop: self.loop, residents: self.residents)
+            context: LoopContext(loop: self.loop, registry: self.registry)
         )
         self.handler.start()
     }

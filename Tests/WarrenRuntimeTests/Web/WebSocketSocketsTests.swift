@@ -66,7 +66,8 @@ private final class Talker: LegEvents {
             }
             try service.install(on: leg, loop: loop)
         }
-        return try await Listener.bind(plan, on: Pair.loops, gate: Gate(limit: 100, reporter: LogRecorder().reporter))
+        return try await Listener.bind(
+            plan, on: Pair.loops, gate: ConnectionLimiter(limit: 100, reporter: LogRecorder().reporter))
     }
 
     private func dial(
@@ -170,7 +171,7 @@ private final class Talker: LegEvents {
             } install: { leg in
                 try recorder.install(on: leg, loop: loop)
             }
-            Detector(leg, [candidate]) { _ in }.start(patience: .seconds(10), on: loop)
+            Detector(leg, [candidate]) { _ in }.start(timeout: .seconds(10), on: loop)
         }
         var bytes = ByteBuffer(string: Handshake.request())
         bytes.writeImmutableBuffer(RawFrame(RawFrame.binary, "hello").masked)

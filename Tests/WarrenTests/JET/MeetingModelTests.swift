@@ -36,7 +36,7 @@ private final class MeetingModel {
     private let seed: UInt64
     private var random: SeededRandom
     private let loops = Loops.manual()
-    private let place: MeetingPlace<JET.RelayMachine>
+    private let place: RendezvousService<JET.RelayMachine>
     private var guests: [Guest] = []
     /// Carriers whose upgrade was granted and is not out.
     private var expected: [CarrierID] = []
@@ -67,7 +67,7 @@ private final class MeetingModel {
             JET.Endpoint(scheme: .tcp, host: "", port: 1), JET.Endpoint(scheme: .ws, host: "", port: 2),
         ])
         let reporter = Reporter(logger: Logger(label: "model") { _ in SwiftLogNoOpLogHandler() })
-        self.place = MeetingPlace(machine, name: "meet", protocol: "jet", loops: self.loops, reporter: reporter)
+        self.place = RendezvousService(machine, name: "meet", protocol: "jet", loops: self.loops, reporter: reporter)
     }
 }
 
@@ -228,7 +228,7 @@ extension MeetingModel {
         self.loop.runOnce()
         // Everybody who waits is let go by the time; those who have met are evicted.
         for _ in 0..<5 { self.loop.advance(by: .seconds(15)) }
-        self.loops.residents(on: self.loop).evict()
+        self.loops.registry(on: self.loop).evict()
         for _ in 0..<5 { self.loop.advance(by: .seconds(15)) }
         try self.check()
         for guest in self.guests {
@@ -236,7 +236,7 @@ extension MeetingModel {
             #expect(guest.leg.events == nil || !(guest.leg.events is Visitor<JET.RelayMachine>))
         }
         #expect(self.place.isEmpty, "seed \(self.seed)")
-        #expect(self.loops.residents(on: self.loop).relayCount == 0)
+        #expect(self.loops.registry(on: self.loop).bridgeCount == 0)
         #expect(self.loop.timers.count == 0, "seed \(self.seed)")
         if !isStopped { #expect(self.place.tell { machine, _ in machine.isEmpty }, "seed \(self.seed)") }
     }

@@ -8,14 +8,14 @@ import WarrenRuntime
 
 /// The side entrance of a JET relay: calls, and carriers that come as WebSockets.
 final class JETCalls: HTTPService {
-    private let place: MeetingPlace<JET.RelayMachine>
+    private let place: RendezvousService<JET.RelayMachine>
     private let prefix: String
     private let takesCalls: Bool
 
     /// - Parameters:
     ///   - prefix: what stands before every path here, such as `/tunnel`.
     ///   - takesCalls: false where another port takes them; whether the relay is alive is told everywhere.
-    init(_ place: MeetingPlace<JET.RelayMachine>, below prefix: String, takesCalls: Bool) {
+    init(_ place: RendezvousService<JET.RelayMachine>, below prefix: String, takesCalls: Bool) {
         self.place = place
         self.prefix = prefix
         self.takesCalls = takesCalls
@@ -58,6 +58,6 @@ final class JETCalls: HTTPService {
 
     /// Nil for this machine itself.
     private func address(of request: HTTPServiceRequest) -> IPAddress? {
-        MeetingPlace<JET.RelayMachine>.address(of: request.peer)
+        RendezvousService<JET.RelayMachine>.address(of: request.peer)
     }
 }

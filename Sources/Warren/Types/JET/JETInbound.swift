@@ -16,7 +16,7 @@ extension InboundType {
         guard !carriers.isEmpty, let id else { return nil }
         let needsTarget = !section.contains("target")
         return .part(
-            PartDraft(carriers: carriers, isTrusted: true, needsTarget: needsTarget) { around, sessions in
+            DialledInboundDraft(carriers: carriers, isTrusted: true, needsTarget: needsTarget) { around, sessions in
                 let isTargetOnce = sessions.target.outbound is StdioOutbound
                 let ways = carriers.map { carrier in
                     let path = id.webSocketPath(.accept, over: carrier)
@@ -24,7 +24,7 @@ extension InboundType {
                     return SessionCarrier(dialer) { leg, owner, loop in
                         var client = id.client(for: carrier, limits)
                         client.isTargetOnce = isTargetOnce
-                        around.loops.site(on: loop).start(JET.AcceptMachine(client), on: leg, owner: owner)
+                        around.loops.context(on: loop).start(JET.AcceptMachine(client), on: leg, owner: owner)
                     }
                 }
                 var plan = DialledInbound.Plan(

@@ -16,9 +16,9 @@ extension OutboundType {
         let id = section.association(for: carriers, isAccepter: false, isElsewhere: file != nil)
         guard !carriers.isEmpty, let id else { return nil }
         return .made(
-            MadeDraft(carriers: carriers) { around in
+            CustomOutboundDraft(carriers: carriers) { around in
                 guard let reader = file.map({ AnnounceReader($0) }) else { return id.outbound(carriers, around) }
-                return CarrierOutbound(
+                return PerStreamOutbound(
                     name: around.name, home: around.through?.home, reporter: around.reporter,
                     finding: { loop, answer in
                         reader.read(on: loop) { announced in
@@ -36,9 +36,9 @@ extension OutboundType {
 
 extension AssociationKeys {
     /// To the one who waits under the association that was given.
-    fileprivate func outbound(_ carriers: [CarrierDraft], _ around: Surroundings) -> any WarrenRuntime.Outbound {
+    fileprivate func outbound(_ carriers: [CarrierDraft], _ around: BuildContext) -> any WarrenRuntime.Outbound {
         let route = JETRoute(self, carriers, nil, around).route()
-        let outbound = CarrierOutbound(
+        let outbound = PerStreamOutbound(
             name: around.name, home: around.through?.home, reporter: around.reporter
         ) { route }
         // In version 2 somebody else may wait under the same name later.
@@ -53,13 +53,13 @@ extension AssociationKeys {
 private struct JETRoute {
     let id: AssociationKeys
     let carriers: [CarrierDraft]
-    let around: Surroundings
+    let around: BuildContext
     /// An association that a file names is good for one stream.
     let ticket: String?
 
     init(
         _ id: AssociationKeys, _ carriers: [CarrierDraft], _ announced: AnnounceFile.Announcement?,
-        _ around: Surroundings
+        _ around: BuildContext
     ) {
         self.around = around
         guard let announced else {
@@ -79,9 +79,9 @@ private struct JETRoute {
             }
     }
 
-    func route() -> CarrierOutbound.Route {
+    func route() -> PerStreamOutbound.Route {
         let carriers = self.carriers.map { self.carrier($0, isTrusted: true) }
-        return CarrierOutbound.Route(carriers: carriers, ticket: self.ticket) { host in
+        return PerStreamOutbound.Route(carriers: carriers, ticket: self.ticket) { host in
             guard let first = self.carriers.first,
                 let target = try? Target(parsing: host, defaultPort: first.target.port)
             else { return nil }
@@ -96,7 +96,7 @@ private struct JETRoute {
         )
         return SessionCarrier(dialer) { leg, owner, loop in
             let machine = JET.ConnectMachine(id.client(for: draft, around.limits))
-            around.loops.site(on: loop).start(machine, on: leg, owner: owner)
+            around.loops.context(on: loop).start(machine, on: leg, owner: owner)
         }
     }
 }

@@ -9,7 +9,7 @@ import WarrenRuntime
 /// A JET relay that runs: its meeting place, and for each port what takes over the connections.
 final class JETService: @unchecked Sendable {
     // Sendable: the constants are, and `bound` is touched on the meeting place's loop only.
-    private let place: MeetingPlace<JET.RelayMachine>
+    private let place: RendezvousService<JET.RelayMachine>
     private let ports: [PortDraft]
     private let callPort: PortDraft?
     private let instance: String
@@ -23,9 +23,9 @@ final class JETService: @unchecked Sendable {
     ///   - ping: how often WebSockets are kept alive.
     init(
         _ relay: JET.RelayConfiguration, ports: [PortDraft], callPort: PortDraft?, ping: TimeAmount,
-        _ around: Surroundings
+        _ around: BuildContext
     ) {
-        self.place = MeetingPlace(
+        self.place = RendezvousService(
             JET.RelayMachine(relay), name: around.name, protocol: JET.name, loops: around.loops, unit: around.unit,
             reporter: around.reporter
         )
@@ -33,7 +33,7 @@ final class JETService: @unchecked Sendable {
         self.callPort = callPort
         self.instance = relay.instance
         var limits = HTTPServiceLimits()
-        limits.patience = relay.handshake
+        limits.timeout = relay.handshake
         limits.keepAlive = ping
         self.limits = limits
     }
@@ -82,7 +82,7 @@ final class JETService: @unchecked Sendable {
         let detector = Detector(leg, candidates) { [place] head in
             place.stranger(peer, saying: head.readableBytes == 0 ? "nothing" : "neither JET nor HTTP")
         }
-        detector.start(patience: self.limits.patience, on: loop)
+        detector.start(timeout: self.limits.timeout, on: loop)
     }
 
     private func serve(_ leg: any Leg, on loop: SocketLoop, below prefix: String, takesCalls: Bool) throws {

@@ -28,11 +28,11 @@ extension InboundType {
         exit.key = key
         let configuration = exit
         return .part(
-            PartDraft(carriers: carriers) { around, sessions in
+            DialledInboundDraft(carriers: carriers) { around, sessions in
                 let ways = carriers.map { carrier in
                     SessionCarrier(carrier.dialer(around)) { leg, owner, loop in
                         let machine = ZhwkproX.ExitMachine(configuration)
-                        around.loops.site(on: loop).start(machine, on: leg, owner: owner)
+                        around.loops.context(on: loop).start(machine, on: leg, owner: owner)
                     }
                 }
                 let plan = DialledInbound.Plan(carriers: ways, succession: .whenLost)
@@ -57,21 +57,21 @@ extension OutboundType {
         inter.stall = section.value("stall", .duration, default: inter.stall)
         inter.usesExtension = section.readExtension()
         inter.limits = section.sessionLimits(limits)
-        let choice = section.value("exits", .oneOf(ArrivingOutbound.Choice.self), default: .newest)
+        let choice = section.value("exits", .oneOf(ReverseOutbound.Choice.self), default: .newest)
         let allow = section.optional("allow", .list(.addressRule))
         _ = section.value("resolve", .oneOf(["local"]), default: "local")
         guard let arrival, let key else { return nil }
         inter.key = key
         let configuration = inter
         return .made(
-            MadeDraft(arrival: arrival) { around in
-                let plan = ArrivingOutbound.Plan(
+            CustomOutboundDraft(arrival: arrival) { around in
+                let plan = ReverseOutbound.Plan(
                     choice: choice, allow: allow, resolver: around.dialer.resolver
                 ) { leg, owner, loop in
                     let machine = ZhwkproX.InterMachine(configuration)
-                    around.loops.site(on: loop).start(machine, on: leg, owner: owner)
+                    around.loops.context(on: loop).start(machine, on: leg, owner: owner)
                 }
-                return ArrivingOutbound(
+                return ReverseOutbound(
                     plan, name: around.name, home: around.home(), unit: around.unit,
                     reporter: around.reporter
                 )

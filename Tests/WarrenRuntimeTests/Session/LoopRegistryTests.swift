@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import Testing
+import WarrenCore
+
+@testable import WarrenRuntime
+
+/// A session that only remembers why it was shut down.
+private final class IdleSession: Session {
+    var reasons: [CloseReason] = []
+    var peer: SocketAddress? { nil }
+    var user: String? { nil }
+    var isReady: Bool { true }
+    func open(_ request: StreamRequest, answer: @escaping (Result<any Leg, StreamFault>) -> Void) -> any OpenAttempt {
+        NoAttempt()
+    }
+    func shutDown(_ reason: CloseReason) { self.reasons.append(reason) }
+}
+
+/// A bridge between scripted legs that lives in `registry`.
+private final class Resident {
+    let front = ScriptedLeg()
+    let back = ScriptedLeg()
+    private let box = Box()
+    private final class Box { var faults: [StreamFault?] = [] }
+    var faults: [StreamFault?] { self.box.faults }
+
+    init(in registry: LoopRegistry, on loop: SocketLoop = .manual()) {
+        let box = self.box
+        var ticket: LoopRegistry.Ticket?
+        let bridge = Bridge(front: self.front, back: self.back, on: loop) { report in
+            box.faults.append(report.fault)
+            if let ticket { registry.remove(ticket) }
+        }
+        ticket = registry.insert(bridge)
+        bridge.begin()
+    }
+}
+
+@Suite struct LoopRegistryTests {
+    @Test func sweepsOnlyWhatIsIdle() {
+        let registry = LoopRegistry()
+        let loop = SocketLoop.manual()
+        let (idle, busy) = (Resident(in: registry, on: loop), Resident(in: registry, on: loop))
+        loop.advance(by: .seconds(1))
+        let moment = loop.now
+        busy.front.receive("a")
+        registry.sweep(idleSince: moment)
+        #expect(idle.faults == [.idle])
+        #expect(busy.faults.isEmpty)
+        #expect(registry.bridgeCount == 1)
+    }
+
+    @Test func anEmptyDrainIsDoneAtOnce() {
+        let registry = LoopRegistry()
+        var isDone = false
+        registry.drain { isDone = true }
+        #expect(isDone)
+        #expect(registry.isDraining)
+    }
+
+    @Test func drainsUntilTheLastRelayHasEnded() {
+        let registry = LoopRegistry()
+        let (first, second) = (Resident(in: registry), Resident(in: registry))
+        var done = 0
+        registry.drain { done += 1 }
+        first.front.isGone(nil)
+        #expect(done == 0)
+        second.back.isGone(.aborted)
+        #expect(done == 1)
+        #expect(first.faults == [nil])
+        #expect(second.faults == [.aborted])
+    }
+
+    @Test func evictsRelaysAndSessions() {
+        let registry = LoopRegistry()
+        let bridge = Resident(in: registry)
+        let session = IdleSession()
+        registry.insert(session)
+        registry.evict()
+        #expect(bridge.faults == [.shutdown])
+        #expect(session.reasons == [.shutdown])
+        registry.remove(session)
+        #expect(registry.sessionCount == 0)
+    }
+}
