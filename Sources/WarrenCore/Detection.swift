@@ -9,8 +9,8 @@ public enum Detection: Hashable, Sendable {
     /// Ask again when so many bytes are there; never more than ``mostBytes``.
     case needs(bytes: Int)
 
-    /// No protocol needs to see more than this to be told apart.
-    public static let mostBytes = 64
+    /// No protocol needs to see more than this to be told apart: the longest is a ClientHello with keys of all kinds.
+    public static let mostBytes = 16 << 10
 }
 
 /// What every protocol says of itself. One conformance per protocol folder.

@@ -50,7 +50,7 @@ extension Assembly.Outbound {
         unit.listeners.append(
             Listener.Plan(
                 name: around.name, protocol: self.entry.type, host: port.listen.host?.description,
-                port: port.listen.port, tls: port.tls?.server(around, &watched), handshake: around.limits.handshake,
+                port: port.listen.port, layers: port.tls.layers(around, &watched),
                 sockets: .carrier, home: arriving.home
             ) { leg, _ in
                 arriving.arrive(leg)
@@ -66,20 +66,12 @@ struct SharedPort: Sendable {
     let timeout: TimeAmount
 
     /// Lets the far ends through to the outbound, and everybody else to the inbound.
-    func sharing(
-        _ install: @escaping @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void
-    ) -> @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void {
-        { leg, sessions, context in
-            let peer = leg.peer
-            let candidates = [
-                Detector.Candidate(detect: self.detect) { self.outbound.arrive($0) },
-                Detector.Candidate(
-                    detect: { self.detect($0) == .no ? .yes : .no }, install: { try install($0, sessions, context) }),
-            ]
-            let detector = Detector(leg, candidates) { head in
-                sessions.stranger(peer, saying: head.readableBytes == 0 ? "nothing" : "neither of two protocols")
-            }
-            detector.start(timeout: self.timeout, on: context.loop)
-        }
+    var layer: any AcceptLayer {
+        let (outbound, detect) = (self.outbound, self.detect)
+        return PeekLayer(
+            [
+                PeekLayer.Branch(detect: detect) { leg, _ in outbound.arrive(leg) },
+                PeekLayer.Branch(detect: { detect($0) == .no ? .yes : .no }),
+            ], timeout: self.timeout, stranger: "neither of two protocols")
     }
 }

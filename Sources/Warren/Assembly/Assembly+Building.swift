@@ -87,10 +87,10 @@ extension Assembly.Inbound {
         )
         watched += draft.watched.map { $0.reporting(to: reporter, about: around.name) }
         let loops = around.loops
-        let install = port?.sharing(draft.install) ?? draft.install
+        let install = draft.install
         var plan = Listener.Plan(
             name: around.name, protocol: self.entry.type, host: draft.listen.host?.description,
-            port: draft.listen.port, tls: draft.tls?.server(around, &watched), handshake: around.limits.handshake,
+            port: draft.listen.port, layers: draft.tls.layers(around, &watched) + (port.map { [$0.layer] } ?? []),
             // An exit must arrive where its outbound lives.
             sockets: draft.sockets, home: port?.outbound.home ?? sessions.home
         ) { leg, loop in
@@ -112,7 +112,7 @@ extension Assembly.Relay {
         for (port, calls) in zip(self.draft.ports, built.ports) {
             var listener = Listener.Plan(
                 name: around.name + port.suffix, protocol: self.entry.type, host: port.listen.host?.description,
-                port: port.listen.port, tls: port.tls?.server(around, &watched), handshake: around.limits.handshake,
+                port: port.listen.port, layers: port.tls.layers(around, &watched),
                 sockets: .carrier, home: built.home, install: calls.install
             )
             listener.onBound = calls.onBound

@@ -22,16 +22,17 @@ struct CarrierDraft: Sendable {
         _ around: BuildContext, webSocket path: String? = nil, ping: TimeAmount = WebSocketClient.usualPing,
         isTrusted: Bool = true
     ) -> CarrierDialer {
-        let tls = self.tls?.client
+        var layers: [any DialLayer] = []
+        if let tls { layers.append(tls.client) }
         let port: UInt16 = self.scheme.isSecure ? 443 : 80
         let name = self.target.port == port ? "\(self.target.host)" : "\(self.target)"
-        let webSocket = path.map { path in
+        if let path {
             var client = WebSocketClient(host: name, path: self.prefix + path + self.query)
             client.keepAlive = ping
-            return client
+            layers.append(client)
         }
         return CarrierDialer(
-            dialer: around.dialer, host: self.target.host, port: self.target.port, tls: tls, webSocket: webSocket,
+            dialer: around.dialer, host: self.target.host, port: self.target.port, layers: layers,
             through: around.through, isTrusted: isTrusted
         )
     }

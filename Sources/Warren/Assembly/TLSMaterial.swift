@@ -46,10 +46,15 @@ struct TLSMaterial: Sendable {
     }
 
     /// For a listener: its certificate is exchanged when the files change.
-    func server(_ around: BuildContext, _ watched: inout [FileWatcher.Watched]) -> TLSServer {
+    private func server(_ around: BuildContext, _ watched: inout [FileWatcher.Watched]) -> TLSServer {
         let server = TLSServer(context: self.context, allowsTruncation: self.settings.allowsTruncation)
         self.watch(around, &watched, server.replace)
         return server
+    }
+
+    /// Ends TLS on a listener.
+    func layer(_ around: BuildContext, _ watched: inout [FileWatcher.Watched]) -> any AcceptLayer {
+        TLSAcceptLayer(self.server(around, &watched), timeout: around.limits.handshake)
     }
 
     /// For what dials: new carriers use what the files hold then.
@@ -176,5 +181,12 @@ extension TLSMaterial {
     private static func day(_ time: Int) -> String {
         let text = Date(timeIntervalSince1970: TimeInterval(time)).formatted(.iso8601)
         return text.replacing("T", with: " ").replacing("Z", with: " UTC")
+    }
+}
+
+extension TLSMaterial? {
+    /// What a `tls:` block puts on a listener: nothing where there is none.
+    func layers(_ around: BuildContext, _ watched: inout [FileWatcher.Watched]) -> [any AcceptLayer] {
+        self.map { [$0.layer(around, &watched)] } ?? []
     }
 }

@@ -76,28 +76,16 @@ package final class ConnectionLimiter: Sendable {
         plan.sockets.applyToAccepted(socket)
         let leg = SocketLeg(socket, peer: peer, options: plan.sockets, onClose: whenClosed)
         do {
-            guard let tls = plan.tls else { return try install(leg, loop) }
-            try self.secure(leg, tls, plan, install, on: loop)
+            guard !plan.layers.isEmpty else { return try install(leg, loop) }
+            let (name, reporter) = (plan.name, self.reporter)
+            let port = AcceptPort(loop: loop) { peer, reason, isWorthALook in
+                reporter.stranger(inbound: name, peer: peer, saying: reason, isWorthALook: isWorthALook)
+            }
+            try plan.layers.accept(leg, at: port, then: install)
         } catch {
             leg.discard()
         }
     }
 
     private func leave() { self.admitted.subtract(1, ordering: .relaxed) }
-
-    private func secure(
-        _ leg: SocketLeg, _ tls: TLSServer, _ plan: Listener.Plan, _ install: @escaping Listener.Install,
-        on loop: SocketLoop
-    ) throws {
-        let peer = leg.peer
-        let channel = LegChannel(leg, on: loop)
-        let gate = TLSHandshakeHandler(timeout: plan.handshake) { channel in
-            try install(try ChannelLeg.last(of: channel), loop)
-        } onFailure: { [reporter] reason in
-            // Checks of health and scans end like that all the time.
-            let isCutOff = reason == TLSProblem.cutOff.description
-            reporter.stranger(inbound: plan.name, peer: peer, saying: reason, isWorthALook: !isCutOff)
-        }
-        try channel.start(tls.makeHandlers() + [gate])
-    }
 }

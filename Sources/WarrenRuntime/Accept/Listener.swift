@@ -36,9 +36,8 @@ package final class Listener: Sendable {
         /// All interfaces, one address, or a name of this machine.
         package var host: String?
         package var port: UInt16
-        package var tls: TLSServer?
-        /// How long a TLS handshake may take.
-        package var handshake: TimeAmount
+        /// What stands between a connection and who takes it, the first of them outermost.
+        package var layers: [any AcceptLayer]
         package var sockets: SocketOptions
         /// Where connections live: nil spreads them over all loops.
         package var home: SocketLoop?
@@ -49,8 +48,7 @@ package final class Listener: Sendable {
         package var refuse: Install?
 
         package init(
-            name: String, protocol: String, host: String?, port: UInt16, tls: TLSServer? = nil,
-            handshake: TimeAmount = .seconds(10),
+            name: String, protocol: String, host: String?, port: UInt16, layers: [any AcceptLayer] = [],
             sockets: SocketOptions = SocketOptions(), home: SocketLoop? = nil,
             install: @escaping Install
         ) {
@@ -58,8 +56,7 @@ package final class Listener: Sendable {
             self.protocol = `protocol`
             self.host = host
             self.port = port
-            self.tls = tls
-            self.handshake = handshake
+            self.layers = layers
             self.sockets = sockets
             self.home = home
             self.install = install

@@ -99,8 +99,8 @@ package final class Bridge: LegEvents {
         leg.events = self
         if let throttle { self.takeSteps(throttle.meter) }
         leg.setReading(self.mayRead(leg))  // the machine may have stopped it
-        if early.readableBytes > 0 { self.received(early, by: leg) }
-        self.receivedBurst(by: leg)  // also for what the machine delivered just before it left
+        // What the machine delivered just before it left leaves with the burst.
+        if early.readableBytes > 0 { leg.unread(early) } else { self.receivedBurst(by: leg) }
         if self.back.hasFinished { leg.finish() }  // the machine was told, and may have kept it for its peer
         if self.hasBegun { leg.begin() } else { self.begin() }
     }

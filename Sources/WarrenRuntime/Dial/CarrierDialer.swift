@@ -4,7 +4,7 @@ import NIOCore
 import NIOSSL
 package import WarrenCore
 
-/// Dials the carrier of a session: a TCP connection to a server, with TLS around it and a WebSocket inside if asked.
+/// Dials the carrier of a session: a TCP connection to a server, or a stream of another outbound, and layers on it.
 package struct CarrierDialer: Sendable, CustomStringConvertible {
     /// A try that began while the network was away must not outlast it.
     private static let insistence = TimeAmount.seconds(1)
@@ -15,16 +15,16 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
     private let asker: Asker
     private let host: Host
     private let port: UInt16
-    private let tls: TLSClient?
-    private let webSocket: WebSocketClient?
+    private let layers: [any DialLayer]
     private let through: (any Outbound)?
     private let isTrusted: Bool
 
     /// - Parameters:
+    ///   - layers: what is put on the connection, the first of them outermost.
     ///   - through: the outbound that reaches the server; nil to dial it directly.
     ///   - isTrusted: the host stands in our own configuration, so the egress policy has no say.
     package init(
-        dialer: Dialer, host: Host, port: UInt16, tls: TLSClient?, webSocket: WebSocketClient? = nil,
+        dialer: Dialer, host: Host, port: UInt16, layers: [any DialLayer] = [],
         through: (any Outbound)? = nil, isTrusted: Bool = true
     ) {
         self.through = through
@@ -38,8 +38,7 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
         self.asker = isTrusted ? .configuration : .unknown
         self.host = host
         self.port = port
-        self.tls = tls
-        self.webSocket = webSocket
+        self.layers = layers
     }
 
     var memory: AddressMemory? { self.dialer.memory }
@@ -50,11 +49,13 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
     package func dial(
         on loop: SocketLoop, answer: @escaping (Result<any Leg, CarrierFailure>) -> Void
     ) -> any OpenAttempt {
-        let attempt = DressedAttempt()
+        let server = DialledServer(host: self.host, address: self.server)
+        let layered = LayeredAttempt(self.layers, to: server, on: loop, answer: answer)
+        let attempt = CarrierStep(layered)
         if let through {
             attempt.step = self.open(through, on: loop) { result in
                 switch result {
-                case .success(let leg): self.dress(leg, on: loop, attempt, answer)
+                case .success(let leg): layered.take(leg)
                 case .failure(let fault):
                     let reason = "cannot connect through \(through.name): \(fault.rawValue)"
                     answer(.failure(CarrierFailure(reason, fault)))
@@ -64,7 +65,7 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
         }
         attempt.step = self.dialer.dial(self.host, port: self.port, for: self.asker, on: loop) { result in
             switch result {
-            case .success(let leg): self.dress(leg, on: loop, attempt, answer)
+            case .success(let leg): layered.take(leg)
             case .failure(let fault): answer(.failure(CarrierFailure("cannot connect: \(fault.rawValue)", fault)))
             }
         }
@@ -99,38 +100,18 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
         case .name: return IPAddress(v4: 0).socketAddress(port: self.port)
         }
     }
-
-    /// Puts TLS and a WebSocket on the connection.
-    private func dress(
-        _ leg: any Leg, on loop: SocketLoop, _ attempt: DressedAttempt,
-        _ answer: @escaping (Result<any Leg, CarrierFailure>) -> Void
-    ) {
-        do {
-            let handlers = try self.tls?.makeHandlers(for: self.host) ?? []
-            if let webSocket {
-                attempt.next = webSocket.upgrade(leg, behind: handlers, to: self.server, on: loop, answer: answer)
-            } else if handlers.isEmpty {
-                answer(.success(leg))
-            } else {
-                let channel = LegChannel(leg, on: loop, to: self.server)
-                try channel.start(handlers)
-                answer(.success(try ChannelLeg.last(of: channel)))
-            }
-        } catch {
-            leg.discard()
-            answer(.failure(CarrierFailure(TLSFailure.sentence(for: error))))
-        }
-    }
 }
 
 /// The connection first, then what is put on it.
-private final class DressedAttempt: OpenAttempt {
+private final class CarrierStep: OpenAttempt {
+    private let layered: LayeredAttempt
     var step: (any OpenAttempt)?
-    var next: (any OpenAttempt)?
+
+    init(_ layered: LayeredAttempt) { self.layered = layered }
 
     func cancel() {
         self.step?.cancel()
-        self.next?.cancel()
+        self.layered.cancel()
     }
 }
 

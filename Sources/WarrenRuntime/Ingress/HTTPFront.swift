@@ -305,7 +305,9 @@ extension HTTPFront: TunnelProtocol {
     }
 
     /// Nothing else begins with so many letters: whatever it is, it gets an answer.
+    private static let longestDetected = 64
+
     private static func needsMore(_ head: ByteBufferView) -> Detection {
-        head.count < Detection.mostBytes ? .needs(bytes: head.count + 1) : .yes
+        head.count < Self.longestDetected ? .needs(bytes: head.count + 1) : .yes
     }
 }

@@ -29,6 +29,8 @@ final class LegChannel: Channel, @unchecked Sendable {
     /// The transport has ended.
     private(set) var inputEnded = false
     private var outputEnded = false
+    /// More than a fault tells of the transport's end.
+    private var whyFailed: (any Error)?
     private var written = 0
     private var left = 0
     private var promises = Deque<(mark: Int, promise: EventLoopPromise<Void>)>()
@@ -58,11 +60,11 @@ final class LegChannel: Channel, @unchecked Sendable {
         let pipeline = self.pipeline.syncOperations
         try pipeline.addHandlers(handlers)
         self.leg.setReading(false)
-        self.leg.begin()
-        guard self.isOpen else { throw ChannelError.ioOnClosedChannel }
         pipeline.fireChannelRegistered()
         self.isActive = true
         pipeline.fireChannelActive()
+        self.leg.begin()
+        guard self.isOpen else { throw ChannelError.ioOnClosedChannel }
     }
 
     /// Drops what is queued and resets the leg.
@@ -173,6 +175,8 @@ extension LegChannel: LegEvents {
         self.pipeline.syncOperations.fireChannelWritabilityChanged()
     }
 
+    func failed(by error: any Error) { self.whyFailed = error }
+
     func ended(_ leg: any Leg, _ fault: StreamFault?) {
         guard self.isOpen else { return }
         self.isOpen = false
@@ -183,7 +187,7 @@ extension LegChannel: LegEvents {
         self.promises = []
         for entry in waiting { entry.promise.fail(ChannelError.ioOnClosedChannel) }
         let pipeline = self.pipeline.syncOperations
-        if let fault, wasActive { pipeline.fireErrorCaught(fault) }
+        if let fault, wasActive { pipeline.fireErrorCaught(self.whyFailed ?? fault) }
         if wasActive { pipeline.fireChannelInactive() }
         pipeline.fireChannelUnregistered()
         self.closing.succeed()

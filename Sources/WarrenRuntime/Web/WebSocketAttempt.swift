@@ -47,12 +47,12 @@ final class WebSocketAttempt: ChannelInboundHandler, RemovableChannelHandler, Op
         self.answer = answer
     }
 
-    func start(_ handlers: [any ChannelHandler]) {
+    func start() {
         self.timer = self.loop.timer(in: self.client.timeout) {
             self.fail("the relay did not answer the WebSocket request in time", resets: true)
         }
         do {
-            try self.channel.start(handlers + [self.encoder, self.decoder, self])
+            try self.channel.start([self.encoder, self.decoder, self])
         } catch {
             self.fail("the connection was gone before the WebSocket request", resets: true)
         }

@@ -28,17 +28,14 @@ package struct WebSocketClient: Sendable {
 
     /// Asks over a connection that has not begun.
     ///
-    /// - Parameters:
-    ///   - handlers: what stands between the connection and HTTP: TLS.
-    ///   - answer: called on `loop`, once unless the attempt is cancelled, and possibly before this returns. The leg
-    ///     that comes has not begun; what the server sent right behind its answer waits for that.
+    /// - Parameter answer: called on `loop`, once unless the attempt is cancelled, and possibly before this returns. The leg
+    ///   that comes has not begun; what the server sent right behind its answer waits for that.
     package func upgrade(
-        _ leg: any Leg, behind handlers: [any ChannelHandler] = [], to server: SocketAddress? = nil,
-        on loop: SocketLoop,
+        _ leg: any Leg, on loop: SocketLoop,
         answer: @escaping (Result<any Leg, CarrierFailure>) -> Void
     ) -> any OpenAttempt {
-        let attempt = WebSocketAttempt(self, LegChannel(leg, on: loop, to: server), on: loop, answer: answer)
-        attempt.start(handlers)
+        let attempt = WebSocketAttempt(self, LegChannel(leg, on: loop), on: loop, answer: answer)
+        attempt.start()
         return attempt
     }
 

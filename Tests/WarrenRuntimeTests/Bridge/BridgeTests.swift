@@ -148,7 +148,7 @@ private final class Rig {
         let new = ScriptedLeg()
         rig.bridge.replaceFront(by: new, early: ByteBuffer(string: "early"))
         #expect(rig.back.take() == [.write("early"), .flush])
-        #expect(new.take() == [.reading(true), .begin])
+        #expect(new.take() == [.reading(true), .unread("early"), .begin])
         #expect(old.events == nil)
         new.receive("late")
         #expect(rig.back.take() == [.write("late"), .flush])

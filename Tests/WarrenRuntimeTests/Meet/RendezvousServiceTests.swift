@@ -107,8 +107,9 @@ private final class FragileLeg: Leg {
             place.arrive(front)
             front.receive("join")
             // The burst that brought them together ends at the relay.
-            #expect(back.take() == [.begin, .reading(true), .unread("b"), .begin, .flush])
-            #expect(front.take() == [.begin, .reading(true), .unread("f"), .begin])
+            let passed: [ScriptedLeg.Call] = [.write("f"), .flush, .flush]
+            #expect(back.take() == [.begin, .reading(true), .unread("b"), .begin] + passed)
+            #expect(front.take() == [.begin, .reading(true), .unread("f"), .write("b"), .flush, .begin])
             let registry = rig.loops.registry(on: place.loop)
             #expect(registry.bridgeCount == 1)
             _ = script.take()
@@ -126,7 +127,7 @@ private final class FragileLeg: Leg {
         #expect(line?.level == .info)
         let words = [
             "inbound": "meet", "protocol": "lines", "outbound": "meet", "peer": "192.0.2.7:9",
-            "destination": "meeting m", "bytesIn": "8", "bytesOut": "6", "reason": "finished",
+            "destination": "meeting m", "bytesIn": "9", "bytesOut": "7", "reason": "finished",
         ]
         #expect(line?.metadata.filter { $0.key != "durationMs" } == words)
         try await rig.settle()

@@ -144,7 +144,7 @@ private final class Rig {
         #expect(rig.leg.take() == [.end(nil)])
     }
 
-    @Test func aLegThatIsGoneMakesNoChannel() throws {
+    @Test func aChannelOnALegThatIsGoneEndsAtOnce() throws {
         let pair = try LocalPair()
         let leg = pair.makeLeg()
         leg.end(.aborted)
@@ -152,7 +152,7 @@ private final class Rig {
         let channel = LegChannel(leg, on: pair.loop)
         #expect(throws: ChannelError.self) { try channel.start([tail]) }
         pair.loop.runOnce()
-        #expect(tail.lines == ["removed"])
+        #expect(tail.lines == ["active", "aborted", "inactive", "removed"])
     }
 
     @Test func handlersOfNIOGetTheirAnswers() throws {

@@ -19,7 +19,7 @@ private struct Rig: Sendable {
     init(port: UInt16) {
         let loop = Pair.loops.next()
         let dialer = Dialer(resolver: ScriptedResolver(v4: [], v6: []), policy: .everything)
-        let dial = CarrierDialer(dialer: dialer, host: Host("127.0.0.1"), port: port, tls: nil)
+        let dial = CarrierDialer(dialer: dialer, host: Host("127.0.0.1"), port: port)
         let carrier = SessionCarrier(dial) { leg, owner, loop in
             let script = Script()
             script.onCall = { script, call in

@@ -25,11 +25,21 @@ final class ScriptedLeg: Leg {
     var peer: SocketAddress?
     private(set) var isReading = true
     private(set) var calls: [Call] = []
+    private var early: ByteBuffer?
 
     init(peer: SocketAddress? = nil) { self.peer = peer }
 
-    func begin() { self.calls.append(.begin) }
-    func unread(_ bytes: ByteBuffer) { self.calls.append(.unread(String(buffer: bytes))) }
+    func begin() {
+        self.calls.append(.begin)
+        guard let early else { return }
+        self.early = nil
+        self.events?.received(early, by: self)
+        self.events?.receivedBurst(by: self)
+    }
+    func unread(_ bytes: ByteBuffer) {
+        self.early = bytes
+        self.calls.append(.unread(String(buffer: bytes)))
+    }
     func write(_ bytes: ByteBuffer) { self.calls.append(.write(String(buffer: bytes))) }
     func flush() { self.calls.append(.flush) }
     func setReading(_ reading: Bool) {

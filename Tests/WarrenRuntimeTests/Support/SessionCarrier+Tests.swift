@@ -13,7 +13,7 @@ extension SessionCarrier {
         port: UInt16, refusal: StreamFault? = nil, onMade: @escaping @Sendable () -> Void = {}
     ) -> SessionCarrier {
         let dialer = Dialer(resolver: ScriptedResolver(v4: [], v6: []), policy: .everything)
-        let dial = CarrierDialer(dialer: dialer, host: Host("127.0.0.1"), port: port, tls: nil)
+        let dial = CarrierDialer(dialer: dialer, host: Host("127.0.0.1"), port: port)
         return SessionCarrier(dial) { leg, owner, loop in
             onMade()
             let context = LoopContext(loop: loop, registry: LoopRegistry())
@@ -28,7 +28,7 @@ extension SessionCarrier {
         _ host: String = "far", _ fault: StreamFault = .unknownHost, onTry: @escaping @Sendable () -> Void = {}
     ) -> SessionCarrier {
         let dialer = Dialer(resolver: FailingResolver(fault: fault, onTry: onTry), policy: .everything)
-        let dial = CarrierDialer(dialer: dialer, host: .name(host), port: 1, tls: nil)
+        let dial = CarrierDialer(dialer: dialer, host: .name(host), port: 1)
         return SessionCarrier(dial) { leg, _, _ in leg.discard() }
     }
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NIOCore
 import NIOSSL
+
+@testable import WarrenRuntime
 
 /// A server's certificate for tests, valid for a hundred years.
 enum TestCertificate {
@@ -17,6 +20,10 @@ enum TestCertificate {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.certificateVerification = .none
         return try NIOSSLContext(configuration: configuration)
+    }
+
+    static func layer() throws -> any AcceptLayer {
+        TLSAcceptLayer(TLSServer(context: try Self.server()), timeout: .seconds(10))
     }
 
     private static let certificate = """

@@ -139,7 +139,7 @@ final class RawRig {
             }
         }
         rig.attempt = attempt
-        attempt.start([])
+        attempt.start()
         rig.loop.runOnce()
         if answers { rig.raw.send(Handshake.answer()) }
         return rig

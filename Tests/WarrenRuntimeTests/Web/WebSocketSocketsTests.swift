@@ -8,57 +8,10 @@ import WarrenTesting
 
 @testable import WarrenRuntime
 
-/// Sends back what it gets, no faster than it is taken.
-private final class Echo: LegEvents {
-    var needs: LegNeeds { [] }
-    func received(_ bytes: ByteBuffer, by leg: any Leg) { leg.write(bytes) }
-    func receivedBurst(by leg: any Leg) {
-        leg.flush()
-        if !leg.isWritable { leg.setReading(false) }
-    }
-    func finished(by leg: any Leg) { leg.finish() }
-    func sent(_ count: Int, by leg: any Leg) {}
-    func writabilityChanged(of leg: any Leg) { leg.setReading(leg.isWritable) }
-    func ended(_ leg: any Leg, _ fault: StreamFault?) { leg.events = nil }
-}
-
-/// Sends its pieces as far as there is room, finishes, and keeps what comes back.
-private final class Talker: LegEvents {
-    let done: EventLoopPromise<(ByteBuffer, StreamFault?)>
-    private var pieces: [ByteBuffer]
-    private var got = ByteBuffer()
-
-    private let finishes: Bool
-
-    /// - Parameter finishes: whether it ends its direction behind its last piece, or when the other one ends.
-    init(_ pieces: [ByteBuffer], _ done: EventLoopPromise<(ByteBuffer, StreamFault?)>, finishes: Bool) {
-        self.pieces = pieces.reversed()
-        self.finishes = finishes
-        self.done = done
-    }
-
-    var needs: LegNeeds { .counts }
-    func talk(_ leg: any Leg) {
-        while leg.isWritable, let piece = self.pieces.popLast() {
-            leg.write(piece)
-            leg.flush()
-        }
-        if self.pieces.isEmpty && self.finishes { leg.finish() }
-    }
-    func received(_ bytes: ByteBuffer, by leg: any Leg) { self.got.writeImmutableBuffer(bytes) }
-    func receivedBurst(by leg: any Leg) {}
-    func finished(by leg: any Leg) { if !self.finishes { leg.end(nil) } }
-    func sent(_ count: Int, by leg: any Leg) {}
-    func writabilityChanged(of leg: any Leg) { self.talk(leg) }
-    func ended(_ leg: any Leg, _ fault: StreamFault?) {
-        leg.events = nil
-        self.done.succeed((self.got, fault))
-    }
-}
-
 @Suite(.timeLimit(.minutes(1))) struct WebSocketSocketsTests {
-    private func listen(tls: TLSServer?) async throws -> Listener {
-        let plan = Listener.Plan(name: "relay", protocol: "test", host: "127.0.0.1", port: 0, tls: tls) { leg, loop in
+    private func listen(_ layers: [any AcceptLayer] = []) async throws -> Listener {
+        let plan = Listener.Plan(name: "relay", protocol: "test", host: "127.0.0.1", port: 0, layers: layers) {
+            leg, loop in
             let service = RecordingService()
             service.onLeg = { leg in
                 leg.events = Echo()
@@ -71,13 +24,13 @@ private final class Talker: LegEvents {
     }
 
     private func dial(
-        _ listener: Listener, path: String, tls: TLSClient?, _ pieces: [ByteBuffer]
+        _ listener: Listener, path: String, _ outer: [any DialLayer], _ pieces: [ByteBuffer]
     ) async throws -> (ByteBuffer, StreamFault?) {
         let port = UInt16(listener.bound.address.port ?? 0)
         let dialer = Dialer(resolver: ScriptedResolver(v4: [], v6: []), policy: .everything)
         let carrier = CarrierDialer(
-            dialer: dialer, host: Host("127.0.0.1"), port: port, tls: tls,
-            webSocket: WebSocketClient(host: "127.0.0.1:\(port)", path: path))
+            dialer: dialer, host: Host("127.0.0.1"), port: port,
+            layers: outer + [WebSocketClient(host: "127.0.0.1:\(port)", path: path)])
         return try await self.talk(carrier, pieces)
     }
 
@@ -106,9 +59,9 @@ private final class Talker: LegEvents {
     @Test("8 MiB in pieces of any size come back, and both ends part in order") func echo() async throws {
         var random = SeededRandom(8)
         let bytes = random.bytes(8 << 20)
-        let listener = try await self.listen(tls: nil)
+        let listener = try await self.listen()
         let pieces = Chunks.random(bytes, most: 200_000, using: &random)
-        let (back, fault) = try await self.dial(listener, path: "/tunnel", tls: nil, pieces)
+        let (back, fault) = try await self.dial(listener, path: "/tunnel", [], pieces)
         #expect(back == bytes)
         #expect(fault == nil)
         await listener.close()
@@ -117,10 +70,10 @@ private final class Talker: LegEvents {
     @Test func theSameBehindTLS() async throws {
         var random = SeededRandom(9)
         let bytes = random.bytes(400_000)
-        let listener = try await self.listen(tls: TLSServer(context: TestCertificate.server()))
+        let listener = try await self.listen([try TestCertificate.layer()])
         let tls = TLSClient(context: try TestCertificate.client(), serverName: nil)
         let pieces = Chunks.random(bytes, most: 50_000, using: &random)
-        let (back, fault) = try await self.dial(listener, path: "/tunnel", tls: tls, pieces)
+        let (back, fault) = try await self.dial(listener, path: "/tunnel", [tls], pieces)
         #expect(back == bytes)
         #expect(fault == nil)
         await listener.close()
@@ -128,11 +81,11 @@ private final class Talker: LegEvents {
 
     /// The same leg below TLS, without a WebSocket: the service answers and closes.
     @Test func anOrdinaryRequestIsAnsweredBehindTLS() async throws {
-        let listener = try await self.listen(tls: TLSServer(context: TestCertificate.server()))
+        let listener = try await self.listen([try TestCertificate.layer()])
         let port = UInt16(listener.bound.address.port ?? 0)
         let dialer = Dialer(resolver: ScriptedResolver(v4: [], v6: []), policy: .everything)
         let tls = TLSClient(context: try TestCertificate.client(), serverName: nil)
-        let carrier = CarrierDialer(dialer: dialer, host: Host("127.0.0.1"), port: port, tls: tls)
+        let carrier = CarrierDialer(dialer: dialer, host: Host("127.0.0.1"), port: port, layers: [tls])
         let request = ByteBuffer(string: "GET /hello HTTP/1.1\r\nConnection: close\r\n\r\n")
         let (back, fault) = try await self.talk(carrier, [request], finishes: false)
         #expect(String(buffer: back).hasPrefix("HTTP/1.1 200 OK\r\n") && String(buffer: back).hasSuffix("hello"))
@@ -141,19 +94,19 @@ private final class Talker: LegEvents {
     }
 
     @Test func aRefusalReachesTheDialer() async throws {
-        let listener = try await self.listen(tls: nil)
+        let listener = try await self.listen()
         let failure = await #expect(throws: CarrierFailure.self) {
-            try await self.dial(listener, path: "/other", tls: nil, [])
+            try await self.dial(listener, path: "/other", [], [])
         }
         #expect(failure?.description == "the relay answered 403")
         await listener.close()
     }
 
     @Test func aDialerWithTLSOnAPlainPortSaysSo() async throws {
-        let listener = try await self.listen(tls: nil)
+        let listener = try await self.listen()
         let tls = TLSClient(context: try TestCertificate.client(), serverName: nil)
         let failure = await #expect(throws: CarrierFailure.self) {
-            try await self.dial(listener, path: "/tunnel", tls: tls, [])
+            try await self.dial(listener, path: "/tunnel", [tls], [])
         }
         #expect(failure?.description == "TLS: the peer does not speak TLS")
         await listener.close()

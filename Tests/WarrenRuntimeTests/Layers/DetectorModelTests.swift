@@ -101,6 +101,7 @@ private final class DetectorModel {
                 self.installed.append(kind)
                 if self.cannotInstall { throw StreamFault.failed }
                 leg.events = self.heard
+                leg.begin()
             }
         }
         Detector(self.leg, candidates) { self.strangers.append(Array($0.readableBytesView)) }

@@ -40,6 +40,7 @@ private final class Rig {
             Detector.Candidate(detect: { detect(word, $0) }) { leg in
                 box.installed.append(word)
                 leg.events = box.sink
+                leg.begin()
             }
         }
         let detector = Detector(self.leg, candidates) { box.strangers.append(String(buffer: $0)) }
@@ -83,7 +84,7 @@ private func detect(_ word: String, _ head: ByteBufferView) -> Detection {
         #expect(rig.leg.isReading)
         rig.receive("ET")
         // From here on the protocol says when.
-        #expect(rig.leg.take() == [])
+        #expect(rig.leg.take() == [.unread("GET"), .begin])
     }
 
     @Test func closesOnAStranger() {

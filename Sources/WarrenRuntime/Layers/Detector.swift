@@ -42,14 +42,13 @@ package final class Detector {
     private func settle(_ candidate: Candidate) {
         self.isSettled = true
         self.timer?.cancel()
+        self.leg.unread(self.head)
+        self.head = ByteBuffer()
         do {
             try candidate.install(self.leg)
         } catch {
-            return self.leg.discard()
+            self.leg.discard()
         }
-        // As if it came only now.
-        self.leg.events?.received(self.head, by: self.leg)
-        self.leg.events?.receivedBurst(by: self.leg)
     }
 
     private func giveUp() {
