@@ -97,7 +97,7 @@ package final class Node: Service {
 
     private func tellListening(_ listener: Listener) {
         let plan = listener.plan
-        self.reporter.listening(inbound: plan.name, protocol: plan.protocol, address: listener.bound.address)
+        self.reporter.emit(.listening(inbound: plan.name, protocol: plan.protocol, address: listener.bound.address))
     }
 
     private func setReaderTimeout() {
@@ -267,7 +267,7 @@ extension Node {
 
     private func startLate(_ part: any NodeComponent) {
         part.start().whenFailure { [reporter] error in
-            reporter.warn("\(StartFailure(part: part.name, error))")
+            reporter.emit(.warn("\(StartFailure(part: part.name, error))"))
         }
     }
 

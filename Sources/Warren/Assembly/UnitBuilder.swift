@@ -27,8 +27,8 @@ struct UnitBuilder {
         self.old = old
         let reporter = ground.reporter
         var dialer = Dialer(resolver: ground.resolver, policy: assembly.policies.common)
-        dialer.onRefusal = reporter.egressRefused
-        dialer.onShortage = { reporter.outOfDescriptors(limit: DescriptorLimit.process.count) }
+        dialer.onRefusal = { reporter.emit(.egressRefused($0)) }
+        dialer.onShortage = { reporter.emit(.outOfDescriptors(limit: DescriptorLimit.process.count)) }
         self.dialer = dialer
     }
 

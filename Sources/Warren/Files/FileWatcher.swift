@@ -32,16 +32,16 @@ package final class FileWatcher: Service {
             let trouble = Trouble()
             return Watched(paths: self.paths) {
                 let notes = self.inspect()
-                for note in notes { reporter.warn("\(name): \(note)") }
+                for note in notes { reporter.emit(.warn("\(name): \(note)")) }
                 return notes
             } reload: {
                 do {
                     try self.reload()
                     _ = trouble.isNews(nil)
-                    reporter.note("\(name): read changed files again")
+                    reporter.emit(.note("\(name): read changed files again"))
                 } catch {
                     let reason = error is FilesLeftOut ? "\(error)" : "the old files stay in use: \(error)"
-                    if trouble.isNews(reason) { reporter.warn("\(name): files have changed; \(reason)") }
+                    if trouble.isNews(reason) { reporter.emit(.warn("\(name): files have changed; \(reason)")) }
                     throw error
                 }
             }

@@ -35,12 +35,12 @@ package final class ConnectionLimiter: Sendable {
     func admit(_ descriptor: CInt, from peer: PeerAddress, to plan: Listener.Plan, on loop: SocketLoop) {
         let room = self.descriptors.room(for: descriptor)
         guard room == .plenty else {
-            self.reporter.outOfDescriptors(limit: self.descriptors.count)
+            self.reporter.emit(.outOfDescriptors(limit: self.descriptors.count))
             return self.refuse(descriptor, room, from: peer, plan, on: loop)
         }
         guard self.admitted.add(1, ordering: .relaxed).newValue <= self.limit else {
             self.leave()
-            self.reporter.turnedAway(inbound: plan.name, peer: peer.socketAddress, limit: self.limit)
+            self.reporter.emit(.turnedAway(inbound: plan.name, peer: peer.socketAddress, limit: self.limit))
             return self.refuse(descriptor, room, from: peer, plan, on: loop)
         }
         self.take(descriptor, from: peer, plan, plan.install, on: loop) { self.leave() }
@@ -49,7 +49,7 @@ package final class ConnectionLimiter: Sendable {
     /// The system had no descriptor for a connection that waits.
     func starve() {
         self.descriptors.reread()
-        self.reporter.outOfDescriptors(limit: self.descriptors.count)
+        self.reporter.emit(.outOfDescriptors(limit: self.descriptors.count))
     }
 
     private func refuse(
@@ -79,7 +79,7 @@ package final class ConnectionLimiter: Sendable {
             guard !plan.layers.isEmpty else { return try install(leg, loop) }
             let (name, reporter) = (plan.name, self.reporter)
             let port = AcceptPort(loop: loop) { peer, reason, isWorthALook in
-                reporter.stranger(inbound: name, peer: peer, saying: reason, isWorthALook: isWorthALook)
+                reporter.emit(.stranger(inbound: name, peer: peer, saying: reason, isWorthALook: isWorthALook))
             }
             try plan.layers.accept(leg, at: port, then: install)
         } catch {

@@ -77,7 +77,7 @@ package final class RendezvousService<Machine: RendezvousMachine & SendableMetat
 
     /// Somebody who spoke no protocol of ours.
     package func stranger(_ peer: SocketAddress?, saying what: String, isWorthALook: Bool = true) {
-        self.reporter.stranger(inbound: self.label.inbound, peer: peer, saying: what, isWorthALook: isWorthALook)
+        self.reporter.emit(.stranger(inbound: self.label.inbound, peer: peer, saying: what, isWorthALook: isWorthALook))
     }
 
     private func admit(_ leg: any Leg) -> Visitor<Machine> {
@@ -229,7 +229,7 @@ extension RendezvousService {
         var ticket: LoopRegistry.Ticket?
         let relay = Bridge(front: front, back: back, on: loop) { report in
             if let ticket { registry.remove(ticket) }
-            reporter.streamEnded(label, request, report, user: nil)
+            reporter.emit(.streamEnded(label, request, report, user: nil))
             self.ended(pair)
         }
         relay.opening = StreamOpening(request, from: StreamSource(label, self.unit))

@@ -86,7 +86,7 @@ final class CarrierAttempt: OpenAttempt {
 
     private func failed(_ reason: String, _ fault: StreamFault, sentTo elsewhere: SessionCarrier? = nil) {
         guard self.answer != nil, let carrier = self.carriers.popFirst() else { return }
-        self.reporter.carrierFailed(.outbound(self.outbound.name), peer: carrier.description, reason: reason)
+        self.reporter.emit(.carrierFailed(.outbound(self.outbound.name), peer: carrier.description, reason: reason))
         if !self.isElsewhere {
             self.wasRefused = self.wasRefused || fault == .refused
             self.why = self.wasRefusedByPeer ? .refused : fault
@@ -180,8 +180,9 @@ extension CarrierAttempt {
         guard round == self.round else { return }
         self.session = nil
         if wasReady, reason.isTheirDoing, let carrier = self.carriers.first {
-            self.reporter.carrierFailed(
-                .outbound(self.outbound.name), peer: carrier.description, reason: "\(reason)")
+            self.reporter.emit(
+                .carrierFailed(
+                    .outbound(self.outbound.name), peer: carrier.description, reason: "\(reason)"))
         }
         // Once asked for, the stream's own answer says what became of it.
         guard !wasReady, self.answer != nil else { return }

@@ -163,7 +163,7 @@ extension DialledInbound: SessionOwner {
     /// Where a peer chooses the targets, it may choose bad ones as often as it likes.
     private func targetFailed(_ target: Destination, _ fault: StreamFault) {
         guard self.plan.target != nil, self.plan.succession.mostStreams != nil, fault != .shutdown else { return }
-        self.reporter.warn("\(self.sessions.name): the target \(target) cannot be reached: \(fault.rawValue)")
+        self.reporter.emit(.warn("\(self.sessions.name): the target \(target) cannot be reached: \(fault.rawValue)"))
     }
 
     private func finish() {
@@ -183,7 +183,7 @@ extension DialledInbound: SessionOwner {
         self.granted = self.loop.now
         self.hasLostTarget = false
         self.refusal = nil
-        self.reporter.granted(inbound: self.sessions.name, peer: session.peer, grant)
+        self.reporter.emit(.granted(inbound: self.sessions.name, peer: session.peer, grant))
         self.plan.onGrant(grant)
     }
 
@@ -197,7 +197,7 @@ extension DialledInbound: SessionOwner {
         case .timedOut: self.keeper.next()
         case .finished where !session.isReady && self.running == 0 && self.hasLostTarget: self.waitAgain()
         case .carrierLost where !session.isReady && self.hasLostTarget:
-            self.reporter.note("\(self.sessions.name): the wait is over: \(reason)")
+            self.reporter.emit(.note("\(self.sessions.name): the wait is over: \(reason)"))
             self.waitAgain()
         case .finished: self.handedOver(most: session.isReady ? most : 1)
         case .denied, .rejected, .redirected, .violation, .carrierLost, .cutOff, .shutdown: self.keeper.ended(reason)

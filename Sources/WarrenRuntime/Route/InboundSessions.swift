@@ -108,27 +108,29 @@ package final class InboundSessions: SessionOwner {
         let label =
             outbound.map { $0 == self.streamLabel.outbound ? self.streamLabel : self.streamLabel.leading(to: $0) }
             ?? self.streamLabel
-        self.reporter.streamEnded(label, request, report, user: user)
+        self.reporter.emit(.streamEnded(label, request, report, user: user))
     }
 
     /// Somebody who spoke no protocol of ours.
     package func stranger(_ peer: SocketAddress?, saying what: String) {
-        self.reporter.stranger(inbound: self.unit.name, peer: peer, saying: what)
+        self.reporter.emit(.stranger(inbound: self.unit.name, peer: peer, saying: what))
     }
 
     package func sessionBegan(_ session: any Session) {}
 
     package func sessionReady(_ session: any Session) {
         guard self.isTunnel else { return }
-        self.reporter.sessionStarted(
-            inbound: self.unit.name, protocol: self.streamLabel.protocol, peer: session.peer, user: session.user
-        )
+        self.reporter.emit(
+            .sessionStarted(
+                inbound: self.unit.name, protocol: self.streamLabel.protocol, peer: session.peer, user: session.user
+            ))
     }
 
     package func loginDenied(_ session: any Session, _ claim: Claim) {
-        self.reporter.loginDenied(
-            inbound: self.unit.name, protocol: self.streamLabel.protocol, peer: session.peer, claim: claim
-        )
+        self.reporter.emit(
+            .loginDenied(
+                inbound: self.unit.name, protocol: self.streamLabel.protocol, peer: session.peer, claim: claim
+            ))
     }
 
     package func sessionEnded(_ session: any Session, _ reason: CloseReason) {
@@ -138,11 +140,12 @@ package final class InboundSessions: SessionOwner {
         case .denied where session.wasDenied: return  // that was told, with the claim
         case .denied, .rejected, .redirected, .timedOut, .violation, .carrierLost, .shutdown: break
         }
-        self.reporter.sessionEnded(
-            inbound: self.unit.name, protocol: self.streamLabel.protocol, peer: session.peer, user: session.user,
-            reason: reason, wasUp: self.isTunnel && session.isReady,
-            // A front that asks for a login is asked without one first; a wrong one is told on its own.
-            isWorthALook: reason.isWorthALook && (self.isTunnel || reason != .denied)
-        )
+        self.reporter.emit(
+            .sessionEnded(
+                inbound: self.unit.name, protocol: self.streamLabel.protocol, peer: session.peer, user: session.user,
+                reason: reason, wasUp: self.isTunnel && session.isReady,
+                // A front that asks for a login is asked without one first; a wrong one is told on its own.
+                isWorthALook: reason.isWorthALook && (self.isTunnel || reason != .denied)
+            ))
     }
 }

@@ -154,7 +154,7 @@ extension Reconnector {
 
     func ready(_ session: any Session) {
         guard self.isUp(session) else { return }
-        self.reporter.tunnelUp(self.end, peer: self.peer)
+        self.reporter.emit(.tunnelUp(self.end, peer: self.peer))
     }
 
     /// The session is of use from now on, whether it is ready for streams or not.
@@ -240,7 +240,7 @@ extension Reconnector {
         memory.failed(address)
         self.failedAddresses += 1
         guard self.failedAddresses < memory.count, !self.isRetiring else { return self.tryNext(reason) }
-        self.reporter.carrierFailed(self.end, peer: "\(self.peer) at \(address)", reason: reason)
+        self.reporter.emit(.carrierFailed(self.end, peer: "\(self.peer) at \(address)", reason: reason))
         self.dial()
     }
 
@@ -249,7 +249,7 @@ extension Reconnector {
         if let carrier = self.carriers.popFirst() { self.carriers.append(carrier) }
         self.untried -= 1
         guard self.untried > 0, !self.isRetiring else { return self.failed(reason) }
-        self.reporter.carrierFailed(self.end, peer: self.peer, reason: reason)
+        self.reporter.emit(.carrierFailed(self.end, peer: self.peer, reason: reason))
         self.dial()
     }
 
@@ -262,7 +262,7 @@ extension Reconnector {
             return
         }
         let pause = self.backoff.failed(wasAnswered: self.wasAnswered, random: &self.random)
-        self.reporter.tunnelLost(self.end, peer: self.peer, reason: reason, pause: pause, wasUp: wasUp)
+        self.reporter.emit(.tunnelLost(self.end, peer: self.peer, reason: reason, pause: pause, wasUp: wasUp))
         if self.triesWhenAskedOnly { self.state = .resting(nil) } else { self.rest(for: pause) }
         self.whenLost?(.sessionLost)
     }

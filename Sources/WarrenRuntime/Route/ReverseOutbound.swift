@@ -85,7 +85,7 @@ package final class ReverseOutbound: Outbound, NodeComponent, @unchecked Sendabl
     package func arrive(_ leg: any Leg) {
         self.loop.preconditionInEventLoop()
         if let refusal = self.refusal(of: leg.peer) {
-            self.reporter.stranger(inbound: self.name, peer: leg.peer, saying: refusal)
+            self.reporter.emit(.stranger(inbound: self.name, peer: leg.peer, saying: refusal))
             return leg.discard()
         }
         self.plan.makeSession(leg, self, self.loop)
@@ -162,17 +162,17 @@ extension ReverseOutbound: OutboundSessionOwner {
     package func sessionReady(_ session: any Session) {
         guard self.refusal(of: session.peer) == nil else { return session.shutDown(.finished) }
         self.exits.append(session)
-        self.reporter.tunnelUp(.outbound(self.name), peer: session.peer?.text ?? "-")
+        self.reporter.emit(.tunnelUp(.outbound(self.name), peer: session.peer?.text ?? "-"))
     }
 
     package func sessionEnded(_ session: any Session, _ reason: CloseReason) {
         guard let index = self.exits.firstIndex(where: { $0 === session }) else {
-            return self.reporter.stranger(inbound: self.name, peer: session.peer, saying: "\(reason)")
+            return self.reporter.emit(.stranger(inbound: self.name, peer: session.peer, saying: "\(reason)"))
         }
         self.exits.remove(at: index)
         self.waitsSince = .now()
         guard !self.isStopped else { return }
         let peer = session.peer?.text ?? "-"
-        self.reporter.exitLost(outbound: self.name, peer: peer, reason: "\(reason)", left: self.exits.count)
+        self.reporter.emit(.exitLost(outbound: self.name, peer: peer, reason: "\(reason)", left: self.exits.count))
     }
 }

@@ -34,7 +34,7 @@ package final class SingleUseOutbound: Outbound {
         answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
         guard self.take() else {
-            self.reporter.warn("\(self.name): \(self.sentence)")
+            self.reporter.emit(.warn("\(self.name): \(self.sentence)"))
             answer(.failure(.limit))
             return NoAttempt()
         }

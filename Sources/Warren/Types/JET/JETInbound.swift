@@ -34,7 +34,8 @@ extension InboundType {
                 let (name, reporter) = (around.name, around.reporter)
                 let writer = file.map { file in
                     AnnounceWriter(
-                        file, warn: { reporter.warn("\(name): \($0)") }, note: { reporter.note("\(name): \($0)") })
+                        file, warn: { reporter.emit(.warn("\(name): \($0)")) },
+                        note: { reporter.emit(.note("\(name): \($0)")) })
                 }
                 plan.onGrant = { grant in
                     if let relay = carriers.first { writer?.announce(grant, fallback: relay.target) }

@@ -23,7 +23,8 @@ extension OutboundType {
                     finding: { loop, answer in
                         reader.read(on: loop) { announced in
                             guard let announced else {
-                                around.reporter.note("\(around.name): there is no association in \(reader.file.path)")
+                                around.reporter.emit(
+                                    .note("\(around.name): there is no association in \(reader.file.path)"))
                                 return answer(.failure(.unreachable))
                             }
                             answer(.success(JETRoute(id, carriers, announced, around).route()))
