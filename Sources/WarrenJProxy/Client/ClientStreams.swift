@@ -57,8 +57,8 @@ struct ClientStreams {
         stream.openedAt = now
         stream.isWindowed = self.common.isExtended && network == .tcp
         if stream.isWindowed {
-            stream.credit = 0
-            self.common.windows.open(&stream.share)
+            stream.window.credit = 0
+            self.common.ledger?.windows.open(&stream.window.share)
         }
         let row = self.common.table.insert(stream)
         self.common.intake.streams = self.common.table.count
@@ -66,7 +66,7 @@ struct ClientStreams {
         let connect = JProxy.ConnectRequest(id: id, host: host, port: port)
         switch stream.kind {
         case .datagrams: self.common.say(.associate(connect, localPort: 0))
-        case .windowed: self.common.say(.open(connect, window: UInt32(stream.share.window)))
+        case .windowed: self.common.say(.open(connect, window: UInt32(stream.window.share.window)))
         case .plain: self.common.say(.connect(connect))
         }
         return stream.stream
@@ -149,7 +149,7 @@ extension ClientStreams {
         guard let row = self.common.table.row(id), self.common.table[row].phase == .connecting,
             self.common.table[row].kind == kind
         else { return nil }
-        self.common.table[row].credit = credit
+        self.common.table[row].window.credit = credit
         self.ids.answered(self.common.table[row].number)
         if let fault { return self.end(row, fault) }
         self.common.opened(row)

@@ -87,14 +87,14 @@ extension ServerStreams {
     private mutating func answer(_ id: UInt16, now: NIODeadline) -> SessionAction? {
         guard let row = self.common.table.row(id) else { return nil }
         if self.common.table[row].phase == .open, self.common.table[row].isWindowed {
-            self.common.windows.open(&self.common.table[row].share)
+            self.common.ledger?.windows.open(&self.common.table[row].window.share)
         }
         let stream = self.common.table[row]
         let time = Self.milliseconds(since: stream.openedAt, now: now)
         let reply = JProxy.ConnectReply(id: id, fault: nil, milliseconds: time)
         switch stream.kind {
         case .datagrams: self.common.say(.associateReply(id: id, isAccepted: true, localPort: stream.localPort))
-        case .windowed: self.common.say(.opened(reply, window: UInt32(stream.share.window)))
+        case .windowed: self.common.say(.opened(reply, window: UInt32(stream.window.share.window)))
         case .plain: self.common.say(.connectReply(reply))
         }
         if stream.isFinished { self.common.notices.append(.finished(id)) }
@@ -220,7 +220,7 @@ extension ServerStreams {
         stream.openedAt = now
         if let window = pending.window {
             stream.isWindowed = true
-            stream.credit = Int(window)
+            stream.window.credit = Int(window)
         }
         _ = self.common.table.insert(stream)
         self.common.intake.streams = self.common.table.count

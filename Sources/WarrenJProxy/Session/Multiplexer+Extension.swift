@@ -9,26 +9,26 @@ import WarrenCore
 // answers the OPEN belongs to an earlier life: a client that waits for the answer ignores it.
 extension Multiplexer {
     /// True once both ends have said that they know the extension.
-    var isExtended: Bool { self.pulse != nil }
+    var isExtended: Bool { self.ledger != nil }
 
     mutating func extend(now: NIODeadline) {
-        self.pulse = KeepAliveTimer(now: now)
+        self.ledger = CreditLedger(self.limits, now: now)
         self.measureRoundTrip(now: now)
     }
 
     mutating func say(_ message: JProxy.ExtendedMessage) { self.say(.extended(message)) }
 
-    mutating func isPeerGone(now: NIODeadline) -> Bool { self.pulse?.isDead(now: now) ?? false }
+    mutating func isPeerGone(now: NIODeadline) -> Bool { self.ledger?.isPeerGone(now: now) ?? false }
 
     private mutating func measureRoundTrip(now: NIODeadline) {
-        if let number = self.pulse?.measure(now: now) { self.say(.ping(number)) }
+        if let number = self.ledger?.measure(now: now) { self.say(.ping(number)) }
     }
 
     /// What both ends do alike; a message for a stream that is gone means nothing.
     mutating func handle(_ message: JProxy.ExtendedMessage, now: NIODeadline) throws(WireError) -> SessionAction? {
         switch message {
         case .ping(let number): self.say(.pong(number))
-        case .pong(let number): self.pulse?.answered(number, now: now)
+        case .pong(let number): self.ledger?.answered(number, now: now)
         case .credit(let id, let bytes): try self.addCredit(Int(bytes), id: id)
         case .finish(let id): return try self.peerFinished(id)
         case .reset(let id, let fault): return self.peerReset(id, fault, now: now)
@@ -49,28 +49,22 @@ extension Multiplexer {
 extension Multiplexer {
     private mutating func addCredit(_ bytes: Int, id: UInt16) throws(WireError) {
         guard let row = self.windowedRow(id) else { return }
-        guard bytes <= JProxy.Extension.mostCredit - self.table[row].credit
-        else { throw WireError(.tooLong, in: "credit.bytes", found: "\(bytes)") }
-        self.table[row].credit += bytes
+        try self.table[row].window.grant(bytes, most: JProxy.Extension.mostCredit)
         if bytes > 0 { self.queue.release(self.line(row)) }
     }
 
     /// Tells the peer what readers have taken.
     mutating func giveCredit(now: NIODeadline) {
-        guard !self.creditors.isEmpty else { return }
-        for row in self.creditors where self.table[row].isCreditDue {
-            self.table[row].isCreditDue = false
-            let credit = self.windows.credit(&self.table[row].share, roundTrip: self.pulse?.roundTrip, now: now)
+        guard self.ledger?.isDue == true else { return }
+        while let row = self.ledger?.popCreditor() {
+            let credit = self.ledger?.credit(&self.table[row].window, now: now) ?? 0
             if credit > 0 { self.say(.credit(id: self.table[row].id, UInt32(credit))) }
         }
-        self.creditors.removeAll(keepingCapacity: true)
         self.measureRoundTrip(now: now)
     }
 
     mutating func consumedWindow(_ count: Int, _ row: Int) {
-        guard self.windows.consumed(count, of: &self.table[row].share), !self.table[row].isCreditDue else { return }
-        self.table[row].isCreditDue = true
-        self.creditors.append(row)
+        self.ledger?.consumed(count, of: &self.table[row].window, row: row)
     }
 }
 
@@ -79,26 +73,26 @@ extension Multiplexer {
 extension Multiplexer {
     /// The user has finished: says so when everything before it is sent.
     mutating func settleFinish(_ row: Int) {
-        guard self.table[row].queued == 0, !self.table[row].saidFinish else { return }
+        guard self.table[row].queued == 0, !self.table[row].window.saidFinish else { return }
         self.say(.finish(id: self.table[row].id))
         self.finishSaid(row)
     }
 
     mutating func finishSaid(_ row: Int) {
-        self.table[row].saidFinish = true
-        guard self.table[row].share.isFinished else { return }
+        self.table[row].window.saidFinish = true
+        guard self.table[row].window.share.isFinished else { return }
         self.notices.append(.end(self.table[row].id, nil))
         self.remove(row, .byPeer)
     }
 
     private mutating func peerFinished(_ id: UInt16) throws(WireError) -> SessionAction? {
         guard let row = self.windowedRow(id) else { return nil }
-        guard !self.table[row].share.isFinished, self.table[row].phase != .connecting
+        guard !self.table[row].window.share.isFinished, self.table[row].phase != .connecting
         else { throw WireError(.unexpected, in: "finish") }
-        self.windows.finish(&self.table[row].share)
+        self.ledger?.windows.finish(&self.table[row].window.share)
         guard self.table[row].phase == .open else { return nil }
         let stream = self.table[row].stream
-        if self.table[row].saidFinish {
+        if self.table[row].window.saidFinish {
             self.notices.append(.end(id, nil))
             self.remove(row, .byPeer)
         }
@@ -109,18 +103,16 @@ extension Multiplexer {
     /// as the peer's window lets it.
     mutating func resetWindowed(_ row: Int, _ fault: StreamFault?) {
         self.table[row].phase = .draining
-        self.windows.close(&self.table[row].share)
+        self.ledger?.windows.close(&self.table[row].window.share)
         self.notices.append(.reset(self.table[row].id, fault))
     }
 
     mutating func settleReset(_ id: UInt16, _ fault: StreamFault?) {
         guard let row = self.table.row(id), self.table[row].phase == .draining else { return }
-        let isMeant = fault?.comesBehindBytes ?? true
-        guard isMeant, self.table[row].queued > 0, fault == nil || self.table[row].credit > 0 else {
+        if self.table[row].window.resetsAtOnce(fault, queued: self.table[row].queued) {
             return self.sayReset(row, fault)
         }
         self.table[row].closesWhenSent = true
-        self.table[row].fault = fault
     }
 
     private mutating func sayReset(_ row: Int, _ fault: StreamFault?) {
@@ -130,7 +122,7 @@ extension Multiplexer {
 
     /// The stream whose turn it is has no credit: it waits for some, unless it only waits to be reset.
     mutating func holdFirst(_ row: Int) {
-        if let fault = self.table[row].fault { self.sayReset(row, fault) } else { self.queue.holdFirst() }
+        if let fault = self.table[row].window.fault { self.sayReset(row, fault) } else { self.queue.holdFirst() }
     }
 
     /// Client: gives up a stream before its open was answered. Its id stays in use until the answer comes.

@@ -72,7 +72,7 @@ extension Multiplexer {
         if self.table[row].queued > 0 { self.queue.purge(self.line(row)) }
         if self.table[row].isDatagram { self.purgeDatagrams(id) }
         if self.table[row].isWindowed {
-            self.windows.close(&self.table[row].share)
+            self.ledger?.windows.close(&self.table[row].window.share)
         } else {
             self.intake.forget(row)
         }
@@ -101,7 +101,10 @@ extension Multiplexer {
     ///
     /// - Throws: if it is more than the stream's window allows.
     mutating func delivered(_ count: Int, to row: Int, now: NIODeadline) throws(WireError) {
-        if self.table[row].isWindowed { return try self.windows.received(count, on: &self.table[row].share, now: now) }
+        if self.table[row].isWindowed {
+            try self.ledger?.windows.received(count, on: &self.table[row].window.share, now: now)
+            return
+        }
         self.intake.delivered(count, to: row, now: now)
         self.table[row].wasAnswered = true
         if self.lingeringAnswered.contains(row) {

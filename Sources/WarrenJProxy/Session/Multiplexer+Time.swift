@@ -51,7 +51,7 @@ extension Multiplexer {
 
     /// Ends one stream whose time is over; nil if there is none. Asks a silent peer if it is there.
     mutating func expire(now: NIODeadline) -> SessionAction? {
-        if let number = self.pulse?.ask(now: now) { self.say(.ping(number)) }
+        if let number = self.ledger?.ask(now: now) { self.say(.ping(number)) }
         if let row = self.intake.stalled(now: now) { return self.endStalled(row, now: now) }
         while let (row, since) = self.lingeringAnswered.oldest, since + self.linger <= now {
             if self.table[row].queued == 0 { return self.endOrderly(row) }

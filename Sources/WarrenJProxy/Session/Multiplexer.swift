@@ -69,10 +69,7 @@ struct Multiplexer {
     var connecting = AgeQueue()
 
     /// Nil with a deployed peer.
-    var pulse: KeepAliveTimer?
-    var windows: Windows
-    /// Rows of streams whose peer is to be given credit.
-    var creditors = ContiguousArray<Int>()
+    var ledger: CreditLedger?
     private var isWritable = false
 
     struct Settings {
@@ -95,16 +92,15 @@ struct Multiplexer {
         self.connectTimeout = settings.connectTimeout
         self.reader = PacketReader(early, dialect: settings.dialect, isStrict: settings.isStrict)
         self.intake = SlowReaderGuard(settings.limits, stall: settings.stall, opensStreams: settings.side == .client)
-        self.windows = Windows(settings.limits)
     }
 
     var wantsBytes: Bool { !self.intake.isHeld && self.control.readableBytes <= Self.mostControl }
 
     /// Credit comes of ``consumed(_:on:)``, behind which no step may follow.
-    var wantsTurn: Bool { self.isWritable && !self.creditors.isEmpty || self.intake.wantsTurn }
+    var wantsTurn: Bool { self.isWritable && self.ledger?.isDue == true || self.intake.wantsTurn }
 
     var deadline: NIODeadline? {
-        var first = self.pulse?.deadline ?? .distantFuture
+        var first = self.ledger?.keepAlive.deadline ?? .distantFuture
         if let due = self.intake.due { first = min(first, due) }
         if let (_, since) = self.lingeringAnswered.oldest { first = min(first, since + self.linger) }
         if let (_, since) = self.lingering.oldest { first = min(first, since + self.linger) }
@@ -115,7 +111,7 @@ struct Multiplexer {
     // MARK: Bytes
 
     mutating func receive(_ bytes: ByteBuffer) {
-        self.pulse?.heard()
+        self.ledger?.heard()
         self.reader.receive(bytes)
     }
 
@@ -154,7 +150,7 @@ struct Multiplexer {
         }
         while case let room = writer.room(until: limit), room > 0, let first = self.queue.first {
             let row = Int(first.rawValue)
-            let most = min(room, self.table[row].credit)
+            let most = min(room, self.table[row].window.credit)
             guard most > 0, let (_, piece) = self.queue.next(most: most) else {
                 self.holdFirst(row)
                 continue
@@ -172,7 +168,7 @@ struct Multiplexer {
 
     /// So that the first stream in turn has something that it may send.
     private mutating func holdThoseWithoutCredit() {
-        while let first = self.queue.first, self.table[Int(first.rawValue)].credit == 0 {
+        while let first = self.queue.first, self.table[Int(first.rawValue)].window.credit == 0 {
             self.holdFirst(Int(first.rawValue))
         }
     }
@@ -185,7 +181,7 @@ struct Multiplexer {
 
     private mutating func written(_ count: Int, of row: Int, writer: inout PacketWriter) {
         self.table[row].queued -= count
-        if self.table[row].isWindowed { self.table[row].credit -= count }
+        if self.table[row].isWindowed { self.table[row].window.credit -= count }
         let queued = self.table[row].queued
         if self.table[row].isPaused, queued < self.limits.queuedPerStream / 2 {
             self.table[row].isPaused = false
@@ -202,7 +198,7 @@ struct Multiplexer {
     private mutating func lastWritten(of row: Int, writer: inout PacketWriter) {
         let id = self.table[row].id
         if self.table[row].closesWhenSent {
-            writer.append(.extended(.reset(id: id, self.table[row].fault)))
+            writer.append(.extended(.reset(id: id, self.table[row].window.fault)))
             self.remove(row, .byPeer)
         } else if self.table[row].isFinished, self.table[row].phase == .open {
             writer.append(.extended(.finish(id: id)))

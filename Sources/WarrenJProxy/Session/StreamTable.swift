@@ -36,8 +36,6 @@ struct StreamRow {
     var isPaused = false
     /// DISCONNECT or RESET follows when ``queued`` is 0.
     var closesWhenSent = false
-    /// Draining, with windows: what RESET says.
-    var fault: StreamFault?
     /// Our side has said that it will send no more.
     var isFinished = false
     /// The last thing that happened was data from the peer.
@@ -45,12 +43,7 @@ struct StreamRow {
 
     /// The stream follows the extension: windows, half-close, reasons.
     var isWindowed = false
-    /// What the peer's window lets us send.
-    var credit = Int.max
-    /// What the peer may send ahead of our reader.
-    var share = Windows.Share()
-    var isCreditDue = false
-    var saidFinish = false
+    var window = WindowedStream()
 
     var kind: Kind { self.isDatagram ? .datagrams : self.isWindowed ? .windowed : .plain }
     var stream: StreamID { StreamID(UInt32(self.id)) }

@@ -40,7 +40,7 @@ extension ExtendedStreams {
             return nil
         }
         var stream = self.newRow(id, endpoint, .connecting)
-        stream.credit = Int(window)
+        stream.window.credit = Int(window)
         _ = self.common.table.insert(stream)
         return .open(stream.id, StreamRequest(endpoint.destination))
     }
@@ -65,18 +65,16 @@ extension ExtendedStreams {
     {
         guard let row = self.common.table.row(StreamID(id)), self.common.table[row].phase != .leaving
         else { return nil }
-        guard self.isUp(row), !self.common.table[row].share.isFinished
+        guard self.isUp(row), !self.common.table[row].window.share.isFinished
         else { throw WireError(.unexpected, in: "data.id") }
-        try self.windows.received(bytes.readableBytes, on: &self.common.table[row].share, now: now)
+        try self.ledger.windows.received(bytes.readableBytes, on: &self.common.table[row].window.share, now: now)
         return .deliver(StreamID(id), bytes)
     }
 
     private mutating func addCredit(_ bytes: Int, _ id: UInt32) throws(WireError) {
         guard let row = self.common.table.row(StreamID(id)) else { return }
         guard self.common.table[row].phase != .waiting else { throw WireError(.unexpected, in: "credit.id") }
-        guard bytes <= ZhwkproX.Extension.mostCredit - self.common.table[row].credit
-        else { throw WireError(.tooLong, in: "credit.bytes", found: "\(bytes)") }
-        self.common.addCredit(bytes, row)
+        try self.common.addCredit(bytes, row)
     }
 
     /// Whether both ends have agreed on the stream.
@@ -92,11 +90,11 @@ extension ExtendedStreams {
     private mutating func peerFinished(_ id: UInt32) throws(WireError) -> SessionAction? {
         guard let row = self.common.table.row(StreamID(id)), self.common.table[row].phase != .leaving
         else { return nil }
-        guard self.isUp(row), !self.common.table[row].share.isFinished else {
+        guard self.isUp(row), !self.common.table[row].window.share.isFinished else {
             throw WireError(.unexpected, in: "finish")
         }
-        self.windows.finish(&self.common.table[row].share)
-        if self.common.table[row].saidFinish { self.end(row) }
+        self.ledger.windows.finish(&self.common.table[row].window.share)
+        if self.common.table[row].window.saidFinish { self.end(row) }
         return .finish(StreamID(id))
     }
 
@@ -128,26 +126,23 @@ extension ExtendedStreams {
     /// Says that our side has finished, or left in order, once all that came before is written.
     private mutating func settleEnd(_ row: Int) {
         self.common.table[row].closesWhenSent = true
-        let isSent = self.common.table[row].queued == 0 || self.common.table[row].isCutOff
-        guard isSent, !self.common.table[row].saidFinish else { return }
+        let isSent = self.common.table[row].queued == 0 || self.common.table[row].window.isCutOff
+        guard isSent, !self.common.table[row].window.saidFinish else { return }
         let id = self.common.table[row].id
-        if self.common.table[row].phase == .leaving { return self.settleReset(id, self.common.table[row].fault) }
-        self.common.table[row].saidFinish = true
+        if self.common.table[row].phase == .leaving { return self.settleReset(id, self.common.table[row].window.fault) }
+        self.common.table[row].window.saidFinish = true
         self.common.say(.finish(id: id.rawValue))
-        if self.common.table[row].share.isFinished { self.end(row) }
+        if self.common.table[row].window.share.isFinished { self.end(row) }
     }
 
     private mutating func settleReset(_ id: StreamID, _ fault: StreamFault?) {
         guard let row = self.common.table.row(id), self.common.table[row].phase == .leaving else { return }
-        let isMeant = fault?.comesBehindBytes ?? true
-        let hasCredit = fault == nil || self.common.table[row].credit > 0
-        if isMeant, hasCredit, self.common.table[row].queued > 0 {
+        guard self.common.table[row].window.resetsAtOnce(fault, queued: self.common.table[row].queued) else {
             self.common.table[row].closesWhenSent = true
-            self.common.table[row].fault = fault
-        } else {
-            self.common.say(.reset(id: id.rawValue, fault))
-            self.remove(row)
+            return
         }
+        self.common.say(.reset(id: id.rawValue, fault))
+        self.remove(row)
     }
 
     /// Both ends have sent all.

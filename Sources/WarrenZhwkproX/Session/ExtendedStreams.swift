@@ -20,10 +20,7 @@ struct ExtendedStreams: Streams {
     var common: Multiplexer
     let side: Side
     private let connectTimeout: TimeAmount
-    private var pulse: KeepAliveTimer
-    var windows: Windows
-    /// Rows of streams whose peer is to be given credit.
-    private var creditors = ContiguousArray<StreamID>()
+    var ledger: CreditLedger
     private var isWritable = false
     /// Inter-server: streams whose open is unanswered.
     private var asking = AgeQueue()
@@ -33,25 +30,24 @@ struct ExtendedStreams: Streams {
         self.common = common
         self.side = side
         self.connectTimeout = connectTimeout
-        self.pulse = KeepAliveTimer(now: now)
-        self.windows = Windows(common.limits)
+        self.ledger = CreditLedger(common.limits, now: now)
         self.measureRoundTrip(now: now)
     }
 
     var wantsBytes: Bool { !self.common.isCrowded }
 
     /// Credit comes of ``consumed(_:on:)``, behind which no step may follow.
-    var wantsTurn: Bool { self.isWritable && !self.creditors.isEmpty }
+    var wantsTurn: Bool { self.isWritable && self.ledger.isDue }
 
     var deadline: NIODeadline? {
-        guard let (_, since) = self.asking.oldest else { return self.pulse.deadline }
-        return min(self.pulse.deadline, since + self.connectTimeout)
+        guard let (_, since) = self.asking.oldest else { return self.ledger.keepAlive.deadline }
+        return min(self.ledger.keepAlive.deadline, since + self.connectTimeout)
     }
 
-    mutating func isPeerGone(now: NIODeadline) -> Bool { self.pulse.isDead(now: now) }
+    mutating func isPeerGone(now: NIODeadline) -> Bool { self.ledger.isPeerGone(now: now) }
 
     mutating func receive(_ bytes: ByteBuffer) {
-        self.pulse.heard()
+        self.ledger.heard()
         self.common.receive(bytes)
     }
 
@@ -79,18 +75,18 @@ struct ExtendedStreams: Streams {
         guard self.common.table.count < self.common.limits.streams, self.lastID < .max else { throw .limit }
         self.lastID += 1
         var stream = self.newRow(self.lastID, endpoint, .waiting)
-        stream.credit = 0
-        self.windows.open(&stream.share)
+        stream.window.credit = 0
+        self.ledger.windows.open(&stream.window.share)
         self.asking.touch(self.common.table.insert(stream), now: now)
-        self.common.say(.open(id: self.lastID, endpoint, window: UInt32(stream.share.window)))
+        self.common.say(.open(id: self.lastID, endpoint, window: UInt32(stream.window.share.window)))
         return stream.id
     }
 
     mutating func accept(_ stream: StreamID) {
         guard let row = self.common.table.row(stream), self.common.table[row].phase == .connecting else { return }
         self.common.table[row].phase = .open
-        self.windows.open(&self.common.table[row].share)
-        let window = UInt32(self.common.table[row].share.window)
+        self.ledger.windows.open(&self.common.table[row].window.share)
+        let window = UInt32(self.common.table[row].window.share.window)
         self.common.say(.opened(id: stream.rawValue, nil, window: window))
         if self.common.table[row].isFinished { self.common.notices.append(.finished(stream)) }
     }
@@ -112,7 +108,7 @@ struct ExtendedStreams: Streams {
             self.remove(row)
         case .open:
             self.common.table[row].phase = .leaving
-            self.windows.close(&self.common.table[row].share)
+            self.ledger.windows.close(&self.common.table[row].window.share)
             self.common.notices.append(.reset(stream, fault))
         case .late, .leaving:
             break  // the driver has reset it before
@@ -120,11 +116,8 @@ struct ExtendedStreams: Streams {
     }
 
     mutating func consumed(_ count: Int, on stream: StreamID) {
-        guard let row = self.common.table.row(stream), self.common.table[row].phase == .open,
-            self.windows.consumed(count, of: &self.common.table[row].share), !self.common.table[row].isCreditDue
-        else { return }
-        self.common.table[row].isCreditDue = true
-        self.creditors.append(stream)
+        guard let row = self.common.table.row(stream), self.common.table[row].phase == .open else { return }
+        self.ledger.consumed(count, of: &self.common.table[row].window, row: row)
     }
 
     func newRow(_ id: UInt32, _ endpoint: ZhwkproX.StreamAddress, _ phase: StreamRow.Phase) -> StreamRow {
@@ -132,7 +125,7 @@ struct ExtendedStreams: Streams {
     }
 
     mutating func remove(_ row: Int) {
-        self.windows.close(&self.common.table[row].share)
+        self.ledger.windows.close(&self.common.table[row].window.share)
         self.asking.remove(row)
         self.common.remove(row)
     }
@@ -143,25 +136,22 @@ struct ExtendedStreams: Streams {
 extension ExtendedStreams {
     /// Tells the peer what readers have taken.
     private mutating func giveCredit(now: NIODeadline) {
-        guard !self.creditors.isEmpty else { return }
-        for id in self.creditors {
-            guard let row = self.common.table.row(id), self.common.table[row].phase == .open else { continue }
-            self.common.table[row].isCreditDue = false
-            let credit = self.windows.credit(
-                &self.common.table[row].share, roundTrip: self.pulse.roundTrip, now: now)
-            if credit > 0 { self.common.say(.credit(id: id.rawValue, UInt32(credit))) }
+        guard self.ledger.isDue else { return }
+        while let row = self.ledger.popCreditor() {
+            guard self.common.table[row].phase == .open else { continue }
+            let credit = self.ledger.credit(&self.common.table[row].window, now: now)
+            if credit > 0 { self.common.say(.credit(id: self.common.table[row].id.rawValue, UInt32(credit))) }
         }
-        self.creditors.removeAll(keepingCapacity: true)
         self.measureRoundTrip(now: now)
     }
 
     private mutating func measureRoundTrip(now: NIODeadline) {
-        if let number = self.pulse.measure(now: now) { self.common.say(.ping(number)) }
+        if let number = self.ledger.measure(now: now) { self.common.say(.ping(number)) }
     }
 
     /// Asks a silent peer if it is there, and gives up a stream whose open was not answered.
     private mutating func expire(now: NIODeadline) -> SessionAction? {
-        if let number = self.pulse.ask(now: now) { self.common.say(.ping(number)) }
+        if let number = self.ledger.ask(now: now) { self.common.say(.ping(number)) }
         guard let (row, since) = self.asking.oldest, since + self.connectTimeout <= now else { return nil }
         let id = self.common.table[row].id
         self.common.say(.reset(id: id.rawValue, .timedOut))
@@ -169,11 +159,11 @@ extension ExtendedStreams {
         return .end(id, .timedOut)
     }
 
-    mutating func answered(_ number: UInt64, now: NIODeadline) { self.pulse.answered(number, now: now) }
+    mutating func answered(_ number: UInt64, now: NIODeadline) { self.ledger.answered(number, now: now) }
 
     mutating func admit(_ row: Int, credit: Int) {
         self.asking.remove(row)
-        self.common.table[row].credit = credit
+        self.common.table[row].window.credit = credit
         self.common.admit(row)
         if self.common.table[row].isFinished { self.common.notices.append(.finished(self.common.table[row].id)) }
     }

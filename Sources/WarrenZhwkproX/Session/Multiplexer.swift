@@ -112,8 +112,8 @@ struct Multiplexer {
         self.table[row].early = ByteBuffer()
     }
 
-    mutating func addCredit(_ bytes: Int, _ row: Int) {
-        self.table[row].credit += bytes
+    mutating func addCredit(_ bytes: Int, _ row: Int) throws(WireError) {
+        try self.table[row].window.grant(bytes, most: ZhwkproX.Extension.mostCredit)
         if bytes > 0 { self.queue.release(self.line(row)) }
     }
 
@@ -160,7 +160,7 @@ extension Multiplexer {
         var room = Self.mostPayload
         while room > 0, let first = self.queue.first {
             let row = Int(first.rawValue)
-            let most = min(room, self.table[row].credit)
+            let most = min(room, self.table[row].window.credit)
             guard most > 0, let (_, piece) = self.queue.next(most: most) else {
                 self.queue.holdFirst()
                 continue
@@ -177,7 +177,9 @@ extension Multiplexer {
 
     /// So that the first stream in turn has something that it may send.
     private mutating func holdThoseWithoutCredit() {
-        while let first = self.queue.first, self.table[Int(first.rawValue)].credit == 0 { self.queue.holdFirst() }
+        while let first = self.queue.first, self.table[Int(first.rawValue)].window.credit == 0 {
+            self.queue.holdFirst()
+        }
     }
 
     mutating func takeOutput(_ capacity: Int) -> ByteBuffer {
@@ -189,13 +191,15 @@ extension Multiplexer {
     mutating func written(_ count: Int, _ row: Int) {
         if self.wrote.last != row { self.wrote.append(row) }
         self.table[row].queued -= count
-        if self.table[row].credit != .max { self.table[row].credit -= count }
+        if self.table[row].window.credit != .max { self.table[row].window.credit -= count }
         let (queued, id) = (self.table[row].queued, self.table[row].id)
         if self.table[row].isPaused, queued < self.limits.queuedPerStream / 2 {
             self.table[row].isPaused = false
             self.notices.append(.resume(id))
         }
-        if queued == 0 || self.table[row].isCutOff, self.table[row].closesWhenSent { self.notices.append(.drained(id)) }
+        if queued == 0 || self.table[row].window.isCutOff, self.table[row].closesWhenSent {
+            self.notices.append(.drained(id))
+        }
     }
 }
 

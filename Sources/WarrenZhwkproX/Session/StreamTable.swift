@@ -30,13 +30,10 @@ struct StreamRow {
     var isFinished = false
     /// The stream is to be ended when ``queued`` is 0.
     var closesWhenSent = false
-    /// Leaving, with the extension: what the reset says that follows. It waits for no credit.
-    var fault: StreamFault?
-    var isCutOff: Bool { self.fault != nil && self.credit == 0 }
     /// How the bytes to the peer are marked.
     var head: ZhwkproX.Head
-    /// What the peer's window lets us send.
-    var credit = Int.max
+    /// With the extension.
+    var window = WindowedStream()
 
     /// Exit: a request has come for the destination while its last answer was still to be sent.
     var isWanted = false
@@ -50,11 +47,6 @@ struct StreamRow {
     var hasHeard = false
     /// Something was under way to the exit when it ended the stream: it will connect once more.
     var hasCrossed = false
-
-    // Extension:
-    var share = Windows.Share()
-    var isCreditDue = false
-    var saidFinish = false
 
     init(_ id: StreamID, _ endpoint: ZhwkproX.StreamAddress, _ phase: Phase, head: ZhwkproX.Head) {
         self.id = id
@@ -111,6 +103,7 @@ struct StreamTable {
     mutating func remove(_ row: Int) {
         self.places[self.rows[row].id] = nil
         self.rows[row].early = ByteBuffer()
+        self.rows[row].window = WindowedStream()
         self.free.append(row)
     }
 }
