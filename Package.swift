@@ -29,8 +29,10 @@ let package = Package(
     name: "warren",
     platforms: [.macOS(.v15)],
     products: [.executable(name: "warren", targets: ["WarrenCLI"])]
-        + (["WarrenCore", "WarrenRuntime", "Warren", "WarrenTesting", "WarrenFuzzing", "CWarrenAES", "CWarrenSystem"]
-        + protocols.map { "Warren\($0)" })
+        + ([
+            "WarrenCore", "WarrenRuntime", "WarrenConfiguration", "Warren", "WarrenTesting", "WarrenFuzzing",
+            "CWarrenAES", "CWarrenSystem",
+        ] + protocols.map { "Warren\($0)" })
         .map { .library(name: $0, targets: [$0]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
@@ -54,23 +56,26 @@ let package = Package(
                 nio("NIOTLS"), nio("NIOHTTP1"), nio("NIOWebSocket"), nioSSL, collections, logging, metrics, lifecycle,
             ]
         ),
+        .target(name: "WarrenConfiguration", dependencies: ["WarrenRuntime", "WarrenCore", nio("NIOCore"), yams]),
         .target(
             name: "Warren",
             dependencies: [
-                "WarrenRuntime", "WarrenCore", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
+                "WarrenConfiguration", "WarrenRuntime", "WarrenCore", nio("NIOCore"), nio("NIOPosix"),
+                nio("NIOConcurrencyHelpers"),
                 nio("NIOHTTP1"),
-                nio("NIOFoundationCompat"), nioSSL, crypto, logging, lifecycle, unixSignals, yams,
+                nio("NIOFoundationCompat"), nioSSL, crypto, logging, lifecycle, unixSignals,
             ] + protocolTargets
         ),
         .executableTarget(
             name: "WarrenCLI",
-            dependencies: ["Warren", arguments]
+            dependencies: ["Warren", "WarrenConfiguration", arguments]
         ),
         .target(name: "WarrenTesting", dependencies: ["WarrenCore", nio("NIOCore")]),
         .target(
             name: "WarrenFuzzing",
             dependencies: [
-                "Warren", "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore"), nio("NIOHTTP1"), cryptoExtras,
+                "Warren", "WarrenConfiguration", "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore"),
+                nio("NIOHTTP1"), cryptoExtras,
                 crypto,
             ] + protocolTargets,
             path: "Fuzzing/Targets"
@@ -88,9 +93,13 @@ let package = Package(
             ]
         ),
         .testTarget(
+            name: "WarrenConfigurationTests",
+            dependencies: ["WarrenConfiguration", "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore")]),
+        .testTarget(
             name: "WarrenTests",
             dependencies: [
-                "Warren", "WarrenCore", "WarrenRuntime", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nioSSL,
+                "Warren", "WarrenConfiguration", "WarrenCore", "WarrenRuntime", "WarrenTesting", nio("NIOCore"),
+                nio("NIOPosix"), nioSSL,
                 logging,
             ] + protocolTargets
         ),

@@ -6,6 +6,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import ServiceLifecycle
 import UnixSignals
+public import WarrenConfiguration
 import WarrenCore
 import WarrenRuntime
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import WarrenConfiguration
+
 /// Everything that a configuration may name. A new protocol is one more entry in each list it belongs to.
 enum Registry {
     static let inbounds: [InboundType] = [

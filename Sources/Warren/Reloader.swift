@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Logging
+import WarrenConfiguration
 import WarrenRuntime
 
 /// Reads the configuration again and applies it: all of it, or nothing.

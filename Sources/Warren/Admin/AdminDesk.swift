@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import WarrenConfiguration
 import WarrenRuntime
 
 /// Answers what is asked of the running process.

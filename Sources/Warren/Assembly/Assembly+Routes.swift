@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import WarrenConfiguration
 import WarrenCore
 import WarrenRuntime
 
@@ -7,7 +8,7 @@ extension Assembly {
     /// Reports names in `routes:` that nobody has.
     static func checkRoutes(_ configuration: Configuration, _ findings: Findings) {
         let inbounds = configuration.inbounds.map(\.name)
-        let outbounds = configuration.outbounds.map(\.name) + [EntryList.direct]
+        let outbounds = configuration.outbounds.map(\.name) + [Entry.direct]
         for route in configuration.routes {
             for name in route.inbounds ?? [] where !inbounds.contains(name.value) {
                 let hint = Nearest.hint("inbound", for: name.value, among: inbounds)
@@ -64,7 +65,7 @@ extension Assembly {
             let way = "\(stream) goes to \(names.joined(separator: ", "))\(how) by the rule at \(rule.place)"
             return way + self.verdict(names, target, of: inbound, user, addresses)
         }
-        let last = inbound.entry.to?.value ?? EntryList.direct
+        let last = inbound.entry.to?.value ?? Entry.direct
         let place = inbound.entry.to?.place ?? inbound.entry.place
         let way = "\(stream) goes to \(last), its inbound's own at \(place)"
         return way + self.verdict([last], target, of: inbound, user, addresses)
@@ -75,7 +76,7 @@ extension Assembly {
         _ outbounds: [String], _ target: Target, of inbound: Inbound, _ user: String?, _ addresses: [IPAddress]?
     ) -> String {
         let types = self.outbounds.filter { outbounds.contains($0.entry.name) }.map(\.entry.type)
-        guard types.contains(EntryList.direct) || outbounds.contains(EntryList.direct) else { return "" }
+        guard types.contains(Entry.direct) || outbounds.contains(Entry.direct) else { return "" }
         guard !inbound.draft.isTrusted else { return "; egress has no say, the target is your own word" }
         let egress = self.configuration.egress.of(user)
         switch target.host {

@@ -2,6 +2,7 @@
 
 import NIOCore
 import NIOPosix
+package import WarrenConfiguration
 import WarrenCore
 import WarrenRuntime
 

@@ -2,6 +2,7 @@
 
 package import Logging
 package import ServiceLifecycle
+import WarrenConfiguration
 import WarrenCore
 package import WarrenRuntime
 

@@ -3,6 +3,7 @@
 import Crypto
 import Foundation
 import NIOCore
+package import WarrenConfiguration
 import WarrenRuntime
 
 /// Names an entry of a configuration among all.

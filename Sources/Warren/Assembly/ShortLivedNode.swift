@@ -3,6 +3,7 @@
 import Logging
 import NIOCore
 import ServiceLifecycle
+import WarrenConfiguration
 import WarrenRuntime
 
 /// A whole node for the time of one call, without signals and nearly without a log: for the demo and the benchmark.

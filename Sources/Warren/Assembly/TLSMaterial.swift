@@ -2,6 +2,7 @@
 
 import Foundation
 import NIOSSL
+import WarrenConfiguration
 import WarrenCore
 import WarrenRuntime
 

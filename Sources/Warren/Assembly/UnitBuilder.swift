@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NIOCore
+import WarrenConfiguration
 import WarrenCore
 import WarrenRuntime
 
@@ -53,14 +54,14 @@ struct UnitBuilder {
 
     /// The outbound that always exists, where none of the entries is it.
     private func direct(_ built: inout Built) {
-        let key = UnitKey(.outbound, EntryList.direct)
-        guard !self.assembly.outbounds.contains(where: { $0.entry.name == EntryList.direct }) else { return }
-        let print = Fingerprint(type: EntryList.direct, keys: "", handshake: 0, streams: 0)
+        let key = UnitKey(.outbound, Entry.direct)
+        guard !self.assembly.outbounds.contains(where: { $0.entry.name == Entry.direct }) else { return }
+        let print = Fingerprint(type: Entry.direct, keys: "", handshake: 0, streams: 0)
         let known = self.old[key].flatMap { $0.print == print ? $0.tag : nil }
         let tag = known ?? UnitTag(role: key.role.rawValue, name: key.name)
         var unit = LiveUnit(tag: tag, print: print)
         unit.outbound = DirectOutbound(
-            name: EntryList.direct, dialer: self.dialer, policies: self.assembly.policies.users)
+            name: Entry.direct, dialer: self.dialer, policies: self.assembly.policies.users)
         built.units[key] = unit
         if known == nil { built.new.append(Node.Unit(tag)) }
     }
@@ -185,7 +186,7 @@ struct UnitBuilder {
     private func way(
         _ inbound: Entry, _ built: Built
     ) -> (outbound: any WarrenRuntime.Outbound, tag: UnitTag?, print: WayPrint)? {
-        let name = inbound.to?.value ?? EntryList.direct
+        let name = inbound.to?.value ?? Entry.direct
         guard let last = self.outbound(name, built), let lastOutbound = last.outbound else { return nil }
         let rules = Assembly.rules(for: inbound.name, self.assembly.routes)
         let names = [name] + rules.flatMap(\.target.names)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import WarrenConfiguration
 import WarrenCore
 
 /// The file in which an accepter says how it can be reached: its association in the first line, and in the second the

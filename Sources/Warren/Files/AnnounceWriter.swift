@@ -3,6 +3,7 @@
 import Dispatch
 import NIOCore
 import Synchronization
+import WarrenConfiguration
 import WarrenCore
 
 /// Writes an ``AnnounceFile`` on a queue of its own, the newest announcement only, and tries again until it is written.

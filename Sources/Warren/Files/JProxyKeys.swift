@@ -3,6 +3,7 @@
 import Foundation
 import NIOCore
 import NIOFoundationCompat
+import WarrenConfiguration
 import WarrenCore
 import WarrenJProxy
 

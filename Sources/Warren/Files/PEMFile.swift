@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import WarrenConfiguration
 
 /// The blocks of a PEM file, whatever text stands around them.
 ///

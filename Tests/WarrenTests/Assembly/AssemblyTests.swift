@@ -2,7 +2,9 @@
 
 import Foundation
 import Testing
+import WarrenConfiguration
 import WarrenJProxy
+import WarrenTesting
 
 @testable import Warren
 
@@ -17,6 +19,11 @@ func assemble(_ yaml: String, in folder: String = "") -> (assembly: Assembly?, p
     } catch {
         return (nil, error.problems.map(\.description))
     }
+}
+
+extension Findings {
+    /// All problems as they print.
+    var lines: [String] { self.problems.map(\.description) }
 }
 
 @Suite struct AssemblyTests {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Testing
+import WarrenConfiguration
 import WarrenCore
 import WarrenRuntime
 
@@ -48,20 +49,13 @@ import WarrenRuntime
     @Test("those that others are reached through are nearer")
     func depths() throws {
         let entries = Self.socks5("far", "b") + Self.socks5("b", "c") + Self.socks5("c", nil) + Self.socks5("d", nil)
-        let (configuration, findings) = makeConfiguration(Self.inbound + "outbounds:\n" + entries)
+        let findings = Findings()
+        let configuration = Configuration(
+            yaml: Self.inbound + "outbounds:\n" + entries, name: "a.yaml", types: Registry.types,
+            environment: { _ in nil }, findings: findings)
         let chains = Chains(configuration)
         chains.check(findings)
         #expect(findings.isEmpty)
         #expect(["far", "b", "c", "d"].map { chains.depth(of: $0) } == [2, 1, 0, 0])
-    }
-
-    @Test func severalForwardsAreAChain() {
-        let urls = ["socks5://a:1", "http://b:2", "socks5://c:3"]
-        let findings = Findings()
-        let configuration = Configuration(listen: ["mixed://:1"], forward: urls, types: knownTypes, findings: findings)
-        #expect(findings.isEmpty)
-        #expect(configuration.outbounds.map(\.name) == ["forward-1", "forward-2", "forward"])
-        #expect(configuration.outbounds.map(\.through?.value) == [nil, "forward-1", "forward-2"])
-        #expect(configuration.inbounds.first?.to?.value == "forward")
     }
 }

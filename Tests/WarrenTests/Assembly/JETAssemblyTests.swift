@@ -3,7 +3,9 @@
 import Foundation
 import NIOCore
 import Testing
+import WarrenConfiguration
 import WarrenCore
+import WarrenTesting
 
 @testable import Warren
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Testing
+import WarrenConfiguration
 import WarrenCore
-import WarrenRuntime
 
 @testable import Warren
 
@@ -16,26 +16,6 @@ import WarrenRuntime
           - { name: two, type: http, server: "proxy.test" }
 
         """
-
-    @Test func readsEveryKey() throws {
-        let (configuration, findings) = makeConfiguration(
-            Self.base + """
-                routes:
-                  - { inbound: a, user: [alice, bob], host: "*.corp.example", cidr: "10.0.0.0/8:22", port: [443, 8000-8999],
-                      network: tcp, to: [two, direct], balance: roundRobin }
-                  - { to: block }
-                """)
-        #expect(findings.isEmpty, "\(findings.lines)")
-        let rule = try #require(configuration.routes.first?.rule)
-        #expect(rule.place == "a.yaml:8:5")
-        #expect(rule.users == ["alice", "bob"] && rule.network == .tcp)
-        #expect(rule.destinations?.map(\.description) == ["*.corp.example", "10.0.0.0/8:22"])
-        #expect(rule.ports == [443...443, 8000...8999])
-        #expect(rule.target == .outbounds(["two", "direct"], .roundRobin))
-        #expect(configuration.routes.map { $0.concerns("a") } == [true, true])
-        #expect(configuration.routes.map { $0.concerns("b") } == [false, true])
-        #expect(configuration.routes.last?.rule.target == .block)
-    }
 
     @Test(
         "what is wrong is named",

@@ -3,6 +3,8 @@
 import Foundation
 import NIOSSL
 import Testing
+import WarrenConfiguration
+import WarrenTesting
 
 @testable import Warren
 

@@ -2,6 +2,8 @@
 
 import Foundation
 import Testing
+import WarrenConfiguration
+import WarrenTesting
 
 @testable import Warren
 

@@ -3,8 +3,10 @@
 import Foundation
 import NIOCore
 import Testing
+import WarrenConfiguration
 import WarrenCore
 import WarrenRuntime
+import WarrenTesting
 
 @testable import Warren
 

@@ -4,6 +4,7 @@ import Foundation
 import Synchronization
 import Testing
 import WarrenRuntime
+import WarrenTesting
 
 @testable import Warren
 

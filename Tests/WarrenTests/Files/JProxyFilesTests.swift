@@ -3,9 +3,11 @@
 import Foundation
 import NIOCore
 import Testing
+import WarrenConfiguration
 import WarrenCore
 import WarrenJProxy
 import WarrenRuntime
+import WarrenTesting
 
 @testable import Warren
 

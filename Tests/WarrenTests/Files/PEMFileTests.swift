@@ -2,6 +2,7 @@
 
 import Foundation
 import Testing
+import WarrenConfiguration
 
 @testable import Warren
 

@@ -4,6 +4,7 @@ import NIOCore
 import NIOPosix
 import Testing
 import WarrenRuntime
+import WarrenTesting
 
 @testable import Warren
 

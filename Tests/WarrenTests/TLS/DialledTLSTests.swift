@@ -5,6 +5,7 @@ import NIOCore
 import NIOPosix
 import Testing
 import WarrenRuntime
+import WarrenTesting
 
 @testable import Warren
 

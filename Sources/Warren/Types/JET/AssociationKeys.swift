@@ -2,6 +2,7 @@
 
 import Foundation
 import NIOCore
+import WarrenConfiguration
 import WarrenCore
 import WarrenJET
 import WarrenRuntime

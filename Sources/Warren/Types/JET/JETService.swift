@@ -2,6 +2,7 @@
 
 import NIOCore
 import NIOHTTP1
+import WarrenConfiguration
 import WarrenCore
 import WarrenJET
 import WarrenRuntime

@@ -32,6 +32,14 @@ package struct Configuration {
         package var deny: [Located<String>]?
         /// Those of users who have their own, which take the place of these.
         package var users: [String: Egress] = [:]
+
+        package init(
+            allow: [Located<String>]? = nil, deny: [Located<String>]? = nil, users: [String: Egress] = [:]
+        ) {
+            self.allow = allow
+            self.deny = deny
+            self.users = users
+        }
     }
 
     package struct Limits: Hashable, Sendable {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import WarrenRuntime
+package import WarrenRuntime
 
 extension Section {
     /// What `limits:` of an inbound says, and those of its users.
-    func accountPlan() -> Accounts.Plan {
+    package func accountPlan() -> Accounts.Plan {
         var plan = Accounts.Plan()
         if let limits = self.section("limits") {
             plan.all = limits.accountLimits()

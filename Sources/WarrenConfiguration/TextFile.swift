@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+package import Foundation
 
 /// Small text files: configurations, passwords, tokens.
 package enum TextFile {
@@ -20,7 +20,7 @@ package enum TextFile {
     }
 
     /// UTF-16 with its mark, as some editors and shells write it.
-    static func refuseUTF16(_ bytes: Data) throws(Refusal) {
+    package static func refuseUTF16(_ bytes: Data) throws(Refusal) {
         guard bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) else { return }
         throw Refusal("is UTF-16 text", hint: "save it as UTF-8")
     }

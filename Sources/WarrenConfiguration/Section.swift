@@ -15,7 +15,7 @@ package final class Section {
     /// Where relative paths start: the folder of the file, or the working directory (empty) for a URL.
     package let folder: String
 
-    let pairs: [ConfigNode.Pair]
+    package let pairs: [ConfigNode.Pair]
     private var asked: [String] = []
     private var read: Set<Int> = []
     private var children: [String: [Section]] = [:]
@@ -133,8 +133,8 @@ package final class Section {
 }
 
 /// `password-file` is `passwordFile` on the command line.
-enum CamelCase {
-    static func from(_ key: String) -> String {
+package enum CamelCase {
+    package static func from(_ key: String) -> String {
         let parts = key.split(separator: "-", omittingEmptySubsequences: false)
         return parts.dropFirst().reduce(into: String(parts.first ?? "")) { camel, part in
             camel += part.prefix(1).uppercased() + part.dropFirst()

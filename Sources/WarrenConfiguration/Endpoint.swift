@@ -72,7 +72,7 @@ extension ValueKind where Value == Target {
 }
 
 extension Target {
-    init(parsing text: String, defaultPort: UInt16?) throws(Refusal) {
+    package init(parsing text: String, defaultPort: UInt16?) throws(Refusal) {
         let parts = try HostAndPort(text)
         guard let host = parts.host else { throw Refusal("has no host", hint: "write host:port") }
         guard let port = parts.port ?? defaultPort else { throw Refusal("has no port", hint: "write host:port") }

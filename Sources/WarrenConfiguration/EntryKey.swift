@@ -16,7 +16,7 @@ public struct EntryKey: Hashable, Sendable {
 
 extension Configuration {
     /// One inbound, and the outbound it leads to; `direct` if that has no keys.
-    init(inbound: [EntryKey], outbound: [EntryKey], types: EntryTypes, _ findings: Findings) {
+    package init(inbound: [EntryKey], outbound: [EntryKey], types: EntryTypes, _ findings: Findings) {
         self.init()
         let name = "far"
         let ends = outbound.isEmpty ? [] : [EntryKey("name", name, label: "name")]

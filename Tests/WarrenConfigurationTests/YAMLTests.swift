@@ -3,7 +3,7 @@
 import Foundation
 import Testing
 
-@testable import Warren
+@testable import WarrenConfiguration
 
 @Suite struct YAMLTests {
     private func read(_ yaml: String, environment: [String: String] = [:]) -> (ConfigNode?, [String]) {

@@ -3,8 +3,9 @@
 import Foundation
 import NIOCore
 import Testing
+import WarrenTesting
 
-@testable import Warren
+@testable import WarrenConfiguration
 
 @Suite struct SectionTests {
     @Test func readsOptionalDefaultAndRequiredValues() {

@@ -2,7 +2,7 @@
 
 import Testing
 
-@testable import Warren
+@testable import WarrenConfiguration
 
 @Suite struct SubstitutionTests {
     private let environment = ["NAME": "value", "TREE": "{ a: 1 }", "EMPTY": "", "PORT": "80", "SECRET": "hunter2"]

@@ -6,7 +6,7 @@ package import WarrenRuntime
 /// One entry of `routes:`, as written; which names exist is checked later.
 package struct Route: Hashable, Sendable {
     /// A target that is no outbound.
-    static let block = "block"
+    package static let block = "block"
 
     /// Nil for every inbound.
     package var inbounds: [Located<String>]?
@@ -16,7 +16,7 @@ package struct Route: Hashable, Sendable {
     package var to: [Located<String>]
 
     /// Whether streams of this inbound may match.
-    func concerns(_ inbound: String) -> Bool { self.inbounds?.contains { $0.value == inbound } ?? true }
+    package func concerns(_ inbound: String) -> Bool { self.inbounds?.contains { $0.value == inbound } ?? true }
 }
 
 extension Route {

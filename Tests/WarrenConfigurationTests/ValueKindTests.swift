@@ -4,7 +4,7 @@ import NIOCore
 import Testing
 import WarrenCore
 
-@testable import Warren
+@testable import WarrenConfiguration
 
 private enum Mode: String, CaseIterable {
     case auto

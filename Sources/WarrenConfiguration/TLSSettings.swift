@@ -22,6 +22,19 @@ package struct TLSSettings: Hashable, Sendable {
     package var allowsTruncation = false
     package let role: Role
     package let place: Place
+
+    package init(
+        certificate: Located<String>?, key: Located<String>?, authority: Located<String>?, serverName: Located<String>?,
+        verifies: Bool, role: Role, place: Place
+    ) {
+        self.certificate = certificate
+        self.key = key
+        self.authority = authority
+        self.serverName = serverName
+        self.verifies = verifies
+        self.role = role
+        self.place = place
+    }
 }
 
 extension Section {

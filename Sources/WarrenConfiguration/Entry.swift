@@ -10,6 +10,9 @@ package struct Entry {
         case relay
     }
 
+    /// The name and the type of an outbound that always exists.
+    package static let direct = "direct"
+
     package let role: Role
     /// Unique among the entries of its role; `socks5-2` for the second without a name.
     package let name: String

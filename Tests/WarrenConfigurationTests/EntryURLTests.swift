@@ -2,7 +2,7 @@
 
 import Testing
 
-@testable import Warren
+@testable import WarrenConfiguration
 
 @Suite struct EntryURLTests {
     @Test func readsAProxyBehindAnother() throws {
@@ -132,5 +132,14 @@ import Testing
         let (configuration, findings) = makeConfiguration(listen: ["mixed://:1"], forward: "nonsense")
         #expect(findings.lines == ["-F: this is not a URL; write type://host:port, such as mixed://127.0.0.1:1080"])
         #expect(configuration.inbounds.count == 1)
+    }
+
+    @Test func severalForwardsAreAChain() {
+        let (configuration, findings) = makeConfiguration(
+            listen: ["mixed://:1"], forward: "socks5://a:1", "http://b:2", "socks5://c:3")
+        #expect(findings.isEmpty)
+        #expect(configuration.outbounds.map(\.name) == ["forward-1", "forward-2", "forward"])
+        #expect(configuration.outbounds.map(\.through?.value) == [nil, "forward-1", "forward-2"])
+        #expect(configuration.inbounds.first?.to?.value == "forward")
     }
 }

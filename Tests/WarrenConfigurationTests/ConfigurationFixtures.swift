@@ -2,7 +2,7 @@
 
 import Foundation
 
-@testable import Warren
+@testable import WarrenConfiguration
 
 /// The types of the program, as the assembly passes them in.
 let knownTypes = EntryTypes(
@@ -47,25 +47,4 @@ func makeConfiguration(listen: [String], forward: String...) -> (Configuration, 
 extension Findings {
     /// All problems as they print.
     var lines: [String] { self.problems.map(\.description) }
-}
-
-/// A new folder that is removed when the value goes.
-final class TemporaryFolder {
-    let path: String
-
-    init() throws {
-        self.path = FileManager.default.temporaryDirectory.appendingPathComponent("warren-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(atPath: self.path, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: self.path) }
-
-    @discardableResult
-    func write(_ name: String, _ text: String, mode: Int = 0o600) -> String {
-        let path = "\(self.path)/\(name)"
-        let attributes: [FileAttributeKey: Any] = [.posixPermissions: mode]
-        _ = FileManager.default.createFile(atPath: path, contents: Data(text.utf8), attributes: attributes)
-        try? FileManager.default.setAttributes(attributes, ofItemAtPath: path)
-        return path
-    }
 }

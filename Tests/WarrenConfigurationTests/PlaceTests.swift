@@ -2,7 +2,7 @@
 
 import Testing
 
-@testable import Warren
+@testable import WarrenConfiguration
 
 @Suite struct PlaceTests {
     @Test func printsFileLineAndColumn() {

@@ -2,9 +2,6 @@
 
 /// Reads the lists of entries and checks what holds between them: names, types and where streams go.
 struct EntryList {
-    /// An outbound that always exists.
-    static let direct = "direct"
-
     private struct Draft {
         let name: Located<String>?
         let type: Located<String>?
@@ -50,7 +47,7 @@ struct EntryList {
 
     /// Reports every `to` and `through` that names no outbound.
     func checkTargets(among outbounds: [String]) {
-        let known = Set(outbounds).union([Self.direct])
+        let known = Set(outbounds).union([Entry.direct])
         for to in self.targets where !known.contains(to.value) {
             let hint = Nearest.hint("outbound", for: to.value, among: Array(known))
             self.findings.report("there is no outbound \(quoted(to.value))", at: to.place, hint: hint)
@@ -77,7 +74,7 @@ struct EntryList {
         var places: [String: Place] = [:]
         for draft in drafts {
             guard let name = draft.name else { continue }
-            if self.role == .outbound, name.value == Self.direct, draft.type?.value != Self.direct {
+            if self.role == .outbound, name.value == Entry.direct, draft.type?.value != Entry.direct {
                 let what = "the name direct is reserved for the outbound of type direct"
                 self.findings.report(what, at: name.place, hint: "choose another name")
             }

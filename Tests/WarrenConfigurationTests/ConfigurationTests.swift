@@ -3,8 +3,9 @@
 import Foundation
 import NIOCore
 import Testing
+import WarrenTesting
 
-@testable import Warren
+@testable import WarrenConfiguration
 
 /// The example of the interface.
 private let example = """
