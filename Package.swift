@@ -30,7 +30,8 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [.executable(name: "warren", targets: ["WarrenCLI"])]
         + ([
-            "WarrenCore", "WarrenRuntime", "WarrenConfiguration", "Warren", "WarrenTesting", "WarrenFuzzing",
+            "WarrenCore", "WarrenRuntime", "WarrenConfiguration", "WarrenAssembly", "Warren", "WarrenTesting",
+            "WarrenFuzzing",
             "CWarrenAES", "CWarrenSystem",
         ] + protocols.map { "Warren\($0)" })
         .map { .library(name: $0, targets: [$0]) },
@@ -58,17 +59,23 @@ let package = Package(
         ),
         .target(name: "WarrenConfiguration", dependencies: ["WarrenRuntime", "WarrenCore", nio("NIOCore"), yams]),
         .target(
+            name: "WarrenAssembly",
+            dependencies: [
+                "WarrenConfiguration", "WarrenRuntime", "WarrenCore", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                nio("NIOFoundationCompat"), nioSSL, crypto, logging, lifecycle,
+            ] + protocolTargets
+        ),
+        .target(
             name: "Warren",
             dependencies: [
-                "WarrenConfiguration", "WarrenRuntime", "WarrenCore", nio("NIOCore"), nio("NIOPosix"),
-                nio("NIOConcurrencyHelpers"),
-                nio("NIOHTTP1"),
-                nio("NIOFoundationCompat"), nioSSL, crypto, logging, lifecycle, unixSignals,
-            ] + protocolTargets
+                "WarrenAssembly", "WarrenConfiguration", "WarrenRuntime", "WarrenCore", nio("NIOCore"), nio("NIOPosix"),
+                nio("NIOConcurrencyHelpers"), nio("NIOHTTP1"), nio("NIOFoundationCompat"), logging, lifecycle,
+                unixSignals,
+            ]
         ),
         .executableTarget(
             name: "WarrenCLI",
-            dependencies: ["Warren", "WarrenConfiguration", arguments]
+            dependencies: ["Warren", "WarrenAssembly", "WarrenConfiguration", arguments]
         ),
         .target(name: "WarrenTesting", dependencies: ["WarrenCore", nio("NIOCore")]),
         .target(
@@ -96,19 +103,23 @@ let package = Package(
             name: "WarrenConfigurationTests",
             dependencies: ["WarrenConfiguration", "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore")]),
         .testTarget(
-            name: "WarrenTests",
+            name: "WarrenAssemblyTests",
             dependencies: [
-                "Warren", "WarrenConfiguration", "WarrenCore", "WarrenRuntime", "WarrenTesting", nio("NIOCore"),
-                nio("NIOPosix"), nioSSL,
-                logging,
+                "WarrenAssembly", "Warren", "WarrenConfiguration", "WarrenCore", "WarrenRuntime", "WarrenTesting",
+                nio("NIOCore"), nio("NIOPosix"), nioSSL, logging,
             ] + protocolTargets
+        ),
+        .testTarget(
+            name: "WarrenTests",
+            dependencies: ["Warren", "WarrenConfiguration", "WarrenTesting", nio("NIOCore"), logging]
         ),
         .testTarget(
             name: "WarrenFuzzingTests", dependencies: ["WarrenFuzzing", "WarrenTesting"], exclude: ["Fixtures"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "WarrenCLI", "Warren", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
+                "WarrenCLI", "Warren", "WarrenAssembly", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"),
+                nio("NIOConcurrencyHelpers"),
                 crypto,
             ]
         ),

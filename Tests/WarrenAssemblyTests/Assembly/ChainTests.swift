@@ -5,7 +5,7 @@ import WarrenConfiguration
 import WarrenCore
 import WarrenRuntime
 
-@testable import Warren
+@testable import WarrenAssembly
 
 @Suite struct ChainTests {
     private static let inbound = "inbounds: [{ name: a, type: mixed, listen: \"127.0.0.1:0\", to: far }]\n"

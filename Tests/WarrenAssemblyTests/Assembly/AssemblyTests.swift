@@ -6,7 +6,7 @@ import WarrenConfiguration
 import WarrenJProxy
 import WarrenTesting
 
-@testable import Warren
+@testable import WarrenAssembly
 
 /// Reads a text with the program's own types; nil, and what it says, if it is not good.
 func assemble(_ yaml: String, in folder: String = "") -> (assembly: Assembly?, problems: [String]) {
@@ -224,21 +224,5 @@ extension Findings {
         #expect(warnings.first?.hasPrefix("a (socks5) listens on :1080 without TLS") == true)
         #expect(warnings.dropLast().last?.hasPrefix("far (jproxy) dials relay.example.net:16384 without TLS") == true)
         #expect(warnings.last == "a (socks5) listens on :1080 without users: everybody who reaches it may use it")
-    }
-
-    @Test func aProblemOfAURLHasItsArgument() {
-        let failure = #expect(throws: ConfigurationFailure.self) {
-            try Daemon(listen: ["mixed://127.0.0.1:0", "forward://127.0.0.1:0"], forward: [])
-        }
-        #expect(failure?.problems.count == 1)
-        #expect(failure?.description.hasPrefix("-L 2 (forward://127.0.0.1:0)") == true)
-        #expect(throws: ConfigurationFailure.self) { try Daemon(listen: [], forward: []) }
-        #expect(throws: ConfigurationFailure.self) {
-            try Daemon(listen: ["mixed://127.0.0.1:0"], forward: [], allow: ["10.0.0.0/99"])
-        }
-        let level = #expect(throws: ConfigurationFailure.self) {
-            try Daemon(listen: ["mixed://127.0.0.1:0"], forward: [], logLevel: "inof")
-        }
-        #expect(level?.description.contains("info") == true)
     }
 }

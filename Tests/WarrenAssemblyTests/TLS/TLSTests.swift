@@ -8,6 +8,7 @@ import WarrenRuntime
 import WarrenTesting
 
 @testable import Warren
+@testable import WarrenAssembly
 
 /// A jProxy tunnel over TLS, both ends in this process, and an origin behind it.
 @Suite("jProxy over TLS", .timeLimit(.minutes(1))) struct TLSTests {

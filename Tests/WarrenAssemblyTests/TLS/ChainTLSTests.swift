@@ -7,6 +7,7 @@ import WarrenRuntime
 import WarrenTesting
 
 @testable import Warren
+@testable import WarrenAssembly
 
 /// TLS within tunnels and behind proxies: the certificate is judged for the server, not for whoever leads to it.
 @Suite(.timeLimit(.minutes(1))) struct ChainTLSTests {

@@ -4,7 +4,7 @@ import Testing
 import WarrenCore
 import WarrenRuntime
 
-@testable import Warren
+@testable import WarrenAssembly
 
 private func claim(_ name: String, _ password: String) -> Claim {
     Claim(identity: Array(name.utf8), proof: Array(password.utf8))

@@ -30,7 +30,7 @@ package struct Assembly: @unchecked Sendable {
         let draft: RelayDraft
     }
 
-    let configuration: Configuration
+    package let configuration: Configuration
     let inbounds: [Inbound]
     let outbounds: [Outbound]
     let relays: [Relay]

@@ -7,7 +7,7 @@ import WarrenConfiguration
 import WarrenCore
 import WarrenTesting
 
-@testable import Warren
+@testable import WarrenAssembly
 
 @Suite struct JETAssemblyTests {
     private static let id = "e6ec698c-5793-4c63-af79-bd644ccf022f"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import WarrenConfiguration
+package import WarrenConfiguration
 
 /// Everything that a configuration may name. A new protocol is one more entry in each list it belongs to.
-enum Registry {
+package enum Registry {
     static let inbounds: [InboundType] = [
         .mixed, .socks5, .http, .forward, .stdio,
         .jproxy, .jet, .zhwkprox,
@@ -16,7 +16,7 @@ enum Registry {
 
     static let relays: [RelayType] = [.jet]
 
-    static var types: EntryTypes {
+    package static var types: EntryTypes {
         EntryTypes(
             inbounds: self.inbounds.map(\.entry), outbounds: self.outbounds.map(\.entry),
             relays: self.relays.map(\.entry)

@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 import WarrenRuntime
 
-@testable import Warren
+@testable import WarrenAssembly
 
 /// Log lines of a node, for a test that waits for one.
 final class NodeLog: Sendable {
@@ -35,8 +35,8 @@ final class NodeLog: Sendable {
             set { self.metadata[key] = newValue }
         }
         func log(event: LogEvent) {
-            let format = LineLogHandler(level: .debug, format: .text)
-            let line = format.line(at: "-", event.level, "\(event.message)", event.metadata ?? [:])
+            let pairs = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0)=\($1)" }
+            let line = (["\(event.level)", "\(event.message)"] + pairs).joined(separator: " ")
             self.log.kept.withLock { $0.append(line) }
             self.log.continuation.yield(line)
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import WarrenConfiguration
-import WarrenCore
+package import WarrenConfiguration
+package import WarrenCore
 import WarrenRuntime
 
 extension Assembly {
@@ -29,7 +29,6 @@ extension Assembly {
     static func rules(for inbound: String, _ routes: [Route]) -> [RouteRule] {
         routes.filter { $0.concerns(inbound) }.map(\.rule)
     }
-
 }
 
 // MARK: - Explaining
@@ -41,7 +40,7 @@ extension Assembly {
     ///   - user: as whom the opener has logged in.
     ///   - addresses: those of the target's name; nil if it was not resolved.
     /// - Throws: what is wrong with the question; the sentence follows it.
-    func explain(
+    package func explain(
         inbound name: String, target text: String, user: String?, addresses: [IPAddress]? = nil
     ) throws(Refusal) -> String {
         guard let inbound = self.inbounds.first(where: { $0.entry.name == name }) else {

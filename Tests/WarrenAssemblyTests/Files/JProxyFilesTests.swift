@@ -9,7 +9,7 @@ import WarrenJProxy
 import WarrenRuntime
 import WarrenTesting
 
-@testable import Warren
+@testable import WarrenAssembly
 
 private let place = Place(file: "a.yaml", line: 3, column: 5)
 

@@ -6,7 +6,7 @@ import Testing
 import WarrenRuntime
 import WarrenTesting
 
-@testable import Warren
+@testable import WarrenAssembly
 
 @Suite struct FileWatcherTests {
     private let loop = Loops(threads: 1).next()

@@ -6,7 +6,7 @@ import Testing
 import WarrenConfiguration
 import WarrenTesting
 
-@testable import Warren
+@testable import WarrenAssembly
 
 @Suite struct TrustedCertificateTests {
     private static func der(_ pem: String) throws -> [UInt8] { try #require(try PEMFile(text: pem).certificates.first) }

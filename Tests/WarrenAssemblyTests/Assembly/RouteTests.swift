@@ -4,7 +4,7 @@ import Testing
 import WarrenConfiguration
 import WarrenCore
 
-@testable import Warren
+@testable import WarrenAssembly
 
 @Suite struct RouteTests {
     private static let base = """

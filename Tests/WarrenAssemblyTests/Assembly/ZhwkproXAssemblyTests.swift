@@ -5,7 +5,7 @@ import Testing
 import WarrenConfiguration
 import WarrenTesting
 
-@testable import Warren
+@testable import WarrenAssembly
 
 @Suite struct ZhwkproXAssemblyTests {
     @Test func bothEndsAreGood() throws {

@@ -4,7 +4,7 @@ import Foundation
 import Testing
 import WarrenConfiguration
 
-@testable import Warren
+@testable import WarrenAssembly
 
 @Suite struct PEMFileTests {
     private let certificate = TestCertificates.certificate

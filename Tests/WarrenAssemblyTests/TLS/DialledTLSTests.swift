@@ -8,6 +8,7 @@ import WarrenRuntime
 import WarrenTesting
 
 @testable import Warren
+@testable import WarrenAssembly
 
 /// Tunnels in which the far end dials, in TLS and in WebSockets over TLS, all in this process.
 @Suite(.timeLimit(.minutes(1))) struct DialledTLSTests {

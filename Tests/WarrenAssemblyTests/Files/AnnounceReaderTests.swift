@@ -8,7 +8,7 @@ import WarrenCore
 import WarrenRuntime
 import WarrenTesting
 
-@testable import Warren
+@testable import WarrenAssembly
 
 /// Announcements that are read for streams on an event loop.
 @Suite(.timeLimit(.minutes(1))) struct AnnounceReaderTests {

@@ -3,6 +3,7 @@
 import Logging
 import NIOCore
 import ServiceLifecycle
+import WarrenAssembly
 import WarrenConfiguration
 import WarrenRuntime
 
