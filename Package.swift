@@ -29,8 +29,11 @@ let package = Package(
     name: "warren",
     platforms: [.macOS(.v15)],
     products: [.executable(name: "warren", targets: ["WarrenCLI"])]
-        + (["WarrenCore", "WarrenRuntime", "Warren", "WarrenTesting", "WarrenFuzzing", "CWarrenAES", "CWarrenSystem"]
-        + protocols.map { "Warren\($0)" })
+        + ([
+            "WarrenCore", "WarrenRuntime", "WarrenConfiguration", "WarrenAssembly", "Warren", "WarrenTesting",
+            "WarrenFuzzing",
+            "CWarrenAES", "CWarrenSystem",
+        ] + protocols.map { "Warren\($0)" })
         .map { .library(name: $0, targets: [$0]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
@@ -54,23 +57,32 @@ let package = Package(
                 nio("NIOTLS"), nio("NIOHTTP1"), nio("NIOWebSocket"), nioSSL, collections, logging, metrics, lifecycle,
             ]
         ),
+        .target(name: "WarrenConfiguration", dependencies: ["WarrenRuntime", "WarrenCore", nio("NIOCore"), yams]),
+        .target(
+            name: "WarrenAssembly",
+            dependencies: [
+                "WarrenConfiguration", "WarrenRuntime", "WarrenCore", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                nio("NIOFoundationCompat"), nioSSL, crypto, logging, lifecycle,
+            ] + protocolTargets
+        ),
         .target(
             name: "Warren",
             dependencies: [
-                "WarrenRuntime", "WarrenCore", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
-                nio("NIOHTTP1"),
-                nio("NIOFoundationCompat"), nioSSL, crypto, logging, lifecycle, unixSignals, yams,
-            ] + protocolTargets
+                "WarrenAssembly", "WarrenConfiguration", "WarrenRuntime", "WarrenCore", nio("NIOCore"), nio("NIOPosix"),
+                nio("NIOConcurrencyHelpers"), nio("NIOHTTP1"), nio("NIOFoundationCompat"), logging, lifecycle,
+                unixSignals,
+            ]
         ),
         .executableTarget(
             name: "WarrenCLI",
-            dependencies: ["Warren", arguments]
+            dependencies: ["Warren", "WarrenAssembly", "WarrenConfiguration", arguments]
         ),
         .target(name: "WarrenTesting", dependencies: ["WarrenCore", nio("NIOCore")]),
         .target(
             name: "WarrenFuzzing",
             dependencies: [
-                "Warren", "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore"), nio("NIOHTTP1"), cryptoExtras,
+                "Warren", "WarrenConfiguration", "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore"),
+                nio("NIOHTTP1"), cryptoExtras,
                 crypto,
             ] + protocolTargets,
             path: "Fuzzing/Targets"
@@ -88,18 +100,26 @@ let package = Package(
             ]
         ),
         .testTarget(
-            name: "WarrenTests",
+            name: "WarrenConfigurationTests",
+            dependencies: ["WarrenConfiguration", "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore")]),
+        .testTarget(
+            name: "WarrenAssemblyTests",
             dependencies: [
-                "Warren", "WarrenCore", "WarrenRuntime", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nioSSL,
-                logging,
+                "WarrenAssembly", "Warren", "WarrenConfiguration", "WarrenCore", "WarrenRuntime", "WarrenTesting",
+                nio("NIOCore"), nio("NIOPosix"), nioSSL, logging,
             ] + protocolTargets
+        ),
+        .testTarget(
+            name: "WarrenTests",
+            dependencies: ["Warren", "WarrenConfiguration", "WarrenTesting", nio("NIOCore"), logging]
         ),
         .testTarget(
             name: "WarrenFuzzingTests", dependencies: ["WarrenFuzzing", "WarrenTesting"], exclude: ["Fixtures"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "WarrenCLI", "Warren", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
+                "WarrenCLI", "Warren", "WarrenAssembly", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"),
+                nio("NIOConcurrencyHelpers"),
                 crypto,
             ]
         ),

@@ -3,6 +3,7 @@
 import Foundation
 import NIOCore
 import Warren
+import WarrenConfiguration
 import WarrenCore
 import WarrenJProxy
 import WarrenRuntime

@@ -6,6 +6,8 @@ import NIOConcurrencyHelpers
 import NIOCore
 import ServiceLifecycle
 import UnixSignals
+import WarrenAssembly
+public import WarrenConfiguration
 import WarrenCore
 import WarrenRuntime
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Logging
+import WarrenAssembly
+import WarrenConfiguration
 import WarrenRuntime
 
 /// Reads the configuration again and applies it: all of it, or nothing.

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Warren
+import WarrenConfiguration
 
 struct JETCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import Warren
+import WarrenAssembly
 
 struct KeygenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,7 +3,7 @@
 import Foundation
 import NIOCore
 import Testing
-import Warren
+import WarrenAssembly
 import WarrenTesting
 
 /// Tunnels within tunnels and proxies of others on the way, as real processes.

@@ -2,7 +2,7 @@
 
 import NIOCore
 import Testing
-import Warren
+import WarrenAssembly
 
 /// `routes:` in a real process.
 @Suite(.serialized, .timeLimit(.minutes(1))) struct RouteTests {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import WarrenAssembly
+import WarrenConfiguration
 
 #if canImport(Darwin)
 import Darwin

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import WarrenAssembly
+import WarrenConfiguration
 import WarrenRuntime
 
 /// Answers what is asked of the running process.

@@ -2,7 +2,7 @@
 
 import Foundation
 import NIOCore
-import Warren
+import WarrenAssembly
 
 /// Both ends of a jProxy tunnel as two processes, with every front before them.
 final class Site: Sendable {

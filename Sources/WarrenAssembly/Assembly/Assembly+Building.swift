@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenConfiguration
+import WarrenCore
+import WarrenRuntime
+
+extension Assembly.Outbound {
+    /// What it dials.
+    var carriers: [CarrierDraft] {
+        switch self.draft {
+        case .direct: []
+        case .session(let draft): [draft.carrier]
+        case .made(let draft): draft.carriers
+        }
+    }
+}
+
+extension Assembly.Inbound {
+    /// What it dials.
+    var carriers: [CarrierDraft] {
+        switch self.draft {
+        case .listening: []
+        case .part(let draft): draft.carriers
+        }
+    }
+}
+
+extension [CarrierDraft] {
+    /// Has the files of what is dialled read again when they change.
+    func watch(_ around: BuildContext, _ watched: inout [FileWatcher.Watched]) {
+        // The carriers of one entry share their block.
+        self.lazy.compactMap(\.tls).first?.watchClient(around, &watched)
+    }
+}
+
+extension Assembly.Outbound {
+    func build(_ around: BuildContext) -> any WarrenRuntime.Outbound {
+        switch self.draft {
+        case .direct(let draft):
+            var dialer = around.dialer
+            dialer.bind = draft.bind
+            if draft.prefersIPv4 { dialer.prefer = .v4 }
+            return DirectOutbound(name: around.name, dialer: dialer, policies: around.policies)
+        case .session(let draft):
+            let loops = around.loops
+            let install = draft.install
+            let carrier = SessionCarrier(draft.carrier.dialer(around)) { leg, owner, loop in
+                try install(leg, owner, loops.context(on: loop))
+            }
+            let first = loops.next()
+            let others = loops.all.filter { $0 !== first }.prefix((draft.lanes ?? loops.all.count) - 1)
+            return SessionOutbound(
+                name: around.name, on: first, Array(others), carrier: carrier, unit: around.unit,
+                reporter: around.reporter
+            )
+        case .made(let draft):
+            return draft.build(around)
+        }
+    }
+}
+
+extension Assembly.Inbound {
+    func build(
+        _ around: BuildContext, to target: StreamTarget, _ accounts: Accounts, sharing port: SharedPort?,
+        into unit: inout Node.Unit, _ watched: inout [FileWatcher.Watched]
+    ) {
+        switch self.draft {
+        case .listening(let draft):
+            unit.listeners.append(self.listener(draft, around, to: target, accounts, sharing: port, &watched))
+        case .part(let draft):
+            let sessions = InboundSessions(
+                around.unit, protocol: self.entry.type, to: target, isTrusted: draft.isTrusted, isTunnel: true,
+                accounts: accounts, reporter: around.reporter
+            )
+            unit.parts.append(draft.build(around, sessions))
+        }
+    }
+
+    private func listener(
+        _ draft: ListeningDraft, _ around: BuildContext, to target: StreamTarget, _ accounts: Accounts,
+        sharing port: SharedPort?, _ watched: inout [FileWatcher.Watched]
+    ) -> Listener.Plan {
+        let reporter = around.reporter
+        let sessions = InboundSessions(
+            around.unit, protocol: self.entry.type, to: target, judge: draft.judge, isTrusted: draft.isTrusted,
+            isTunnel: draft.isTunnel, accounts: accounts, reporter: reporter
+        )
+        watched += draft.watched.map { $0.reporting(to: reporter, about: around.name) }
+        let loops = around.loops
+        let install = draft.install
+        var plan = Listener.Plan(
+            name: around.name, protocol: self.entry.type, host: draft.listen.host?.description,
+            port: draft.listen.port, layers: draft.tls.layers(around, &watched) + (port.map { [$0.layer] } ?? []),
+            // An exit must arrive where its outbound lives.
+            sockets: draft.sockets, home: port?.outbound.home ?? sessions.home
+        ) { leg, loop in
+            try install(leg, sessions, loops.context(on: loop))
+        }
+        // Not for tunnels: a session that is up and refuses everything would look as if it were of use.
+        if !draft.isTunnel, port == nil {
+            let refusing = sessions.refusing()
+            plan.refuse = { leg, loop in try install(leg, refusing, loops.context(on: loop)) }
+        }
+        return plan
+    }
+}
+
+extension Assembly.Relay {
+    func build(_ around: BuildContext, into unit: inout Node.Unit, _ watched: inout [FileWatcher.Watched]) {
+        let built = self.draft.build(around)
+        unit.parts.append(built.part)
+        for (port, calls) in zip(self.draft.ports, built.ports) {
+            var listener = Listener.Plan(
+                name: around.name + port.suffix, protocol: self.entry.type, host: port.listen.host?.description,
+                port: port.listen.port, layers: port.tls.layers(around, &watched),
+                sockets: .carrier, home: built.home, install: calls.install
+            )
+            listener.onBound = calls.onBound
+            unit.listeners.append(listener)
+        }
+    }
+}

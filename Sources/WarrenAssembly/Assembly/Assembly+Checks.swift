@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import WarrenConfiguration
+import WarrenCore
+import WarrenRuntime
+
+// What is found when all entries are looked at together.
+extension Assembly {
+    /// Somewhere to listen, as the file has it.
+    struct ListeningAddress {
+        let entry: Entry
+        let key: String
+        let listen: ListenAddress
+        let hasTLS: Bool
+        let exposure: String
+        /// Whoever reaches it may have it connect to wherever the egress policy allows.
+        let isOpenToAll: Bool
+
+        /// From elsewhere than this machine.
+        var isReachable: Bool { self.listen.host?.isLoopback != true }
+    }
+
+    static func places(_ inbounds: [Inbound], _ outbounds: [Outbound], _ relays: [Relay]) -> [ListeningAddress] {
+        let fronts = inbounds.compactMap { inbound -> ListeningAddress? in
+            guard case .listening(let draft) = inbound.draft else { return nil }
+            return ListeningAddress(
+                entry: inbound.entry, key: "listen", listen: draft.listen, hasTLS: draft.tls != nil,
+                exposure: inbound.type.exposure, isOpenToAll: draft.isOpenToAll
+            )
+        }
+        let arrivals = outbounds.compactMap { outbound -> ListeningAddress? in
+            guard case .port(let port) = outbound.arrival else { return nil }
+            return ListeningAddress(outbound.entry, port, outbound.type.exposure ?? "")
+        }
+        let meetings = relays.flatMap { relay in
+            relay.draft.ports.map { ListeningAddress(relay.entry, $0, relay.type.exposure) }
+        }
+        return fronts + arrivals + meetings
+    }
+
+    /// A port can be shared with an inbound that listens, and leads to the outbound: both live on one loop then.
+    static func checkShared(_ outbounds: [Outbound], _ inbounds: [Entry], _ findings: Findings) {
+        for outbound in outbounds {
+            guard case .shared(let name, _) = outbound.arrival else { continue }
+            guard let inbound = inbounds.first(where: { $0.name == name.value }) else {
+                let hint = Nearest.hint("inbound", for: name.value, among: inbounds.map(\.name))
+                findings.report("there is no inbound \(quoted(name.value))", at: name.place, hint: hint)
+                continue
+            }
+            let canShare = ["mixed", "socks5", "http"].contains(inbound.type)
+            guard !canShare || inbound.to?.value != outbound.entry.name else { continue }
+            let what = "\(quoted(name.value)) cannot share its port"
+            let hint = "name a mixed, socks5 or http inbound that leads to: \(outbound.entry.name)"
+            findings.report(what, at: name.place, hint: hint)
+        }
+    }
+
+    /// Two listeners on one address would only be found when the second one is bound.
+    static func checkPorts(_ places: [ListeningAddress], _ findings: Findings) {
+        var taken: [ListenAddress: String] = [:]
+        for place in places where place.listen.port > 0 {
+            if let other = taken.updateValue(place.entry.name, forKey: place.listen) {
+                let what = "\(quoted(other)) listens on \(place.listen) already"
+                findings.report(what, at: place.entry.section.place(of: place.key), hint: "choose another port")
+            }
+        }
+    }
+
+    /// An inbound without a target needs an outbound that has one.
+    static func checkTargets(_ inbounds: [Inbound], _ outbounds: [Entry], _ findings: Findings) {
+        for inbound in inbounds where inbound.draft.needsTarget {
+            let outbound = outbounds.first { $0.name == inbound.entry.to?.value }
+            let type = Registry.outbounds.first { $0.entry.name == outbound?.type }
+            guard type?.knowsTarget != true else { continue }
+            inbound.entry.section.missing(
+                "target", expected: "a host and port, or an outbound under \"to\" that knows where to go"
+            )
+        }
+    }
+
+    /// Only what dials a carrier can do it through something.
+    static func checkThrough(_ inbounds: [Inbound], _ outbounds: [Outbound], _ findings: Findings) {
+        let entries = inbounds.map { ($0.entry, $0.carriers) } + outbounds.map { ($0.entry, $0.carriers) }
+        for (entry, carriers) in entries where carriers.isEmpty {
+            guard let through = entry.through else { continue }
+            let hint = "only what dials a server or a relay can be reached through an outbound"
+            findings.report("\(quoted(entry.name)) dials no carrier", at: through.place, hint: hint)
+        }
+    }
+
+    /// An inbound that leads to its own port would fill the process with one user's connection.
+    static func checkCircles(_ inbounds: [Inbound], _ outbounds: [Entry], _ findings: Findings) {
+        for inbound in inbounds {
+            guard case .listening(let draft) = inbound.draft, let target = draft.target else { continue }
+            let outbound = outbounds.first { $0.name == inbound.entry.to?.value }
+            guard outbound.map({ $0.type == "direct" }) ?? true, draft.listen.isReached(by: target) else { continue }
+            let place = inbound.entry.section.place(of: "target")
+            let hint = "name another port, or listen on one"
+            findings.report("leads to itself: it listens on \(draft.listen)", at: place, hint: hint)
+        }
+    }
+
+    static func exposures(_ places: [ListeningAddress]) -> [String] {
+        places.filter { $0.isReachable && !$0.hasTLS }.map { place in
+            let name = "\(place.entry.name) (\(place.entry.type)) listens on \(place.listen) without TLS"
+            return "\(name): a stranger on the path could read \(place.exposure)"
+        }
+    }
+
+    static func openPlaces(_ places: [ListeningAddress]) -> [String] {
+        places.filter { $0.isReachable && $0.isOpenToAll }.map { place in
+            let name = "\(place.entry.name) (\(place.entry.type)) listens on \(place.listen) without users"
+            return "\(name): everybody who reaches it may use it"
+        }
+    }
+
+    static func exposures(dialling inbounds: [Inbound], _ outbounds: [Outbound]) -> [String] {
+        let fromInbounds = inbounds.flatMap { inbound -> [String] in
+            guard case .part(let draft) = inbound.draft else { return [] }
+            return draft.carriers.compactMap { $0.warning(inbound.entry, inbound.type.exposure) }
+        }
+        let fromOutbounds = outbounds.flatMap { outbound -> [String] in
+            guard let exposure = outbound.type.exposure else { return [] }
+            return outbound.draft.carriers.compactMap { $0.warning(outbound.entry, exposure) }
+        }
+        return fromInbounds + fromOutbounds
+    }
+}
+
+extension Assembly.ListeningAddress {
+    fileprivate init(_ entry: Entry, _ port: PortDraft, _ exposure: String) {
+        self.init(
+            entry: entry, key: port.key, listen: port.listen, hasTLS: port.tls != nil, exposure: exposure,
+            isOpenToAll: false
+        )
+    }
+}
+
+extension ListenAddress {
+    /// Whether a connection from this machine to the target ends here.
+    fileprivate func isReached(by target: Target) -> Bool {
+        guard self.port > 0, self.port == target.port else { return false }
+        // To no address at all means to this machine.
+        let isLocal = target.host.isLoopback || target.host.isUnspecified
+        guard let host, !host.isUnspecified else { return isLocal }
+        return host == target.host || (host.isLoopback && isLocal && (host.isNamed || target.host.isNamed))
+            || (target.host.isUnspecified && host.isLoopback)
+    }
+}
+
+extension InboundDraft {
+    fileprivate var needsTarget: Bool {
+        switch self {
+        case .listening(let draft): draft.needsTarget
+        case .part(let draft): draft.needsTarget
+        }
+    }
+}
+
+extension OutboundDraft {
+    fileprivate var carriers: [CarrierDraft] {
+        switch self {
+        case .direct: []
+        case .session(let draft): [draft.carrier]
+        case .made(let draft): draft.carriers
+        }
+    }
+}
+
+extension CarrierDraft {
+    /// Nil where nobody on the path could read.
+    fileprivate func warning(_ entry: Entry, _ exposure: String) -> String? {
+        guard self.tls == nil, !self.target.host.isLoopback else { return nil }
+        let place = "\(entry.name) (\(entry.type)) dials \(self.target) without TLS"
+        return "\(place): a stranger on the path could read \(exposure)"
+    }
+}
+
+extension Host {
+    fileprivate var isNamed: Bool { if case .name = self { true } else { false } }
+
+    /// `0.0.0.0` or `::`.
+    fileprivate var isUnspecified: Bool {
+        guard case .address(let address) = self else { return false }
+        return address.high == 0 && address.low == 0
+    }
+
+    fileprivate var isLoopback: Bool {
+        switch self {
+        case .address(let address): AddressClass(address) == .loopback
+        case .name(let name): HostName(name)?.isLocalhost == true
+        }
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenConfiguration
+package import WarrenCore
+import WarrenRuntime
+
+/// A kind of inbound: how its keys are read, and how it is put together once all keys of the file are known to be good.
+struct InboundType: Sendable {
+    let entry: EntryType
+    /// What a stranger on the path could read where the inbound listens without TLS.
+    let exposure: String
+    /// Reads the keys of the type; nil after a report. Opens nothing.
+    let read: @Sendable (Entry, Configuration.Limits) -> InboundDraft?
+
+    init(
+        _ name: String, authority: String? = "listen", path: String? = nil, exposure: String,
+        read: @escaping @Sendable (Entry, Configuration.Limits) -> InboundDraft?
+    ) {
+        self.entry = EntryType(name, authority: authority, path: path)
+        self.exposure = exposure
+        self.read = read
+    }
+}
+
+/// An inbound whose keys are good.
+enum InboundDraft {
+    /// Waits for connections.
+    case listening(ListeningDraft)
+    /// Finds its streams in another way.
+    case part(DialledInboundDraft)
+}
+
+/// An inbound that listens.
+struct ListeningDraft {
+    let listen: ListenAddress
+    let tls: TLSMaterial?
+    /// Files that are read again when they change.
+    var watched: [FileWatcher.Watched] = []
+    var sockets = SocketOptions()
+    /// Where it leads is in our own configuration, so the egress policy has no say.
+    var isTrusted = false
+    /// Whoever reaches it may have it connect to wherever the egress policy allows.
+    var isOpenToAll = false
+    /// It has no target of its own, so its outbound must know where to go.
+    var needsTarget = false
+    /// Where all its streams go, if that is one place.
+    var target: Target?
+    /// Its sessions carry many streams and are worth a log line of their own.
+    var isTunnel = false
+    var judge: any Authenticator = NoAuthenticator()
+    /// Puts its handlers on an accepted connection.
+    let install: @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void
+
+    /// - Returns: nil after a report.
+    init?(
+        _ section: Section, judge: any Authenticator = NoAuthenticator(),
+        install: @escaping @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void
+    ) {
+        let listen = section.required("listen", .listenAddress)
+        let settings = section.tls(for: .server)
+        let tls = settings.flatMap { TLSMaterial($0, section.findings) }
+        guard let listen, (settings == nil) == (tls == nil) else { return nil }
+        self.listen = listen
+        self.tls = tls
+        self.judge = judge
+        self.install = install
+    }
+}
+
+/// An inbound that does not listen: it dials, or has its one stream from elsewhere.
+struct DialledInboundDraft {
+    /// What it dials.
+    var carriers: [CarrierDraft] = []
+    /// As ``ListeningDraft/isTrusted``.
+    var isTrusted = false
+    /// As ``ListeningDraft/needsTarget``.
+    var needsTarget = false
+    let build: @Sendable (BuildContext, InboundSessions) -> any NodeComponent
+}
+
+/// What entries that are put together find around them.
+struct BuildContext: Sendable {
+    let unit: UnitTag
+    var name: String { self.unit.name }
+    let dialer: Dialer
+    let loops: Loops
+    let reporter: Reporter
+    let limits: Configuration.Limits
+    /// How others reach what is here, and when there is nothing more to do.
+    let hooks: Hooks
+    /// The outbound through which carriers are dialled; nil to dial them directly.
+    var through: (any WarrenRuntime.Outbound)?
+    /// Of users who have an egress policy of their own.
+    var policies: [String: EgressPolicy] = [:]
+    /// Where an outbound that is bound to one loop lives.
+    var home: @Sendable () -> SocketLoop
+}
+
+/// What whoever runs a node may want to be told.
+package struct Hooks: Sendable {
+    /// Called with a sentence for the user if something went wrong, when the node has done all it was for; most never
+    /// have.
+    package var onDone: @Sendable (String?) -> Void = { _ in }
+    /// Whether a relay that will not have us is the end, and no reason to ask again.
+    package var endsWhenRefused = false
+    /// Called with what a relay says of how an inbound is reached.
+    package var onGrant: @Sendable (Grant) -> Void = { _ in }
+    package init() {}
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Crypto
+import Foundation
+import NIOCore
+package import WarrenConfiguration
+import WarrenRuntime
+
+/// Names an entry of a configuration among all.
+package struct UnitKey: Hashable, Sendable, Comparable, CustomStringConvertible {
+    package let role: Entry.Role
+    package let name: String
+
+    init(_ entry: Entry) {
+        self.role = entry.role
+        self.name = entry.name
+    }
+
+    init(_ role: Entry.Role, _ name: String) {
+        self.role = role
+        self.name = name
+    }
+
+    package var description: String { "\(self.role.rawValue) \(self.name)" }
+
+    package static func < (a: UnitKey, b: UnitKey) -> Bool { a.description < b.description }
+}
+
+/// A unit that is put together.
+struct LiveUnit {
+    let tag: UnitTag
+    /// Equal where an entry of a new configuration is this one.
+    let print: Fingerprint
+    /// For outbounds.
+    var outbound: (any WarrenRuntime.Outbound)?
+    /// For inbounds: where their streams go, and by which rules.
+    var target: StreamTarget?
+    var way: WayPrint?
+    /// For inbounds: what they and their users may use.
+    var accounts: Accounts?
+    var allowance: Accounts.Plan?
+    /// For inbounds: the outbound of its own.
+    var destination: String?
+    var watched: [FileWatcher.Watched] = []
+}
+
+/// What decides whether a unit is the same in another configuration.
+struct Fingerprint: Hashable {
+    let type: String
+    let keys: String
+    let handshake: Int64
+    let streams: Int
+    /// What it is built on: the outbound on the way, or on the same port.
+    var under: [ObjectIdentifier] = []
+    /// What egress allows, where that is judged by what is built once.
+    var egress: Configuration.Egress?
+}
+
+/// What decides whether streams of an inbound go the same ways.
+struct WayPrint: Hashable {
+    let rules: [RouteRule]
+    let outbounds: [ObjectIdentifier]
+    let egress: Configuration.Egress
+}
+
+extension Fingerprint {
+    init(_ entry: Entry, _ limits: Configuration.Limits, without keys: Set<String>) {
+        self.type = entry.type
+        self.keys = entry.section.print(without: keys)
+        self.handshake = limits.handshake.nanoseconds
+        self.streams = limits.streamsPerSession
+    }
+}
+
+extension Section {
+    /// Files that are read once, with the configuration; the others are looked at again by themselves.
+    private static let files: Set<String> = ["passwordFile", "secretKeyFile", "secretFile", "tokenFile"]
+
+    /// Keys and values as one text, with what stands in the files that nothing else looks at.
+    func print(without keys: Set<String>) -> String {
+        self.print(of: ConfigNode(.map(self.pairs), at: self.place), without: keys)
+    }
+
+    private func print(of node: ConfigNode, without keys: Set<String> = []) -> String {
+        switch node.content {
+        case .scalar(let scalar): return "\"\(scalar.text.replacing("\"", with: "\"\""))\""
+        case .list(let nodes): return "[" + nodes.map { self.print(of: $0) }.joined(separator: ",") + "]"
+        case .broken: return "?"
+        case .map(let pairs):
+            // What somebody may use is no part of what it is.
+            let parts = pairs.filter { !keys.contains($0.key) && $0.key != "limits" }.sorted { $0.key < $1.key }.map {
+                pair in
+                "\(pair.key):\(self.print(of: pair.value))\(self.contents(of: pair))"
+            }
+            return "{" + parts.joined(separator: ",") + "}"
+        }
+    }
+
+    private func contents(of pair: ConfigNode.Pair) -> String {
+        guard case .scalar(let scalar) = pair.value.content else { return "" }
+        let key = CamelCase.from(pair.key)
+        let isKeyFile = key == "key" && self.contains("server") && pair.value.place == self.place(of: "key")
+        guard Self.files.contains(key) || isKeyFile else { return "" }
+        let path = TextFile.path(scalar.text, in: self.folder)
+        guard let data = FileManager.default.contents(atPath: path) else { return "" }
+        return SHA256.hash(data: data).description
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A reader of one map: hands out typed values, collects problems, and knows at the end which keys nobody read.
+///
+/// ```swift
+/// let listen = section.required("listen", .listenAddress)
+/// let linger = section.value("linger", .duration, default: .seconds(5))
+/// section.finish()
+/// guard let listen else { return nil }   // the findings say why
+/// ```
+package final class Section {
+    /// What problems are about when a key is missing.
+    package let place: Place
+    package let findings: Findings
+    /// Where relative paths start: the folder of the file, or the working directory (empty) for a URL.
+    package let folder: String
+
+    package let pairs: [ConfigNode.Pair]
+    private var asked: [String] = []
+    private var read: Set<Int> = []
+    private var children: [String: [Section]] = [:]
+
+    /// - Parameter node: reported and taken as empty if it is not a map.
+    package init(_ node: ConfigNode, folder: String, findings: Findings) {
+        self.place = node.place
+        self.folder = folder
+        self.findings = findings
+        if case .map(let pairs) = node.content {
+            self.pairs = pairs
+        } else {
+            self.pairs = []
+            if !node.isNull { node.isNot("a map of keys", findings) }
+        }
+    }
+
+    /// nil if the key is absent, or its value was reported.
+    package func optional<Value>(_ key: String, _ kind: ValueKind<Value>) -> Value? {
+        self.node(key).flatMap { kind.read($0, self.context) }
+    }
+
+    /// The default if the key is absent, or its value was reported.
+    package func value<Value>(_ key: String, _ kind: ValueKind<Value>, default: Value) -> Value {
+        self.optional(key, kind) ?? `default`
+    }
+
+    /// nil only after a report.
+    package func required<Value>(_ key: String, _ kind: ValueKind<Value>) -> Value? {
+        guard let node = self.node(key) else {
+            self.missing(key, expected: kind.expected)
+            return nil
+        }
+        return kind.read(node, self.context)
+    }
+
+    /// The section under a key; nil if there is none. Finished with this one.
+    package func section(_ key: String) -> Section? {
+        self.node(key).flatMap { self.children(key, [$0]).first }
+    }
+
+    /// The sections of a map from names to maps, such as `users`; nil if the key is absent. Finished with this one.
+    package func sections(_ key: String) -> [(name: Located<String>, section: Section)]? {
+        guard let node = self.node(key) else { return nil }
+        guard case .map(let pairs) = node.content else {
+            node.isNot("a map from names to maps of keys", self.findings)
+            return nil
+        }
+        let sections = self.children(key, pairs.map(\.value))
+        return zip(pairs, sections).map { (name: Located($0.key, at: $0.keyPlace), section: $1) }
+    }
+
+    /// The maps of a list; whoever reads them finishes them. Empty if the key is absent or holds nothing.
+    package func items(_ key: String) -> [Section] {
+        guard let node = self.node(key), !node.isNull else { return [] }
+        guard case .list(let nodes) = node.content else {
+            node.isNot("a list of entries", self.findings)
+            return []
+        }
+        return nodes.compactMap { node in
+            guard case .map = node.content else {
+                node.isNot("a map of keys", self.findings)
+                return nil
+            }
+            return Section(node, folder: self.folder, findings: self.findings)
+        }
+    }
+
+    /// The raw value of a key, which counts as read; for values that have more than one form.
+    package func node(_ key: String) -> ConfigNode? {
+        if !self.asked.contains(key) { self.asked.append(key) }
+        guard let index = self.index(of: key) else { return nil }
+        self.read.insert(index)
+        return self.pairs[index].value
+    }
+
+    /// True if the key is there; does not count as reading it.
+    package func contains(_ key: String) -> Bool { self.index(of: key) != nil }
+
+    /// Where the value of a key stands, or the section if the key is absent.
+    package func place(of key: String) -> Place { self.index(of: key).map { self.pairs[$0].value.place } ?? self.place }
+
+    /// Reports that something is wrong with the value of a key.
+    package func report(_ what: String, at key: String, hint: String? = nil) {
+        self.findings.report(what, at: self.place(of: key), hint: hint)
+    }
+
+    /// Reports that a key should be there.
+    package func missing(_ key: String, expected: String) {
+        self.findings.report("the key \(quoted(key)) is missing", at: self.place, hint: "expected \(expected)")
+    }
+
+    /// Reports every key that was not asked for, here and in the sections below.
+    package func finish() {
+        for (index, pair) in self.pairs.enumerated() where !self.read.contains(index) {
+            let hint = Nearest.hint("key", for: pair.key, among: self.asked)
+            self.findings.report("unknown key \(quoted(pair.key))", at: pair.keyPlace, hint: hint)
+        }
+        for child in self.children.values.joined() { child.finish() }
+    }
+
+    private var context: ValueContext { ValueContext(folder: self.folder, findings: self.findings) }
+
+    private func index(of key: String) -> Int? {
+        self.pairs.firstIndex { $0.key == key || ($0.keyPlace.isArgument && CamelCase.from($0.key) == key) }
+    }
+
+    /// The sections under a key, the same ones each time, so that all their readers together ask for the known keys.
+    private func children(_ key: String, _ nodes: [ConfigNode]) -> [Section] {
+        if let known = self.children[key], known.count == nodes.count { return known }
+        let sections = nodes.map { Section($0, folder: self.folder, findings: self.findings) }
+        self.children[key] = sections
+        return sections
+    }
+}
+
+/// `password-file` is `passwordFile` on the command line.
+package enum CamelCase {
+    package static func from(_ key: String) -> String {
+        let parts = key.split(separator: "-", omittingEmptySubsequences: false)
+        return parts.dropFirst().reduce(into: String(parts.first ?? "")) { camel, part in
+            camel += part.prefix(1).uppercased() + part.dropFirst()
+        }
+    }
+}

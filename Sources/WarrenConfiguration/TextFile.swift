@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Foundation
+
+/// Small text files: configurations, passwords, tokens.
+package enum TextFile {
+    /// Reads a whole file as UTF-8, pipes included. A byte order mark at its start is no part of the text.
+    ///
+    /// - Throws: a ``Refusal`` whose sentence follows the path.
+    package static func read(_ path: String, limit: Int) throws(Refusal) -> String {
+        try Self.checkReadable(path)
+        let bytes: Data?
+        do {
+            bytes = try Self.bytes(of: path, limit: limit)
+        } catch {
+            throw Refusal("cannot be read", hint: "check that the disk and the file are intact")
+        }
+        guard let bytes else { throw Refusal("holds more than \(Size.words(limit))", hint: "name a smaller file") }
+        return try Self.text(bytes)
+    }
+
+    /// UTF-16 with its mark, as some editors and shells write it.
+    package static func refuseUTF16(_ bytes: Data) throws(Refusal) {
+        guard bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) else { return }
+        throw Refusal("is UTF-16 text", hint: "save it as UTF-8")
+    }
+
+    private static func text(_ bytes: Data) throws(Refusal) -> String {
+        try Self.refuseUTF16(bytes)
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw Refusal("is not UTF-8 text", hint: "save it as UTF-8")
+        }
+        let mark: Unicode.Scalar = "\u{FEFF}"
+        return text.unicodeScalars.first == mark ? String(text.unicodeScalars.dropFirst()) : text
+    }
+
+    /// Checks that a file is there, is not a directory and may be read; it is not opened.
+    package static func checkReadable(_ path: String) throws(Refusal) {
+        var isDirectory: ObjCBool = false
+        guard !path.isEmpty, FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+            throw Refusal("does not exist", hint: "create it or correct the path")
+        }
+        guard !isDirectory.boolValue else { throw Refusal("is a directory", hint: "name a file in it") }
+        guard FileManager.default.isReadableFile(atPath: path) else {
+            throw Refusal("may not be read by this user", hint: "change its owner or its mode")
+        }
+    }
+
+    /// True if the mode lets the group or everybody read the file (links are followed).
+    package static func isOpenToOthers(_ path: String) -> Bool {
+        let real = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+        let attributes = try? FileManager.default.attributesOfItem(atPath: real)
+        guard let mode = (attributes?[.posixPermissions] as? NSNumber)?.intValue else { return false }
+        return mode & 0o044 != 0
+    }
+
+    /// The path as seen from a folder; an empty folder is the working directory.
+    package static func path(_ path: String, in folder: String) -> String {
+        guard !path.hasPrefix("/"), !folder.isEmpty else { return path }
+        return folder.hasSuffix("/") ? folder + path : "\(folder)/\(path)"
+    }
+
+    /// The folder a file lies in; empty for the working directory.
+    package static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "" }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// nil if there are more than `limit` bytes.
+    private static func bytes(of path: String, limit: Int) throws -> Data? {
+        let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+        defer { try? handle.close() }
+        var all = Data()
+        while let some = try handle.read(upToCount: 64 << 10), !some.isEmpty {
+            all.append(some)
+            guard all.count <= limit else { return nil }
+        }
+        return all
+    }
+}

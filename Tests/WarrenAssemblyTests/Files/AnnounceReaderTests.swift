@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import NIOCore
+import Testing
+import WarrenConfiguration
+import WarrenCore
+import WarrenRuntime
+import WarrenTesting
+
+@testable import WarrenAssembly
+
+/// Announcements that are read for streams on an event loop.
+@Suite(.timeLimit(.minutes(1))) struct AnnounceReaderTests {
+    private static let id = "e6ec698c-5793-4c63-af79-bd644ccf022f"
+
+    @Test func everybodyIsAnsweredOnTheLoop() throws {
+        let folder = try TemporaryFolder()
+        folder.write("at", "\(Self.id)\nrelay.example:443\n")
+        let (reader, loop) = (AnnounceReader(AnnounceFile(path: "\(folder.path)/at")), SocketLoop.manual())
+        var found: [AnnounceFile.Announcement?] = []
+        for _ in 0..<10 { reader.read(on: loop) { found.append($0) } }
+        #expect(found.isEmpty)
+        while found.count < 10 { loop.runOnce() }
+        let target = Target(host: Host("relay.example"), port: 443)
+        let expected = AnnounceFile.Announcement(association: try #require(UUID(uuidString: Self.id)), instance: target)
+        #expect(found == Array(repeating: expected, count: 10))
+        loop.advance(by: .seconds(5))
+        #expect(found.count == 10)
+    }
+
+    @Test(
+        "blanks and an empty line around it, as an editor or `echo` leaves them",
+        arguments: [
+            "  \(id)\t\n relay.example:443 \n", "\r\n\(id) \r\n\r\nrelay.example:443\r\n\r\n",
+        ])
+    func blanksAreOfNoAccount(text: String) throws {
+        let folder = try TemporaryFolder()
+        folder.write("at", text)
+        let found = AnnounceFile(path: "\(folder.path)/at").read()
+        #expect(found?.association == UUID(uuidString: Self.id))
+        #expect(found?.instance == Target(host: Host("relay.example"), port: 443))
+    }
+
+    @Test("a disk that does not answer holds up nobody for longer than two seconds") func aDiskThatHangs() throws {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/pipe"
+        // Opening it waits for somebody who writes.
+        try #require(mkfifo(path, 0o600) == 0)
+        let (reader, loop) = (AnnounceReader(AnnounceFile(path: path)), SocketLoop.manual())
+        var found: [AnnounceFile.Announcement?] = []
+        for _ in 0..<3 { reader.read(on: loop) { found.append($0) } }
+        loop.advance(by: .milliseconds(1900))
+        #expect(found.isEmpty)
+        loop.advance(by: .milliseconds(100))
+        #expect(found == [nil, nil, nil])
+        // Lets the thread go: it finds nothing, and what it finds is for nobody any more.
+        let writer = open(path, O_RDWR)
+        #expect(writer >= 0)
+        close(writer)
+        loop.advance(by: .seconds(5))
+        #expect(found.count == 3)
+    }
+}
