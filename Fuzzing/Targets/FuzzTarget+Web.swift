@@ -13,7 +13,22 @@ extension FuzzTarget {
         FuzzTarget("websocket-server") { web($0, role: .server) },
         FuzzTarget("websocket-client") { web($0, role: .client) },
         FuzzTarget("websocket-answer") { web($0, role: .answer) },
+        FuzzTarget("client-hello", clientHello),
     ]
+
+    /// What is read at some place must stay so with more bytes, and never needs what is there already.
+    private static func clientHello(_ input: [UInt8]) -> String? {
+        let head = ByteBuffer(bytes: input).readableBytesView
+        let whole = ClientHello.read(head)
+        for count in 0..<min(head.count, 512) {
+            switch ClientHello.read(head.prefix(count)) {
+            case .needs(let bytes): if bytes <= count { return "needs \(bytes) of \(count)" }
+            case .no: return whole == .no ? nil : "no at \(count), then \(whole)"
+            case .whole(let hello): return whole == .whole(hello) ? nil : "\(hello) at \(count), then \(whole)"
+            }
+        }
+        return nil
+    }
 
     private enum Role {
         case service

@@ -221,28 +221,17 @@ extension Node {
     ) async throws {
         let retiring = Set(old.map { ObjectIdentifier($0) })
         let running = self.state.withLock { $0.units }
-        var free = running.filter { retiring.contains(ObjectIdentifier($0.tag)) }.flatMap(\.listeners)
-        var bound: [Listener] = []
-        var exchanged: [(listener: Listener, plan: Listener.Plan)] = []
+        let left = running.filter { retiring.contains(ObjectIdentifier($0.tag)) }
+        var ports = PortExchange(of: left.flatMap(\.listeners))
         var units: [Running] = []
         do {
             for unit in new {
                 var listeners: [Listener] = []
-                for plan in unit.listeners {
-                    if let listener = free.first(where: { $0.fits(plan) }) {
-                        free.removeAll { $0 === listener }
-                        exchanged.append((listener, plan))
-                        listeners.append(listener)
-                    } else {
-                        let listener = try await self.bind(plan)
-                        bound.append(listener)
-                        listeners.append(listener)
-                    }
-                }
+                for plan in unit.listeners { listeners.append(try await ports.take(plan, self.bind)) }
                 units.append(Running(tag: unit.tag, listeners: listeners, parts: unit.parts))
             }
         } catch {
-            for listener in bound { await listener.close() }
+            await ports.undo()
             throw error
         }
         let isEnding = self.state.withLock { state in
@@ -252,17 +241,17 @@ extension Node {
             return false
         }
         guard !isEnding else {
-            for listener in bound { await listener.close() }
+            await ports.undo()
             throw StartFailure.ending
         }
         self.gate.allow(limits.sessions)
         self.setReaderTimeout()
         commit()
-        for (listener, plan) in exchanged { listener.exchange(plan) }
+        ports.handOver()
         for listener in units.flatMap(\.listeners) { self.tellListening(listener) }
         for part in units.flatMap(\.parts) { self.startLate(part) }
-        for listener in free { await listener.close() }
-        self.leave(old, running.filter { retiring.contains(ObjectIdentifier($0.tag)) }.flatMap(\.parts), limits.drain)
+        await ports.closeRest()
+        self.leave(old, left.flatMap(\.parts), limits.drain)
     }
 
     private func startLate(_ part: any NodeComponent) {

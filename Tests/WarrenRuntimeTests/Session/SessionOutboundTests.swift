@@ -16,8 +16,7 @@ private struct Rig: Sendable {
     let log = LogRecorder()
     private let loop: SocketLoop
 
-    init(port: UInt16) {
-        let loop = Pair.loops.next()
+    init(port: UInt16, on loop: SocketLoop = Pair.loops.next(), _ spares: [SocketLoop] = []) {
         let dialer = Dialer(resolver: ScriptedResolver(v4: [], v6: []), policy: .everything)
         let dial = CarrierDialer(dialer: dialer, host: Host("127.0.0.1"), port: port)
         let carrier = SessionCarrier(dial) { leg, owner, loop in
@@ -37,12 +36,15 @@ private struct Rig: Sendable {
             context.start(ScriptedMachine(script: script), on: leg, owner: owner)
         }
         self.loop = loop
-        self.outbound = SessionOutbound(name: "far", on: loop, carrier: carrier, reporter: self.log.reporter)
+        self.outbound = SessionOutbound(
+            name: "far", on: loop, spares, carrier: carrier, reporter: self.log.reporter)
     }
 
     /// Asks for a stream; the answer is nil if there is one. The future fails only if the test is over first.
-    func open() async throws -> EventLoopFuture<StreamFault?> {
-        let (loop, outbound) = (self.loop, self.outbound)
+    ///
+    /// - Parameter other: the loop that asks; nil for that of the first session.
+    func open(on other: SocketLoop? = nil) async throws -> EventLoopFuture<StreamFault?> {
+        let (loop, outbound) = (other ?? self.loop, self.outbound)
         let promise = loop.makePromise(of: StreamFault?.self)
         try await loop.submit {
             _ = outbound.open(.named("far"), trusted: false, on: loop) { result in
@@ -115,6 +117,32 @@ private struct Rig: Sendable {
         #expect(try await rig.open().get() == .sessionLost)
         #expect(NIODeadline.now() - asked < .milliseconds(Int64(pause)))
         rig.outbound.stop()
+    }
+
+    @Test("a stream whose lane cannot have a session crosses to one that is up, and its lane tries again")
+    func crossesToALaneThatIsUp() async throws {
+        let server = try await TestServer.start()
+        let loops = Loops(threads: 2)
+        let rig = Rig(port: server.port, on: loops.all[0], [loops.all[1]])
+        let tried = rig.outbound.start()
+        let first = try await server.next()
+        try await first.send("ready")
+        try await tried.get()
+        // The spare one is made for the first stream of its loop, and turned away.
+        let waiting = try await rig.open(on: loops.all[1])
+        try await server.next().finish()
+        #expect(try await waiting.get() == .sessionLost)
+        #expect(try await rig.open(on: loops.all[1]).get() == nil)
+        // It was missed, so it has been asked for at once.
+        let second = try await server.next()
+        try await second.send("ready")
+        for _ in 0..<2 { _ = await rig.log.next("tunnel up") }
+        #expect(try await rig.open(on: loops.all[1]).get() == nil)
+        rig.outbound.stop()
+        #expect(String(buffer: try await first.everything().bytes) == "stream")
+        #expect(String(buffer: try await second.everything().bytes) == "stream")
+        try await server.stop()
+        loops.stop()
     }
 
     @Test func comesBackAfterALoss() async throws {

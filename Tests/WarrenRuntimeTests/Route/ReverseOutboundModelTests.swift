@@ -139,7 +139,7 @@ private final class World {
     }
 }
 
-@Suite struct ArrivingOutboundModelTests {
+@Suite struct ReverseOutboundModelTests {
     @Test(
         "every stream is answered once, or not at all when its user leaves; one exit at a time where that is asked for")
     func anyOrder() {

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The ports of units that leave, for those that come: a port that both have in common stays open and changes hands. What
+/// is new is bound first, so that nothing has changed where it cannot be had.
+struct PortExchange {
+    /// Open ports that nobody has taken over.
+    private var free: [Listener]
+    private var bound: [Listener] = []
+    private var takenOver: [(listener: Listener, plan: Listener.Plan)] = []
+
+    init(of leaving: [Listener]) { self.free = leaving }
+
+    /// The port that a plan asks for: an old one, which goes on by its old plan until ``handOver()``, or a new one.
+    mutating func take(
+        _ plan: Listener.Plan, _ bind: (Listener.Plan) async throws -> Listener
+    ) async throws -> Listener {
+        if let index = self.free.firstIndex(where: { $0.fits(plan) }) {
+            let listener = self.free.remove(at: index)
+            self.takenOver.append((listener, plan))
+            return listener
+        }
+        let listener = try await bind(plan)
+        self.bound.append(listener)
+        return listener
+    }
+
+    /// Closes what was bound: everything is as it was.
+    func undo() async { for listener in self.bound { await listener.close() } }
+
+    /// From now on connections go by the new plans.
+    func handOver() { for (listener, plan) in self.takenOver { listener.exchange(plan) } }
+
+    /// Closes what nobody has taken over.
+    func closeRest() async { for listener in self.free { await listener.close() } }
+}
