@@ -30,9 +30,8 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [.executable(name: "warren", targets: ["WarrenCLI"])]
         + ([
-            "WarrenCore", "WarrenRuntime", "WarrenConfiguration", "WarrenAssembly", "Warren", "WarrenTesting",
-            "WarrenFuzzing",
-            "CWarrenAES", "CWarrenSystem",
+            "WarrenCore", "WarrenRuntime", "WarrenConfiguration", "WarrenAssembly", "Warren", "WarrenBench",
+            "WarrenDemo", "WarrenTesting", "WarrenFuzzing", "CWarrenAES", "CWarrenSystem",
         ] + protocols.map { "Warren\($0)" })
         .map { .library(name: $0, targets: [$0]) },
     dependencies: [
@@ -69,13 +68,17 @@ let package = Package(
             name: "Warren",
             dependencies: [
                 "WarrenAssembly", "WarrenConfiguration", "WarrenRuntime", "WarrenCore", nio("NIOCore"), nio("NIOPosix"),
-                nio("NIOConcurrencyHelpers"), nio("NIOHTTP1"), nio("NIOFoundationCompat"), logging, lifecycle,
-                unixSignals,
+                nio("NIOConcurrencyHelpers"), nio("NIOFoundationCompat"), logging, lifecycle, unixSignals,
             ]
+        ),
+        .target(name: "WarrenBench", dependencies: ["Warren", "WarrenAssembly", nio("NIOCore")]),
+        .target(
+            name: "WarrenDemo",
+            dependencies: ["Warren", "WarrenAssembly", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1")]
         ),
         .executableTarget(
             name: "WarrenCLI",
-            dependencies: ["Warren", "WarrenAssembly", "WarrenConfiguration", arguments]
+            dependencies: ["Warren", "WarrenAssembly", "WarrenConfiguration", "WarrenBench", "WarrenDemo", arguments]
         ),
         .target(name: "WarrenTesting", dependencies: ["WarrenCore", nio("NIOCore")]),
         .target(
@@ -105,14 +108,16 @@ let package = Package(
         .testTarget(
             name: "WarrenAssemblyTests",
             dependencies: [
-                "WarrenAssembly", "Warren", "WarrenConfiguration", "WarrenCore", "WarrenRuntime", "WarrenTesting",
+                "WarrenAssembly", "WarrenDemo", "WarrenConfiguration", "WarrenCore", "WarrenRuntime", "WarrenTesting",
                 nio("NIOCore"), nio("NIOPosix"), nioSSL, logging,
             ] + protocolTargets
         ),
         .testTarget(
             name: "WarrenTests",
-            dependencies: ["Warren", "WarrenConfiguration", "WarrenTesting", nio("NIOCore"), logging]
+            dependencies: ["Warren", "WarrenConfiguration", logging]
         ),
+        .testTarget(name: "WarrenBenchTests", dependencies: ["WarrenBench"]),
+        .testTarget(name: "WarrenDemoTests", dependencies: ["WarrenDemo", nio("NIOCore")]),
         .testTarget(
             name: "WarrenFuzzingTests", dependencies: ["WarrenFuzzing", "WarrenTesting"], exclude: ["Fixtures"]),
         .testTarget(

@@ -16,7 +16,7 @@ let package = Package(
         .target(name: "CAllocations"),
         .executableTarget(
             name: "Benchmarks",
-            dependencies: ["CAllocations", .product(name: "Warren", package: "warren")],
+            dependencies: ["CAllocations", .product(name: "WarrenBench", package: "warren")],
             swiftSettings: settings
         ),
     ]

@@ -13,7 +13,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ALLOWED = ROOT / "scripts/traps-allowed.txt"
-SKIPPED = ("Sources/Warren/Bench/", "Sources/Warren/Demo/", "Sources/WarrenTesting/")
+SKIPPED = ("Sources/WarrenBench/", "Sources/WarrenDemo/", "Sources/WarrenTesting/")
 TRAPS = re.compile(
     r"""\bremoveFirst\(|\bremoveLast\(            # of what may be empty: popFirst, popLast, dropFirst
     |\b(?:precondition|preconditionFailure|preconditionInEventLoop|fatalError|assertionFailure)\(

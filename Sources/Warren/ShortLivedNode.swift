@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Logging
-import NIOCore
+package import NIOCore
 import ServiceLifecycle
 import WarrenAssembly
 import WarrenConfiguration
 import WarrenRuntime
 
 /// A whole node for the time of one call, without signals and nearly without a log: for the demo and the benchmark.
-enum ShortLivedNode {
+package enum ShortLivedNode {
     /// Runs a configuration while `body` uses its listeners, by name.
-    static func run(
+    package static func run(
         _ yaml: String, _ body: ([String: SocketAddress]) async throws -> Void
     ) async throws {
         let findings = Findings()

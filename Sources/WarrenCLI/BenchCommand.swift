@@ -2,7 +2,7 @@
 
 import ArgumentParser
 import Foundation
-import Warren
+import WarrenBench
 
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

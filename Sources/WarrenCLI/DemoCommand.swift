@@ -2,7 +2,7 @@
 
 import ArgumentParser
 import Foundation
-import Warren
+import WarrenDemo
 
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

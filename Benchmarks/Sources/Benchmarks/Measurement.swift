@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CAllocations
-@_spi(Bench) import Warren
+@_spi(Bench) import WarrenBench
 
 /// What is measured in one process of its own: what one left behind in the heap must not help the next.
 struct Measurement: Sendable {

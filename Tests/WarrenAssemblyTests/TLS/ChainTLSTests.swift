@@ -6,8 +6,8 @@ import Testing
 import WarrenRuntime
 import WarrenTesting
 
-@testable import Warren
 @testable import WarrenAssembly
+@testable import WarrenDemo
 
 /// TLS within tunnels and behind proxies: the certificate is judged for the server, not for whoever leads to it.
 @Suite(.timeLimit(.minutes(1))) struct ChainTLSTests {

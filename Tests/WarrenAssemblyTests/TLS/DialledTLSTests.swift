@@ -7,8 +7,8 @@ import Testing
 import WarrenRuntime
 import WarrenTesting
 
-@testable import Warren
 @testable import WarrenAssembly
+@testable import WarrenDemo
 
 /// Tunnels in which the far end dials, in TLS and in WebSockets over TLS, all in this process.
 @Suite(.timeLimit(.minutes(1))) struct DialledTLSTests {

@@ -7,8 +7,8 @@ import Testing
 import WarrenRuntime
 import WarrenTesting
 
-@testable import Warren
 @testable import WarrenAssembly
+@testable import WarrenDemo
 
 /// A jProxy tunnel over TLS, both ends in this process, and an origin behind it.
 @Suite("jProxy over TLS", .timeLimit(.minutes(1))) struct TLSTests {

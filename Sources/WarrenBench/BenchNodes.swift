@@ -2,6 +2,7 @@
 
 import Foundation
 import NIOCore
+import Warren
 import WarrenAssembly
 
 /// Both ends of every measured path in this process, on loopback and free ports, for as long as somebody uses them.

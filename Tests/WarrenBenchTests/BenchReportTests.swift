@@ -3,7 +3,7 @@
 import Foundation
 import Testing
 
-@testable import Warren
+@testable import WarrenBench
 
 @Suite struct BenchReportTests {
     private static let rows = [

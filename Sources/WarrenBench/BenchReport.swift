@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Warren
 
 extension Bench {
     /// A table for people, wide but complete: one line per path, then what went wrong, then ``note``.

@@ -3,6 +3,7 @@
 import Foundation
 import NIOCore
 import NIOPosix
+import Warren
 import WarrenAssembly
 
 /// The main job on an embedded configuration: in one process, on loopback and free ports, an origin, both ends of each

@@ -2,7 +2,7 @@
 
 import Testing
 
-@testable @_spi(Bench) import Warren
+@testable @_spi(Bench) import WarrenBench
 
 @Suite struct BenchStatisticsTests {
     @Test(

@@ -3,7 +3,7 @@
 import Synchronization
 import Testing
 
-@testable @_spi(Bench) import Warren
+@testable @_spi(Bench) import WarrenBench
 
 @Suite(.timeLimit(.minutes(2))) struct BenchTests {
     @Test func everyPathHasEveryFigure() async throws {

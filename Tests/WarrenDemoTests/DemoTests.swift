@@ -3,7 +3,7 @@
 import NIOCore
 import Testing
 
-@testable import Warren
+@testable import WarrenDemo
 
 @Suite(.timeLimit(.minutes(2))) struct DemoTests {
     @Test func everyPathIsRight() async throws {
