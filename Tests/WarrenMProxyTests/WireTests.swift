@@ -215,7 +215,8 @@ import WarrenTesting
 
     @Test func namesAStreamAsTheDeployedPackerDoes() throws {
         for vector in try Vector.cases("addr.json") {
-            guard let family = vector["addr"]?["family"]?.text else { continue }  // "undefined,undefined,undefined" upstream
+            // A socket without an address is "undefined,undefined,undefined" upstream.
+            guard let family = vector["addr"]?["family"]?.text else { continue }
             let address = MProxy.Address(
                 family: family, address: vector["addr"]?["address"]?.plain ?? "",
                 port: vector["addr"]?["port"]?.plain ?? "")
