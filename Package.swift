@@ -2,7 +2,7 @@
 import PackageDescription
 
 /// One word here and one entry in Registry.swift: that is all a new protocol needs.
-let protocols = ["JProxy", "JET", "ZhwkproX"]
+let protocols = ["JProxy", "JET", "ZhwkproX", "MProxy"]
 
 let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),

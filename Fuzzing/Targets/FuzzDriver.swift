@@ -105,7 +105,7 @@ struct FuzzDriver<Machine: SessionMachine> {
         case .ready where self.manner.opens:
             let request = StreamRequest(.tcp(Host("example.net"), port: 443))
             if (try? self.machine.open(request, now: self.now)) == nil { self.complain("it opens nothing") }
-        case .isolateWrites, .ready, .granted, .opened, .end, .pause, .resume: break
+        case .isolateWrites, .ready, .granted, .serve, .withdraw, .opened, .end, .pause, .resume: break
         }
         self.said.append(action)
     }

@@ -15,6 +15,11 @@ public enum SessionAction: Hashable, Sendable {
     case ready
     /// The peer, a relay, lets others reach us in this way.
     case granted(Grant)
+    /// Others may ask us for the peer by this name or port: a session at a relay, whose peer has shown that it may have it.
+    /// Answered with ``SessionMachine/withheld(_:)`` where it is another's.
+    case serve(Destination)
+    /// No more.
+    case withdraw(Destination)
     /// The peer wants a stream; answer with ``SessionMachine/accept(_:)`` or ``SessionMachine/reset(_:_:)``.
     case open(StreamID, StreamRequest)
     /// The peer has accepted a stream that we opened.

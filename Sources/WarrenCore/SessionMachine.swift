@@ -23,6 +23,9 @@ public protocol SessionMachine {
     /// False while an orderly end of the carrier would make a part look like all: whoever ends the session from outside
     /// resets it then.
     var mayEndInOrder: Bool { get }
+    /// Every write is one message of the carrier, neither put together with others nor cut (a binary message of a WebSocket,
+    /// where texts are refused): some peers take messages for packets.
+    var writesMessages: Bool { get }
 
     /// The carrier is up. Called once, first.
     mutating func start(now: NIODeadline)
@@ -42,6 +45,8 @@ public protocol SessionMachine {
     mutating func isolated(segment: Int)
     /// Answers ``SessionAction/authenticate(_:)``.
     mutating func judged(_ verdict: Verdict)
+    /// Answers ``SessionAction/serve(_:)``: another has it. Also later, when another takes it over.
+    mutating func withheld(_ destination: Destination)
     /// Opens a stream toward the peer; ``SessionAction/opened(_:)`` or ``SessionAction/end(_:_:)`` follows.
     ///
     /// - Throws: the reason why there can be none now (limit, unsupported destination, session not ready).
@@ -65,9 +70,11 @@ extension SessionMachine {
     public var wantsBytes: Bool { true }
     public var peerHoldsBack: Bool { false }
     public var mayEndInOrder: Bool { true }
+    public var writesMessages: Bool { false }
     public func hasRoom(on stream: StreamID) -> Bool { true }
     public mutating func isolated(segment: Int) {}
     public mutating func judged(_ verdict: Verdict) {}
+    public mutating func withheld(_ destination: Destination) {}
     public mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID {
         throw .unsupported
     }

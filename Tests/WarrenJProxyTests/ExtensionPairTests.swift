@@ -80,7 +80,7 @@ struct ExtensionPairTests {
                 guard let life = self.names[end]?.removeValue(forKey: stream) else { return }
                 #expect(self.lives[life].halves[end]?.end == nil)
                 self.lives[life].halves[end]?.end = .some(fault)
-            case .isolateWrites, .ready, .granted, .pause, .resume, .handOver, .write, .close: break
+            case .isolateWrites, .ready, .granted, .serve, .withdraw, .pause, .resume, .handOver, .write, .close: break
             }
         }
 

@@ -135,6 +135,9 @@ extension SessionHandler {
             self.isReady = true
             self.owner.sessionReady(self)
         case .granted(let grant): self.owner.sessionGranted(self, grant)
+        case .serve(let destination):
+            if !self.owner.sessionServes(self, destination) { self.machine.withheld(destination) }
+        case .withdraw(let destination): self.owner.sessionWithdraws(self, destination)
         case .handOver(let id, let leftover): self.handOver(id, leftover)
         case .close(let reason): self.close(reason)
         }

@@ -30,6 +30,11 @@ package protocol SessionOwner: Sendable {
     func sessionReady(_ session: any Session)
     /// The relay at the far end lets others reach us in this way.
     func sessionGranted(_ session: any Session, _ grant: Grant)
+    /// Others may ask for the session's peer by this name or port. It withdraws nothing when it ends.
+    ///
+    /// - Returns: false if it is another's.
+    func sessionServes(_ session: any Session, _ destination: Destination) -> Bool
+    func sessionWithdraws(_ session: any Session, _ destination: Destination)
     func sessionEnded(_ session: any Session, _ reason: CloseReason)
     /// The judge has denied a peer's claim.
     func loginDenied(_ session: any Session, _ claim: Claim)
@@ -41,6 +46,8 @@ extension SessionOwner {
     package var label: SessionLabel? { nil }
     package func routed(_ request: StreamRequest) -> StreamRequest { request }
     package func sessionGranted(_ session: any Session, _ grant: Grant) {}
+    package func sessionServes(_ session: any Session, _ destination: Destination) -> Bool { false }
+    package func sessionWithdraws(_ session: any Session, _ destination: Destination) {}
     package func loginDenied(_ session: any Session, _ claim: Claim) {}
 }
 

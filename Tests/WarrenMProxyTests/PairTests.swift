@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import Testing
+import WarrenCore
+import WarrenTesting
+
+@testable import WarrenMProxy
+
+/// A device and a relay, and whatever people may do to them in any order.
+@Suite struct PairTests {
+    @Test func nothingIsLostMixedUpOrLeftBehind() {
+        for seed in ModelRuns.seeds {
+            var model = Model(seed: seed)
+            if let problem = model.run() {
+                Issue.record("seed \(seed): \(problem)")
+                return
+            }
+        }
+    }
+}
+
+/// One visitor, as both ends see it. Every byte says whose it is, which way it goes, and where it stands.
+private struct Visit {
+    var relayID: StreamID?
+    var deviceID: StreamID?
+    /// Bytes given to the one end, and come out at the other.
+    var sent = [false: 0, true: 0]
+    var got = [false: 0, true: 0]
+    var unread = [false: 0, true: 0]
+    /// Who has said that it will send no more.
+    var finished: Set<Bool> = []
+    /// The relay's driver has ended it in order, with everything sent.
+    var isOver = false
+}
+
+private struct Model {
+    typealias Pair = MachinePair<MProxy.DeviceMachine, MProxy.RelayMachine>
+
+    private static let claims: [String: [String]] = [
+        "a": ["a.test"], "b": ["a.test", "b.test"], "c": ["c.test"], "d": [], "bad": [],
+    ]
+
+    private var random: SeededRandom
+    private var pair: Pair
+    private let isGo: Bool
+    private var visits: [Visit] = []
+    private var served: Set<String> = []
+    private var held: Set<String>
+    private var problem: String?
+    private var judging: [UInt8]?
+
+    init(seed: UInt64) {
+        self.random = SeededRandom(seed)
+        self.isGo = Int.random(in: 0..<4, using: &self.random) == 0
+        let token = ["a", "b", "c"].randomElement(using: &self.random) ?? "a"
+        var limits = SessionLimits(streams: 8)
+        limits.unreadPerStream = 1024
+        limits.queuedPerStream = 2048
+        let device = MProxy.DeviceMachine(
+            .init(tokens: self.isGo ? [] : [token], dialect: self.isGo ? .go : nil, limits: limits))
+        let relay = MProxy.RelayMachine(
+            .init(dialect: self.isGo ? .go : .node, token: self.isGo ? token : nil, linger: .seconds(2), limits: limits)
+        )
+        self.held = [token]
+        self.pair = MachinePair(device, relay, seed: seed, mostChunk: Bool.random(using: &self.random) ? 40 : 5000)
+    }
+
+    mutating func run() -> String? {
+        self.settle()
+        for _ in 0..<60 where self.problem == nil {
+            self.act()
+            self.settle()
+        }
+        self.pair.writable = true
+        self.takeEverything()
+        self.check()
+        self.pair.client.receiveEnd()
+        self.pair.server.receiveEnd()
+        self.settle()
+        if self.pair.closed != [.client: .finished, .server: .finished] {
+            self.complain("closed: \(self.pair.closed)")
+        }
+        return self.problem
+    }
+
+    private mutating func complain(_ text: String) { self.problem = self.problem ?? text }
+
+    // MARK: Acts
+
+    private mutating func act() {
+        switch Int.random(in: 0..<14, using: &self.random) {
+        case 0: self.changeTokens()
+        case 1, 2: self.visit()
+        case 3, 4, 5: self.send(fromRelay: true)
+        case 6, 7, 8: self.send(fromRelay: false)
+        case 9: self.leave()
+        case 10: self.pair.writable.toggle()
+        case 11 where self.pair.writable:  // else a command might go unanswered
+            self.pair.now = self.pair.now + .seconds(Int64.random(in: 0...3, using: &self.random))
+        default: self.take()
+        }
+    }
+
+    private mutating func changeTokens() {
+        guard !self.isGo, let token = Self.claims.keys.sorted().randomElement(using: &self.random) else { return }
+        if Bool.random(using: &self.random) {
+            self.pair.client.addToken(token)
+            if token != "bad" { self.held.insert(token) }
+        } else if token != "bad", self.held.contains(token), self.held.count > 1 {
+            self.pair.client.deleteToken(token)
+            self.held.remove(token)
+        }
+    }
+
+    private mutating func visit() {
+        let number = self.visits.count
+        // Few ports, so that visitors share addresses.
+        let source = socket("192.0.2.1", Int.random(in: 1...3, using: &self.random))
+        let request = StreamRequest(service("a.test", UInt16(number + 1)), source: source)
+        guard let id = try? self.pair.server.open(request, now: self.pair.now) else { return }
+        self.visits.append(Visit(relayID: id))
+    }
+
+    private mutating func send(fromRelay: Bool) {
+        guard let number = self.visits.indices.randomElement(using: &self.random),
+            !self.visits[number].finished.contains(fromRelay),
+            let id = fromRelay ? self.visits[number].relayID : self.visits[number].deviceID
+        else { return }
+        let count = Int.random(in: 1...1000, using: &self.random)
+        let start = self.visits[number].sent[fromRelay] ?? 0
+        let bytes = ByteBuffer(bytes: (start..<start + count).map { Self.byte($0, of: number, fromRelay) })
+        self.visits[number].sent[fromRelay] = start + count
+        if fromRelay { self.pair.server.send(bytes, on: id) } else { self.pair.client.send(bytes, on: id) }
+    }
+
+    private static func byte(_ place: Int, of number: Int, _ fromRelay: Bool) -> UInt8 {
+        UInt8(truncatingIfNeeded: place &* 31 &+ number &* 97 &+ (place >> 8) &* 7 &+ (fromRelay ? 13 : 0))
+    }
+
+    private mutating func leave() {
+        guard let number = self.visits.indices.randomElement(using: &self.random) else { return }
+        let faults: [StreamFault?] = [nil, .aborted, .idle, .refused]
+        let fault = faults.randomElement(using: &self.random) ?? nil
+        switch Int.random(in: 0..<4, using: &self.random) {
+        case 0:
+            guard let id = self.visits[number].relayID else { return }
+            self.visits[number].isOver = fault == nil
+            self.visits[number].relayID = nil
+            self.pair.server.reset(id, fault)
+        case 1:
+            guard let id = self.visits[number].deviceID else { return }
+            self.visits[number].deviceID = nil
+            self.pair.client.reset(id, fault)
+        case 2:
+            guard let id = self.visits[number].relayID else { return }
+            self.visits[number].finished.insert(true)
+            self.pair.server.finish(id)
+        default:
+            guard let id = self.visits[number].deviceID else { return }
+            self.visits[number].finished.insert(false)
+            self.pair.client.finish(id)
+        }
+    }
+
+    private mutating func take() {
+        guard let number = self.visits.indices.randomElement(using: &self.random) else { return }
+        self.take(number)
+    }
+
+    private mutating func take(_ number: Int) {
+        for fromRelay in [true, false] {
+            guard let id = fromRelay ? self.visits[number].deviceID : self.visits[number].relayID else { continue }
+            let count = self.visits[number].unread[fromRelay] ?? 0
+            self.visits[number].unread[fromRelay] = 0
+            if fromRelay { self.pair.client.consumed(count, on: id) } else { self.pair.server.consumed(count, on: id) }
+        }
+    }
+
+    private mutating func takeEverything() {
+        for _ in 0..<50 {
+            for number in self.visits.indices { self.take(number) }
+            self.settle()
+        }
+    }
+
+    // MARK: Steps
+
+    private mutating func settle() {
+        var model = self
+        self.pair.run { end, action, pair in model.perform(end, action, &pair) }
+        let pair = self.pair
+        self = model
+        self.pair = pair
+    }
+
+    private mutating func perform(_ end: Pair.End, _ action: SessionAction, _ pair: inout Pair) {
+        let atDevice = end == .client
+        switch action {
+        case .authenticate(let claim):
+            let token = String(decoding: claim.proof, as: UTF8.self)
+            pair.server.judged(token == "bad" ? .denied : accepted(Self.claims[token] ?? []))
+        case .serve(.service(let name, _)):
+            if !self.served.insert(name).inserted { self.complain("\(name) is served twice") }
+        case .withdraw(.service(let name, _)):
+            if self.served.remove(name) == nil { self.complain("\(name) is withdrawn twice") }
+        case .open(let id, let request):
+            guard case .service(_, let port) = request.destination, self.visits.indices.contains(Int(port) - 1)
+            else { return self.complain("opens \(request.destination)") }
+            if self.visits[Int(port) - 1].deviceID != nil || (self.visits[Int(port) - 1].got[true] ?? 0) > 0 {
+                self.complain("opens visit \(port) twice")
+            }
+            self.visits[Int(port) - 1].deviceID = id
+            pair.client.accept(id)
+        case .deliver(let id, let bytes): self.delivered(bytes, id, atDevice: atDevice)
+        case .end(let id, let fault): self.ended(id, fault, atDevice: atDevice)
+        case .ready, .granted, .opened, .pause, .resume: break
+        case .serve, .withdraw, .finish, .write, .isolateWrites, .handOver, .close: self.complain("says \(action)")
+        }
+    }
+
+    private func number(_ id: StreamID, atDevice: Bool) -> Int? {
+        self.visits.firstIndex { (atDevice ? $0.deviceID : $0.relayID) == id }
+    }
+
+    private mutating func delivered(_ bytes: ByteBuffer, _ id: StreamID, atDevice: Bool) {
+        guard let number = self.number(id, atDevice: atDevice) else { return self.complain("delivers to nobody") }
+        var place = self.visits[number].got[atDevice] ?? 0
+        for byte in bytes.readableBytesView {
+            if byte != Self.byte(place, of: number, atDevice) {
+                return self.complain("visit \(number): wrong byte at \(place)")
+            }
+            place += 1
+        }
+        self.visits[number].got[atDevice] = place
+        self.visits[number].unread[atDevice, default: 0] += bytes.readableBytes
+        if place > self.visits[number].sent[atDevice] ?? 0 { self.complain("visit \(number): more than was sent") }
+    }
+
+    private mutating func ended(_ id: StreamID, _ fault: StreamFault?, atDevice: Bool) {
+        guard let number = self.number(id, atDevice: atDevice) else { return self.complain("ends what is none") }
+        if atDevice {
+            self.visits[number].deviceID = nil
+            if self.visits[number].isOver, fault == nil, self.visits[number].got[true] != self.visits[number].sent[true]
+            {
+                self.complain("visit \(number): an orderly end cut off bytes")
+            }
+        } else {
+            self.visits[number].relayID = nil
+        }
+    }
+
+    // MARK: What must hold at rest
+
+    private mutating func check() {
+        let wanted = Set(self.held.flatMap { Self.claims[$0] ?? [] })
+        if self.served != wanted { self.complain("serves \(self.served), not \(wanted)") }
+        for (number, visit) in self.visits.enumerated() {
+            // Go has no word for a visitor that has said nothing.
+            let isUnknown = self.isGo && visit.sent[true] == 0
+            if (visit.relayID == nil) != (visit.deviceID == nil), !isUnknown {
+                self.complain("visit \(number) is over at one end only")
+            }
+            guard visit.relayID != nil else { continue }
+            if visit.got != visit.sent { self.complain("visit \(number): \(visit.got) of \(visit.sent)") }
+        }
+    }
+}
