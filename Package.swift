@@ -22,6 +22,7 @@ let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let protocolTargets = protocols.map { Target.Dependency(stringLiteral: "Warren\($0)") }
 
@@ -30,8 +31,8 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [.executable(name: "warren", targets: ["WarrenCLI"])]
         + ([
-            "WarrenCore", "WarrenRuntime", "WarrenConfiguration", "WarrenAssembly", "Warren", "WarrenBench",
-            "WarrenDemo", "WarrenTesting", "WarrenFuzzing", "CWarrenAES", "CWarrenSystem",
+            "WarrenCore", "WarrenRuntime", "WarrenConfiguration", "WarrenTokens", "WarrenAssembly", "Warren",
+            "WarrenBench", "WarrenDemo", "WarrenTesting", "WarrenFuzzing", "CWarrenAES", "CWarrenSystem",
         ] + protocols.map { "Warren\($0)" })
         .map { .library(name: $0, targets: [$0]) },
     dependencies: [
@@ -44,6 +45,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+        .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
     ],
     targets: [
         .target(name: "CWarrenAES"),
@@ -58,17 +60,22 @@ let package = Package(
         ),
         .target(name: "WarrenConfiguration", dependencies: ["WarrenRuntime", "WarrenCore", nio("NIOCore"), yams]),
         .target(
+            name: "WarrenTokens",
+            dependencies: ["WarrenMProxy", "WarrenRuntime", "WarrenCore", nio("NIOCore"), crypto, jwt]
+        ),
+        .target(
             name: "WarrenAssembly",
             dependencies: [
                 "WarrenConfiguration", "WarrenRuntime", "WarrenCore", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
-                nio("NIOFoundationCompat"), nioSSL, crypto, logging, lifecycle,
+                nio("NIOFoundationCompat"), "WarrenTokens", "CWarrenSystem",
+                nioSSL, crypto, logging, lifecycle,
             ] + protocolTargets
         ),
         .target(
             name: "Warren",
             dependencies: [
-                "WarrenAssembly", "WarrenConfiguration", "WarrenRuntime", "WarrenCore", nio("NIOCore"), nio("NIOPosix"),
-                nio("NIOConcurrencyHelpers"), nio("NIOFoundationCompat"), logging, lifecycle, unixSignals,
+                "WarrenAssembly", "WarrenConfiguration", "WarrenRuntime", "WarrenCore", "CWarrenSystem", nio("NIOCore"),
+                nio("NIOPosix"), nio("NIOConcurrencyHelpers"), nio("NIOFoundationCompat"), logging, lifecycle, unixSignals,
             ]
         ),
         .target(name: "WarrenBench", dependencies: ["Warren", "WarrenAssembly", nio("NIOCore")]),

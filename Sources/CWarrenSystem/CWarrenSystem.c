@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -281,6 +282,40 @@ int64_t cws_raise_descriptor_limit(int64_t most) {
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
     return cws_descriptor_limit();
+}
+
+int64_t cws_size_of_file(int descriptor) {
+    struct stat found;
+    return fstat(descriptor, &found) == 0 && S_ISREG(found.st_mode) ? (int64_t)found.st_size : -1;
+}
+
+int cws_socket_at(const char *path, uint64_t *device, uint64_t *number) {
+    struct stat found;
+    if (lstat(path, &found) != 0 || !S_ISSOCK(found.st_mode)) return -1;
+    *device = (uint64_t)found.st_dev;
+    *number = (uint64_t)found.st_ino;
+    return 0;
+}
+
+int cws_facts_of_file(const char *path, cws_file_facts *facts) {
+    struct stat found;
+    if (stat(path, &found) != 0) return -1;
+#ifdef __APPLE__
+    struct timespec changed = found.st_ctimespec, modified = found.st_mtimespec;
+#else
+    struct timespec changed = found.st_ctim, modified = found.st_mtim;
+#endif
+    *facts = (cws_file_facts){
+        .device = (uint64_t)found.st_dev,
+        .number = (uint64_t)found.st_ino,
+        .size = (int64_t)found.st_size,
+        .mode = (uint32_t)found.st_mode,
+        .changed = (int64_t)changed.tv_sec * 1000000000 + changed.tv_nsec,
+        .modified = (int64_t)modified.tv_sec * 1000000000 + modified.tv_nsec,
+        .is_directory = S_ISDIR(found.st_mode),
+        .is_file = S_ISREG(found.st_mode),
+    };
+    return 0;
 }
 
 #if defined(__linux__)

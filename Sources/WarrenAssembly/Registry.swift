@@ -6,12 +6,12 @@ package import WarrenConfiguration
 package enum Registry {
     static let inbounds: [InboundType] = [
         .mixed, .socks5, .http, .forward, .stdio,
-        .jproxy, .jet, .zhwkprox,
+        .jproxy, .jet, .zhwkprox, .mproxy, .public,
     ]
 
     static let outbounds: [OutboundType] = [
         .direct, .stdio, .socks5, .http,
-        .jproxy, .jet, .zhwkprox,
+        .jproxy, .jet, .zhwkprox, .mproxy,
     ]
 
     static let relays: [RelayType] = [.jet]

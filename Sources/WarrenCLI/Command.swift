@@ -13,7 +13,8 @@ struct Command: AsyncParsableCommand {
         version: Version.text,
         subcommands: [
             RunCommand.self, CheckCommand.self, DemoCommand.self, BenchCommand.self, KeygenCommand.self,
-            JETCommand.self, StatusCommand.self, ReloadCommand.self, KillCommand.self, VersionCommand.self,
+            JETCommand.self, TokenCommand.self, ExposeCommand.self, StatusCommand.self, ReloadCommand.self,
+            KillCommand.self, VersionCommand.self,
         ]
     )
 

@@ -128,7 +128,8 @@ package final class Node: Service {
         guard !Task.isShuttingDownGracefully, !Task.isCancelled else { return nil }
         let done = loop.makePromise(of: Void.self)
         let started = parts.map { part in
-            part.start().flatMapErrorThrowing { error in throw StartFailure(part: part.name, error) }
+            part.prepare(self.gate)
+            return part.start().flatMapErrorThrowing { error in throw StartFailure(part: part.name, error) }
         }
         // Completes with the first failure, or when all are through.
         EventLoopFuture.andAllSucceed(started, on: loop).cascade(to: done)
@@ -255,6 +256,7 @@ extension Node {
     }
 
     private func startLate(_ part: any NodeComponent) {
+        part.prepare(self.gate)
         part.start().whenFailure { [reporter] error in
             reporter.emit(.warn("\(StartFailure(part: part.name, error))"))
         }

@@ -63,7 +63,8 @@ public struct MachinePair<Client: SessionMachine, Server: SessionMachine> {
             case .write(let bytes): self.toClient.append(bytes)
             case .close(let reason): self.closed[end] = reason
             case .isolateWrites: break
-            case .authenticate, .ready, .granted, .serve, .withdraw, .open, .opened, .deliver, .finish, .end, .pause, .resume, .handOver:
+            case .authenticate, .ready, .granted, .serve, .withdraw, .open, .opened, .deliver, .finish, .end, .pause,
+                .resume, .handOver:
                 handle(end, action, &self)
             }
         }

@@ -284,7 +284,8 @@ private struct AcceptModel {
             self.isOver = true
         case .close: self.isOver = true
         case .ready, .pause, .resume: break
-        case .granted, .serve, .withdraw, .authenticate, .opened, .deliver, .finish, .isolateWrites: Issue.record("\(action)")
+        case .granted, .serve, .withdraw, .authenticate, .opened, .deliver, .finish, .isolateWrites:
+            Issue.record("\(action)")
         }
     }
 

@@ -105,6 +105,21 @@ int64_t cws_descriptor_limit(void);
 /// Raises that limit to what the system lets the process have, at most to `most`. Returns what it is then.
 int64_t cws_raise_descriptor_limit(int64_t most);
 
+/// What the system says of a file behind every link. Times in nanoseconds: of the last change of what is said of it, and of
+/// its content.
+typedef struct {
+    uint64_t device, number;
+    int64_t size;
+    uint32_t mode;
+    int64_t changed, modified;
+    int is_directory, is_file;
+} cws_file_facts;
+int cws_facts_of_file(const char *path, cws_file_facts *facts);
+/// Bytes in the file of a descriptor; -1 for anything but a file.
+int64_t cws_size_of_file(int descriptor);
+/// Which socket is at a path, links not followed; -1 where there is none.
+int cws_socket_at(const char *path, uint64_t *device, uint64_t *number);
+
 /// True where bytes can go from socket to socket through a pipe without passing through this process.
 int cws_can_splice(void);
 /// A pipe of about `size` bytes.

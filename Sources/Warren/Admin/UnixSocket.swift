@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CWarrenSystem
 import Foundation
 import NIOCore
 
@@ -20,10 +21,10 @@ enum UnixSocket {
 
         /// - Returns: nil for what is no socket.
         init?(_ path: String) {
-            var facts = stat()
-            guard lstat(path, &facts) == 0, facts.st_mode & S_IFMT == S_IFSOCK else { return nil }
-            self.device = UInt64(truncatingIfNeeded: facts.st_dev)
-            self.number = UInt64(truncatingIfNeeded: facts.st_ino)
+            var (device, number) = (UInt64(0), UInt64(0))
+            guard cws_socket_at(path, &device, &number) == 0 else { return nil }
+            self.device = device
+            self.number = number
         }
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CWarrenSystem
 import Foundation
 
 /// A descriptor that takes whole lines: one that could only be begun is completed or taken back.
@@ -74,9 +75,8 @@ struct LogSink {
 
     /// Of a file; nil for anything else.
     private var size: off_t? {
-        var facts = stat()
-        guard fstat(self.descriptor, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG else { return nil }
-        return facts.st_size
+        let size = cws_size_of_file(self.descriptor)
+        return size < 0 ? nil : off_t(size)
     }
 
     private static let lineEnd = UInt8(ascii: "\n")

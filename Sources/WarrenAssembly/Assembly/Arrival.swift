@@ -47,14 +47,14 @@ extension Assembly.Outbound {
         for built: any WarrenRuntime.Outbound, _ around: BuildContext, into unit: inout Node.Unit,
         _ watched: inout [FileWatcher.Watched]
     ) {
-        guard case .port(let port) = self.arrival, let arriving = built as? ReverseOutbound else { return }
+        guard case .port(let port) = self.arrival, let arriving = built as? any ArrivingOutbound else { return }
         unit.listeners.append(
             Listener.Plan(
                 name: around.name, protocol: self.entry.type, host: port.listen.host?.description,
                 port: port.listen.port, layers: port.tls.layers(around, &watched),
                 sockets: .carrier, home: arriving.home
-            ) { leg, _ in
-                arriving.arrive(leg)
+            ) { leg, loop in
+                try arriving.arrive(leg, on: loop)
             }
         )
     }
@@ -71,7 +71,7 @@ struct SharedPort: Sendable {
         let (outbound, detect) = (self.outbound, self.detect)
         return PeekLayer(
             [
-                PeekLayer.Branch(detect: detect) { leg, _ in outbound.arrive(leg) },
+                PeekLayer.Branch(detect: detect) { leg, loop in outbound.arrive(leg, on: loop) },
                 PeekLayer.Branch(detect: { detect($0) == .no ? .yes : .no }),
             ], timeout: self.timeout, stranger: "neither of two protocols")
     }

@@ -67,7 +67,12 @@ extension Assembly.Inbound {
     ) {
         switch self.draft {
         case .listening(let draft):
-            unit.listeners.append(self.listener(draft, around, to: target, accounts, sharing: port, &watched))
+            let sessions = InboundSessions(
+                around.unit, protocol: self.entry.type, to: target, judge: draft.judge, isTrusted: draft.isTrusted,
+                isTunnel: draft.isTunnel, accounts: accounts, reporter: around.reporter
+            )
+            unit.listeners.append(self.listener(draft, around, sessions, sharing: port, &watched))
+            unit.parts += draft.parts(around, sessions)
         case .part(let draft):
             let sessions = InboundSessions(
                 around.unit, protocol: self.entry.type, to: target, isTrusted: draft.isTrusted, isTunnel: true,
@@ -78,15 +83,10 @@ extension Assembly.Inbound {
     }
 
     private func listener(
-        _ draft: ListeningDraft, _ around: BuildContext, to target: StreamTarget, _ accounts: Accounts,
+        _ draft: ListeningDraft, _ around: BuildContext, _ sessions: InboundSessions,
         sharing port: SharedPort?, _ watched: inout [FileWatcher.Watched]
     ) -> Listener.Plan {
-        let reporter = around.reporter
-        let sessions = InboundSessions(
-            around.unit, protocol: self.entry.type, to: target, judge: draft.judge, isTrusted: draft.isTrusted,
-            isTunnel: draft.isTunnel, accounts: accounts, reporter: reporter
-        )
-        watched += draft.watched.map { $0.reporting(to: reporter, about: around.name) }
+        watched += draft.watched.map { $0.reporting(to: around.reporter, about: around.name) }
         let loops = around.loops
         let install = draft.install
         var plan = Listener.Plan(

@@ -17,10 +17,12 @@ struct CarrierDraft: Sendable {
 
     /// - Parameters:
     ///   - path: what to ask for below the prefix, over a WebSocket.
+    ///   - headers: said besides those of the upgrade.
     ///   - ping: how often that is kept alive.
     ///   - isTrusted: false where a peer named the target, so that the egress policy has its say.
     func dialer(
         _ around: BuildContext, webSocket path: String? = nil, ping: TimeAmount = WebSocketClient.usualPing,
+        headers: [(name: String, value: String)] = [],
         isTrusted: Bool = true
     ) -> CarrierDialer {
         var layers: [any DialLayer] = []
@@ -28,7 +30,7 @@ struct CarrierDraft: Sendable {
         let port: UInt16 = self.scheme.isSecure ? 443 : 80
         let name = self.target.port == port ? "\(self.target.host)" : "\(self.target)"
         if let path {
-            var client = WebSocketClient(host: name, path: self.prefix + path + self.query)
+            var client = WebSocketClient(host: name, path: self.prefix + path + self.query, headers: headers)
             client.keepAlive = ping
             layers.append(client)
         }

@@ -49,6 +49,10 @@ struct ListeningDraft {
     /// Its sessions carry many streams and are worth a log line of their own.
     var isTunnel = false
     var judge: any Authenticator = NoAuthenticator()
+    /// Its outbound must know public names.
+    var needsNames = false
+    /// What runs beside its port.
+    var parts: @Sendable (BuildContext, InboundSessions) -> [any NodeComponent] = { _, _ in [] }
     /// Puts its handlers on an accepted connection.
     let install: @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void
 

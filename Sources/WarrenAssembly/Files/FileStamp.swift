@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CWarrenSystem
 import Crypto
 import Foundation
-
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
 
 /// What is in a set of files, those in folders included, behind every link.
 ///
@@ -20,40 +13,39 @@ struct FileStamp: Equatable {
     private var contents: [String: SHA256Digest?] = [:]
     private var facts: [String: Facts] = [:]
     private static let longest = 4 << 20
-    private static let grain = 3
+    private static let grain: Int64 = 3
 
     private struct Facts: Equatable {
         let device: UInt64
         let number: UInt64
         let size: Int64
         let mode: UInt32
-        let changed: [Int]
+        /// In nanoseconds: of what is said of it, and of its content.
+        let changed: [Int64]
+        let isDirectory: Bool
+        let isFile: Bool
 
         init?(_ path: String) {
-            var facts = stat()
-            guard stat(path, &facts) == 0 else { return nil }
-            self.device = UInt64(truncatingIfNeeded: facts.st_dev)
-            self.number = UInt64(truncatingIfNeeded: facts.st_ino)
-            self.size = Int64(facts.st_size)
-            self.mode = UInt32(truncatingIfNeeded: facts.st_mode)
-            #if canImport(Darwin)
-            let (changed, modified) = (facts.st_ctimespec, facts.st_mtimespec)
-            #else
-            let (changed, modified) = (facts.st_ctim, facts.st_mtim)
-            #endif
-            self.changed = [changed.tv_sec, changed.tv_nsec, modified.tv_sec, modified.tv_nsec]
+            var facts = cws_file_facts()
+            guard cws_facts_of_file(path, &facts) == 0 else { return nil }
+            self.device = facts.device
+            self.number = facts.number
+            self.size = facts.size
+            self.mode = facts.mode
+            self.changed = [facts.changed, facts.modified]
+            self.isDirectory = facts.is_directory != 0
+            self.isFile = facts.is_file != 0
         }
 
-        var isDirectory: Bool { self.mode & UInt32(S_IFMT) == UInt32(S_IFDIR) }
-        var isFile: Bool { self.mode & UInt32(S_IFMT) == UInt32(S_IFREG) }
-
         /// A file that was written just now may be written again without a sign of it.
-        func isOld(_ now: Int) -> Bool { self.changed.first.map { $0 < now &- FileStamp.grain } ?? false }
+        func isOld(_ now: Int64) -> Bool {
+            self.changed.first.map { $0 / 1_000_000_000 < now &- FileStamp.grain } ?? false
+        }
     }
 
     /// - Parameter previous: what is sure to be the same is taken from there.
     init(of paths: [String], after previous: FileStamp? = nil) {
-        let now = time(nil)
+        let now = Int64(Date().timeIntervalSince1970)
         for path in paths {
             guard let facts = Facts(path) else {
                 self.contents[path] = .some(nil)
@@ -72,7 +64,7 @@ struct FileStamp: Equatable {
         }
     }
 
-    private mutating func take(_ path: String, _ facts: Facts, _ previous: FileStamp?, _ now: Int) {
+    private mutating func take(_ path: String, _ facts: Facts, _ previous: FileStamp?, _ now: Int64) {
         self.facts[path] = facts
         if facts.isOld(now), previous?.facts[path] == facts, let known = previous?.contents[path] {
             self.contents[path] = .some(known)

@@ -42,7 +42,7 @@ struct Multiplexer {
     var table = StreamTable()
     var notices = CircularBuffer<Notice>()
     var unpacker = MProxy.Unpacker()
-    var intake: Intake
+    var intake: SlowReaderGuard
     var queue = FairQueue(quantum: Self.quantum)
     /// Frames other than payload, one message of the carrier each; they go first.
     private var frames = CircularBuffer<ByteBuffer>()
@@ -60,7 +60,7 @@ struct Multiplexer {
         self.limits = settings.limits
         self.linger = settings.linger
         // As if the peer opened them, on both sides: a carrier that is left alone for its only stream brings no tokens, no pongs.
-        self.intake = Intake(settings.limits, stall: settings.stall, opensStreams: false)
+        self.intake = SlowReaderGuard(settings.limits, stall: settings.stall, opensStreams: false)
     }
 
     var wantsBytes: Bool { !self.intake.isHeld && self.frameBytes <= Self.mostControl }

@@ -15,7 +15,8 @@ struct EventCounters: RuntimeObserver {
         case .turnedAway(let inbound, _, _): Self.count(sessions: inbound, "limit")
         case .tunnelUp(let end, _): Self.count(tunnels: end.name, "up")
         case .tunnelLost(let end, _, _, _, let wasUp): Self.count(tunnels: end.name, wasUp ? "down" : "failed")
-        case .exitLost(let outbound, _, _, _): Self.count(tunnels: outbound, "down")
+        case .exitLost(let outbound, _, _, _), .deviceLost(let outbound, _, _):
+            Self.count(tunnels: outbound, "down")
         case .carrierFailed(let end, _, _): Self.count(tunnels: end.name, "failed")
         case .egressRefused, .listening, .outOfDescriptors, .granted, .note, .warn: break
         }

@@ -70,6 +70,9 @@ struct EventLog: RuntimeObserver {
         case .tunnelLost(let end, let peer, let reason, let pause, let wasUp):
             self.tunnelLost(end, peer, reason, pause, wasUp: wasUp)
         case .exitLost(let outbound, let peer, let reason, let left): self.exitLost(outbound, peer, reason, left: left)
+        case .deviceLost(let outbound, let peer, let reason):
+            let metadata: Logger.Metadata = [Key.outbound: "\(outbound)", Key.peer: "\(peer)", Key.reason: "\(reason)"]
+            self.logger.info("tunnel down; its device is gone", metadata: metadata)
         case .carrierFailed(let end, let peer, let reason):
             let metadata: Logger.Metadata = [end.role: "\(end.name)", Key.peer: "\(peer)", Key.reason: "\(reason)"]
             self.logger.notice("carrier not to be had", metadata: metadata)

@@ -34,6 +34,8 @@ package enum RuntimeEvent: Sendable {
     case tunnelLost(TunnelEnd, peer: String, reason: String, pause: TimeAmount, wasUp: Bool)
     /// An exit that had come to us is gone; it is for the exit to come again.
     case exitLost(outbound: String, peer: String, reason: String, left: Int)
+    /// A device that served names is gone; it is for the device to come again.
+    case deviceLost(outbound: String, peer: String, reason: String)
     /// One of several carriers could not be had; the next one is tried, or what comes of it is said elsewhere.
     case carrierFailed(TunnelEnd, peer: String, reason: String)
     /// A relay gave us a name under which others reach us.

@@ -31,6 +31,8 @@ package final class DialledInbound: NodeComponent, @unchecked Sendable {
         package var carriers: [SessionCarrier]
         /// Where every stream goes, whatever the peer asks for; it stands in our own configuration.
         package var target: Destination?
+        /// Where a stream goes that asks for a service; nil where nothing serves it. Such streams are refused without it.
+        package var serve: (@Sendable (Destination) -> Destination?)?
         package var succession: Succession
         /// Told how others reach us, whenever that changes. On the loop.
         package var onGrant: @Sendable (Grant) -> Void = { _ in }
@@ -131,6 +133,13 @@ extension DialledInbound: SessionOwner {
     ) -> any OpenAttempt {
         var request = request
         if let target = self.plan.target { request.destination = target }
+        if let serve = self.plan.serve {
+            guard let target = serve(request.destination) else {
+                answer(.failure(.unknownHost))
+                return NoAttempt()
+            }
+            request.destination = target
+        }
         return self.sessions.open(request, on: loop) { result in
             switch result {
             case .success:

@@ -58,3 +58,9 @@ package struct DirectOutbound: Outbound {
         }
     }
 }
+
+/// An outbound whose peers come to it.
+package protocol ArrivingOutbound: Outbound {
+    /// Takes a connection that a peer has made, on its loop: ``Outbound/home``, or any.
+    func arrive(_ leg: any Leg, on loop: SocketLoop) throws
+}

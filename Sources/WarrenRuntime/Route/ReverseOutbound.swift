@@ -6,7 +6,7 @@ package import WarrenCore
 /// Takes streams through sessions whose carriers the far ends dial: exits that cannot be reached from outside.
 ///
 /// Sessions live on ``home``; a stream of another loop crosses. A stream is never kept waiting for an exit that is not there.
-package final class ReverseOutbound: Outbound, NodeComponent, @unchecked Sendable {
+package final class ReverseOutbound: ArrivingOutbound, NodeComponent, @unchecked Sendable {
     // Sendable: the constants are, and all state is touched on `home` only.
 
     /// Which exit takes the next stream, when there are several.
@@ -82,7 +82,7 @@ package final class ReverseOutbound: Outbound, NodeComponent, @unchecked Sendabl
     }
 
     /// Takes a connection that an exit has made.
-    package func arrive(_ leg: any Leg) {
+    package func arrive(_ leg: any Leg, on loop: SocketLoop) {
         self.loop.preconditionInEventLoop()
         if let refusal = self.refusal(of: leg.peer) {
             self.reporter.emit(.stranger(inbound: self.name, peer: leg.peer, saying: refusal))

@@ -11,7 +11,7 @@ package final class SessionHandler<Machine: SessionMachine> {
     var machine: Machine
     let owner: any SessionOwner
     let registry: LoopRegistry
-    let loop: SocketLoop
+    package let loop: SocketLoop
     var carrier: any Leg
     /// Streams that are joined to another leg.
     var legs: [StreamID: StreamLeg] = [:]
@@ -276,6 +276,11 @@ extension SessionHandler: SessionDriver {
         let wanted = self.machine.wantsBytes
         self.machine.consumed(count, on: stream)
         if (!wanted && self.machine.wantsBytes) || self.machine.wantsTurn { self.wake() }
+    }
+
+    package func withhold(_ destination: Destination) {
+        self.machine.withheld(destination)
+        self.wake()
     }
 
     package func wake() {

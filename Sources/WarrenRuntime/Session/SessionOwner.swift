@@ -72,6 +72,7 @@ extension Session {
     package var streamCount: Int { 0 }
     package var started: NIODeadline { .now() }
     package var label: SessionLabel? { nil }
+    package func withhold(_ destination: Destination) {}
 }
 
 /// A running session, whatever its machine.
@@ -80,6 +81,8 @@ package protocol Session: AnyObject {
     var peer: SocketAddress? { get }
     /// The peer's name as the judge gave it; nil before, and where there is no login.
     var user: String? { get }
+    /// Where it lives.
+    var loop: SocketLoop { get }
     /// The login is over.
     var isReady: Bool { get }
     /// Streams that are open, for people.
@@ -91,6 +94,8 @@ package protocol Session: AnyObject {
     var wasDenied: Bool { get }
     func open(_ request: StreamRequest, answer: @escaping (Result<any Leg, StreamFault>) -> Void) -> any OpenAttempt
     func shutDown(_ reason: CloseReason)
+    /// Another's session serves this name or port now.
+    func withhold(_ destination: Destination)
 }
 
 extension SessionHandler: Session {}

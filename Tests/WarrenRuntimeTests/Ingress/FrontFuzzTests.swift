@@ -139,7 +139,8 @@ private struct FuzzRuntime<Machine: SessionMachine> {
                 }
             case .open(let stream, _): self.stream = stream
             case .write, .authenticate, .deliver, .finish, .end, .pause, .resume: break
-            case .isolateWrites, .ready, .granted, .serve, .withdraw, .opened: self.complaint = "says what no front says: \(action)"
+            case .isolateWrites, .ready, .granted, .serve, .withdraw, .opened:
+                self.complaint = "says what no front says: \(action)"
             }
         }
         self.complaint = "does not stop speaking"

@@ -200,7 +200,8 @@ extension PlannedConversation {
         case .pause: self.isPaused = true
         case .resume: self.isPaused = false
         case .close(let reason): self.close = reason
-        case .isolateWrites, .authenticate, .ready, .granted, .serve, .withdraw, .opened, .handOver: self.complain("says \(action)")
+        case .isolateWrites, .authenticate, .ready, .granted, .serve, .withdraw, .opened, .handOver:
+            self.complain("says \(action)")
         }
     }
 

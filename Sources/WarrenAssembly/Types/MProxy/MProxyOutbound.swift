@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import NIOCore
+import WarrenConfiguration
+import WarrenCore
+import WarrenMProxy
+import WarrenRuntime
+import WarrenTokens
+
+let mproxyExposure = "the tokens of devices, which names are visited, and everything that is not encrypted itself"
+
+extension OutboundType {
+    /// The relay: waits for devices and takes visitors to the one that serves their name.
+    static let mproxy = OutboundType("mproxy", authority: "listen", exposure: mproxyExposure) { entry, limits in
+        let section = entry.section
+        let arrival = section.arrival { HTTPServiceRequestLine.detect($0) }
+        let host = section.optional("host", .publicName)
+        let key = section.tokenKey()
+        let duplicates = section.value("duplicates", .oneOf(NameTable.Duplicates.self), default: .replace)
+        let audience = section.optional("audience", .string)
+        let needsExpiry = section.value("expiry", .bool, default: false)
+        let linger = section.value("linger", .durationOrZero, default: .seconds(5))
+        let stall = section.value("stall", .duration, default: SessionLimits.stall)
+        let session = section.sessionLimits(limits)
+        guard let arrival, let key else { return nil }
+        if case .shared(let inbound, _) = arrival {
+            let hint = "give it a port of its own under listen"
+            section.findings.report("an mproxy outbound cannot share a port yet", at: inbound.place, hint: hint)
+            return nil
+        }
+        let judge = TokenJudge(key, audience: audience, needsExpiry: needsExpiry)
+        return .made(
+            CustomOutboundDraft(arrival: arrival) { around in
+                let plan = PublicNamesOutbound.Plan(duplicates: duplicates, judge: judge) { leg, owner, loop in
+                    let service = MProxyService(host: host) { leg, upgrade, loop in
+                        let relay = MProxy.RelayConfiguration(
+                            dialect: upgrade.dialect, token: upgrade.token, sharedName: host, linger: linger,
+                            stall: stall, limits: session)
+                        around.loops.context(on: loop).start(MProxy.RelayMachine(relay), on: leg, owner: owner)
+                    }
+                    var httpLimits = HTTPServiceLimits()
+                    httpLimits.timeout = session.handshake
+                    httpLimits.keepAlive = MProxyService.ping
+                    try service.install(on: leg, loop: loop, limits: httpLimits)
+                }
+                return PublicNamesOutbound(
+                    plan, name: around.name, loops: around.loops, unit: around.unit, reporter: around.reporter)
+            }
+        )
+    }
+}
+
+extension Section {
+    /// The key of `secretFile` or `publicKeyFile`; nil after a report.
+    fileprivate func tokenKey() -> TokenJudge.Key? {
+        let secret = self.optional("secretFile", .secretFile)
+        let file = self.optional("publicKeyFile", .located(.file))
+        guard !(self.contains("secretFile") && self.contains("publicKeyFile")) else {
+            self.report("secretFile and publicKeyFile are both given", at: "publicKeyFile", hint: "remove one of them")
+            return nil
+        }
+        if self.contains("secretFile") { return secret.map { .secret($0.text) } }
+        guard self.contains("publicKeyFile") else {
+            self.missing("secretFile", expected: "a file with the secret that signs tokens, or publicKeyFile")
+            return nil
+        }
+        guard let file else { return nil }
+        let text = (try? String(contentsOfFile: file.value, encoding: .utf8)) ?? ""
+        guard let key = PublicTokenKey(pem: text) else {
+            let hint = "write the public key of an RSA or P-256 key as PEM (BEGIN PUBLIC KEY)"
+            self.findings.report(
+                "\(quoted(file.value)) holds no key that tokens can be verified with", at: file.place, hint: hint)
+            return nil
+        }
+        return .publicKey(key)
+    }
+}
+
+extension ValueKind where Value == String {
+    /// A name under which visitors come, in the form in which names are compared.
+    static var publicName: Self {
+        .scalar("a host name such as relay.example.net") { text throws(Refusal) in
+            guard let name = HostName(text) else { throw Refusal("is no host name") }
+            return name.text
+        }
+    }
+}

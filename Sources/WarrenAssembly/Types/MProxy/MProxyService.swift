@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import NIOHTTP1
+import WarrenCore
+import WarrenMProxy
+import WarrenRuntime
+
+/// What devices ask a relay for over HTTP: their tunnel at any path, and where it is.
+final class MProxyService: HTTPService {
+    /// How often a silent tunnel is pinged; one whose peer is silent for 20 s is given up.
+    static let ping = TimeAmount.seconds(5)
+    private static let discovery = "/_apis/telebit.cloud/index.json"
+
+    private let host: String?
+    private let start: (any Leg, MProxy.Upgrade, SocketLoop) -> Void
+
+    /// - Parameters:
+    ///   - host: the relay's own name, if it has one.
+    ///   - start: takes over the tunnel of a device that has not begun.
+    init(host: String?, start: @escaping (any Leg, MProxy.Upgrade, SocketLoop) -> Void) {
+        self.host = host
+        self.start = start
+    }
+
+    func answer(_ request: HTTPServiceRequest) -> HTTPServiceAnswer {
+        guard request.method == .GET || request.method == .HEAD else { return HTTPServiceAnswer(.methodNotAllowed) }
+        guard request.uri == Self.discovery else { return HTTPServiceAnswer(.notFound) }
+        let host = self.host ?? ":hostname"
+        let text = #"{"api_host":"\#(host)","tunnel":{"method":"wss","pathname":""}}"#
+        return HTTPServiceAnswer(
+            .ok, headers: ["Content-Type": "application/json", "Cache-Control": "no-store"],
+            body: ByteBuffer(string: text))
+    }
+
+    /// Whoever brings a token in control messages has none yet, so everybody gets a tunnel; what it may serve is judged
+    /// inside.
+    func mayUpgrade(_ request: HTTPServiceRequest) -> UpgradeVerdict<MProxy.Upgrade> {
+        .granted(MProxy.Upgrade(target: request.uri, authorization: request.authorization))
+    }
+
+    func upgraded(_ leg: any Leg, _ request: HTTPServiceRequest, token: MProxy.Upgrade, on loop: SocketLoop) {
+        self.start(leg, token, loop)
+    }
+
+    func abandoned(_ token: MProxy.Upgrade) {}
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NIOCore
+package import WarrenCore
+
+/// The front of public names: looks at what a visitor says first, and passes it on untouched.
+///
+/// ```
+/// waiting --ClientHello--> opening(name, https) --accepted--> handed over
+///    |----- HTTP head ---> opening(host, http), or an answer of ours (a redirect)
+///    |----- silence, or anything else, on a raw port ---> opening(port, tcp)
+///    +----- anything else, time out ---> closed
+/// opening --refused--> a TLS alert or an HTTP answer, then closed
+/// ```
+package struct PublicFront: SessionMachine {
+    /// What visitors may speak.
+    package enum Mode: String, Sendable, CaseIterable {
+        /// TLS or HTTP, told apart.
+        case auto
+        case tls
+        case http
+        /// Anything, for whoever has the port.
+        case tcp
+    }
+
+    package struct Configuration: Sendable {
+        package var mode = Mode.auto
+        /// HTTP is answered with a redirect to https, but for the questions of certificate authorities.
+        package var redirects = true
+        package var limits: SessionLimits
+
+        package init(limits: SessionLimits) { self.limits = limits }
+    }
+
+    private enum Phase {
+        case idle
+        case waiting
+        case opening(Said)
+        case accepted
+        case refused(Said, StreamFault)
+        case over
+    }
+
+    /// What a visitor speaks, as far as an answer of ours depends on it.
+    private enum Said {
+        case tls
+        case http(HTTPHost)
+        case raw
+    }
+
+    /// How long a visitor of a raw port may be silent before its target speaks first; deployed relays: the same.
+    private static let silence = TimeAmount.milliseconds(350)
+    private static let stream = StreamID(0)
+
+    private let configuration: Configuration
+    /// Where the visitor came in.
+    private let port: UInt16
+    private var phase = Phase.idle
+    private var early = ByteBuffer()
+    private var hasEnded = false
+    private var answer: ByteBuffer?
+    package private(set) var deadline: NIODeadline?
+
+    package init(_ configuration: Configuration, port: UInt16) {
+        self.configuration = configuration
+        self.port = port
+    }
+
+    /// What comes behind the first words waits with the system.
+    package var wantsBytes: Bool {
+        if case .waiting = self.phase { self.early.readableBytes < Detection.mostBytes } else { false }
+    }
+
+    package mutating func start(now: NIODeadline) {
+        self.phase = .waiting
+        let isRaw = self.configuration.mode == .tcp
+        self.deadline = now + (isRaw ? Self.silence : self.configuration.limits.handshake)
+    }
+
+    package mutating func receive(_ bytes: ByteBuffer) { self.early.take(bytes) }
+    package mutating func receiveEnd() { self.hasEnded = true }
+
+    package mutating func accept(_ stream: StreamID) {
+        if case .opening = self.phase { self.phase = .accepted }
+    }
+
+    package mutating func reset(_ stream: StreamID, _ fault: StreamFault?) {
+        if case .opening(let said) = self.phase { self.phase = .refused(said, fault ?? .failed) }
+    }
+
+    package mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
+        if let answer {
+            self.answer = nil
+            return .write(answer)
+        }
+        switch self.phase {
+        case .idle: return nil
+        case .waiting: return self.look(now: now)
+        case .opening: return nil
+        case .accepted:
+            self.phase = .over
+            defer { self.early = ByteBuffer() }
+            return .handOver(Self.stream, leftover: self.early)
+        case .refused(let said, let fault): return self.refuse(said, fault)
+        case .over:
+            self.phase = .idle
+            return .close(.finished)
+        }
+    }
+}
+
+// MARK: - The first words
+
+extension PublicFront {
+    private mutating func look(now: NIODeadline) -> SessionAction? {
+        let isLate = self.deadline.map { $0 <= now } ?? false
+        if self.configuration.mode == .tcp {
+            guard isLate || self.hasEnded || self.early.readableBytes > 0 else { return nil }
+            return self.open("", "tcp", .raw)
+        }
+        guard !isLate else { return self.close(.timedOut(phase: "first words")) }
+        let head = self.early.readableBytesView
+        if self.configuration.mode != .http, let action = self.lookForTLS(head) { return action.step }
+        if self.configuration.mode != .tls, let action = self.lookForHTTP(head) { return action.step }
+        guard self.hasEnded || !head.isEmpty else { return nil }
+        return self.close(.violation(WireError(.badValue, in: "first words", found: "neither TLS nor HTTP")))
+    }
+
+    /// What is known of a protocol; nil where it is not that one.
+    private struct Look { var step: SessionAction? }
+
+    private mutating func lookForTLS(_ head: ByteBufferView) -> Look? {
+        switch ClientHello.read(head) {
+        case .no: return nil
+        case .needs(let bytes):
+            if self.hasEnded || bytes > Detection.mostBytes { return Look(step: self.close(.finished)) }
+            // An empty beginning may become HTTP.
+            return head.isEmpty ? nil : Look()
+        case .whole(let hello):
+            guard let name = hello.serverName.flatMap({ HostName($0) }) else {
+                return Look(step: self.refuse(.tls, .unknownHost))
+            }
+            return Look(step: self.open(name.text, "https", .tls))
+        }
+    }
+
+    private mutating func lookForHTTP(_ head: ByteBufferView) -> Look? {
+        switch HTTPHost.read(head) {
+        case .no: return nil
+        case .needs(let bytes):
+            if self.hasEnded || bytes > Detection.mostBytes { return Look(step: self.close(.finished)) }
+            return Look()
+        case .whole(let request):
+            guard let host = request.host else { return Look(step: self.refuse(.http(request), .unknownHost)) }
+            if self.configuration.redirects, !request.target.hasPrefix("/.well-known/acme-challenge/") {
+                return Look(step: self.redirect(request, to: host))
+            }
+            return Look(step: self.open(host, "http", .http(request)))
+        }
+    }
+
+    private mutating func open(_ name: String, _ scheme: String, _ said: Said) -> SessionAction {
+        self.phase = .opening(said)
+        self.deadline = nil
+        var request = StreamRequest(.service(name: name, port: self.port))
+        request.scheme = scheme
+        return .open(Self.stream, request)
+    }
+
+    private mutating func close(_ reason: CloseReason) -> SessionAction {
+        self.phase = .idle
+        self.deadline = nil
+        self.early = ByteBuffer()
+        return .close(reason)
+    }
+}
+
+// MARK: - Answers of ours
+
+extension PublicFront {
+    private mutating func refuse(_ said: Said, _ fault: StreamFault) -> SessionAction {
+        self.deadline = nil
+        self.early = ByteBuffer()
+        switch said {
+        case .tls:
+            self.phase = .over
+            return .write(TLSAlert.fatal(fault == .unknownHost ? .unrecognizedName : .internalError))
+        case .http(let request):
+            self.phase = .over
+            return .write(HTTPAnswer(publicName: fault).bytes(withBody: request.method != "HEAD"))
+        case .raw: return self.close(.cutOff(fault))
+        }
+    }
+
+    private mutating func redirect(_ request: HTTPHost, to host: String) -> SessionAction {
+        self.phase = .over
+        self.deadline = nil
+        self.early = ByteBuffer()
+        let path = request.target.hasPrefix("/") ? request.target : "/"
+        var answer = HTTPAnswer(308, "Permanent Redirect", "This name is served over https.")
+        answer.fields = ["Location: https://\(host)\(path)"]
+        return .write(answer.bytes(withBody: request.method != "HEAD"))
+    }
+}
+
+/// An alert before any handshake (RFC 8446, section 6): `21 u8 | version u16 | length u16 | level u8 | description u8`.
+private enum TLSAlert {
+    enum Description: UInt8 {
+        case internalError = 80
+        case unrecognizedName = 112
+    }
+
+    static func fatal(_ description: Description) -> ByteBuffer {
+        ByteBuffer(bytes: [21, 3, 3, 0, 2, 2, description.rawValue])
+    }
+}
+
+extension HTTPAnswer {
+    /// Why nobody serves a public name now.
+    fileprivate init(publicName fault: StreamFault) {
+        switch fault {
+        case .unknownHost, .unsupported, .notAllowed:
+            self.init(404, "Not Found", "Nobody serves this name here.")
+        case .limit, .unreachable, .sessionLost, .shutdown, .stalled:
+            self.init(503, "Service Unavailable", "The device that serves this name is not here now.")
+            self.fields = ["Retry-After: 10"]
+        case .refused, .failed, .aborted:
+            self.init(502, "Bad Gateway", "The device that serves this name refuses the connection.")
+        case .timedOut, .idle:
+            self.init(504, "Gateway Timeout", "The device that serves this name does not answer.")
+        }
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NIOCore
+import Synchronization
+package import WarrenCore
+
+/// Takes visitors of public names and ports to the devices that serve them, through sessions that the devices dial.
+///
+/// A session lives on the loop on which it came; a visitor of another loop crosses.
+package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
+
+    package struct Plan: Sendable {
+        package var duplicates: NameTable.Duplicates
+        package var judge: any Authenticator
+        /// Takes an accepted connection, on its loop: a session with this owner is to come of it.
+        package var accept: @Sendable (any Leg, any SessionOwner, SocketLoop) throws -> Void
+
+        package init(
+            duplicates: NameTable.Duplicates, judge: any Authenticator,
+            accept: @escaping @Sendable (any Leg, any SessionOwner, SocketLoop) throws -> Void
+        ) {
+            self.duplicates = duplicates
+            self.judge = judge
+            self.accept = accept
+        }
+    }
+
+    package let name: String
+    package var home: SocketLoop? { nil }
+    package let table: NameTable
+    private let plan: Plan
+    private let loops: Loops
+    private let unit: UnitTag?
+    private let reporter: Reporter
+    private let isStopped = Atomic(false)
+
+    package init(_ plan: Plan, name: String, loops: Loops, unit: UnitTag? = nil, reporter: Reporter) {
+        self.plan = plan
+        self.name = name
+        self.loops = loops
+        self.unit = unit
+        self.reporter = reporter
+        self.table = NameTable(plan.duplicates)
+    }
+
+    package func start() -> EventLoopFuture<Void> { self.loops.next().makeSucceededVoidFuture() }
+
+    package func tunnels() -> EventLoopFuture<[TunnelStatus]>? {
+        let state = self.table.names.isEmpty ? "waiting" : "up"
+        let status = TunnelStatus(role: "outbound", name: self.name, state: state, since: .now())
+        return self.loops.next().makeSucceededFuture([status])
+    }
+
+    package func retire() {}
+
+    package func stop() {
+        self.isStopped.store(true, ordering: .relaxed)
+    }
+
+    private var isOver: Bool { self.isStopped.load(ordering: .relaxed) }
+
+    /// Takes a connection that a device has made.
+    package func arrive(_ leg: any Leg, on loop: SocketLoop) throws {
+        guard !self.isOver else { return leg.discard() }
+        try self.plan.accept(leg, self, loop)
+    }
+}
+
+// MARK: - Visitors
+
+extension PublicNamesOutbound {
+    package func open(
+        _ request: StreamRequest, trusted: Bool, on loop: SocketLoop,
+        answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) -> any OpenAttempt {
+        guard case .service = request.destination else { return self.refuse(.unsupported, answer) }
+        switch self.table.find(request.destination) {
+        case .unknown: return self.refuse(.unknownHost, answer)
+        case .offline: return self.refuse(.unreachable, answer)
+        case .device(let holder):
+            guard holder.loop !== loop else { return holder.session.open(request, answer: answer) }
+            return Crossing.open(from: loop, to: holder.loop, answer: answer) { answer in
+                holder.session.open(request, answer: answer)
+            }
+        }
+    }
+
+    private func refuse(
+        _ fault: StreamFault, _ answer: (Result<any Leg, StreamFault>) -> Void
+    ) -> any OpenAttempt {
+        answer(.failure(self.isOver ? .shutdown : fault))
+        return NoAttempt()
+    }
+}
+
+// MARK: - Devices
+
+extension PublicNamesOutbound: OutboundSessionOwner {
+    package var judge: any Authenticator { self.plan.judge }
+    package var label: SessionLabel? { SessionLabel(role: "outbound", name: self.name, unit: self.unit) }
+
+    package func sessionBegan(_ session: any Session) {}
+
+    package func sessionReady(_ session: any Session) {
+        self.reporter.emit(.tunnelUp(.outbound(self.name), peer: self.peer(session)))
+    }
+
+    package func sessionServes(_ session: any Session, _ destination: Destination) -> Bool {
+        let holder = NameTable.Holder(session: session, loop: session.loop, device: session.user ?? "")
+        switch self.table.serve(destination, by: holder) {
+        case .served: break
+        case .withheld:
+            self.reporter.emit(
+                .warn("\(self.name): \(destination) is another device's, and \(self.peer(session)) does not get it"))
+            return false
+        case .takenFrom(let before):
+            for other in before where other.session !== session {
+                other.loop.execute { other.session.withhold(destination) }
+            }
+        }
+        return true
+    }
+
+    package func sessionWithdraws(_ session: any Session, _ destination: Destination) {
+        self.table.withdraw(destination, by: session)
+    }
+
+    package func sessionEnded(_ session: any Session, _ reason: CloseReason) {
+        self.table.leave(session)
+        guard session.isReady else {
+            return self.reporter.emit(.stranger(inbound: self.name, peer: session.peer, saying: "\(reason)"))
+        }
+        guard !self.isOver else { return }
+        self.reporter.emit(.deviceLost(outbound: self.name, peer: self.peer(session), reason: "\(reason)"))
+    }
+
+    package func loginDenied(_ session: any Session, _ claim: Claim) {
+        self.reporter.emit(
+            .loginDenied(inbound: self.name, protocol: "mproxy", peer: session.peer, claim: Claim(identity: [])))
+    }
+
+    private func peer(_ session: any Session) -> String {
+        [session.user, session.peer?.text].compactMap { $0 }.joined(separator: " at ")
+    }
+}

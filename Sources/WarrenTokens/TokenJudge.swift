@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Crypto
+import Foundation
+package import JWTKit
+import NIOCore
+package import WarrenCore
+import WarrenMProxy
+import WarrenRuntime
+
+/// What a token of a device says (RFC 7519): whose it is, which names and ports it may serve, until when.
+package struct TokenClaims: JWTPayload {
+    /// A port as deployed devices write it: a number, or a number in a text.
+    package struct Port: Codable, Sendable {
+        package let number: UInt16
+
+        package init(_ number: UInt16) { self.number = number }
+
+        package init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if let number = try? container.decode(UInt16.self) {
+                self.number = number
+            } else if let number = UInt16(try container.decode(String.self)) {
+                self.number = number
+            } else {
+                throw DecodingError.dataCorruptedError(in: container, debugDescription: "no port")
+            }
+        }
+
+        package func encode(to encoder: any Encoder) throws {
+            var container = encoder.singleValueContainer()
+            try container.encode(self.number)
+        }
+    }
+
+    package var sub: String?
+    package var exp: ExpirationClaim?
+    package var nbf: NotBeforeClaim?
+    package var aud: AudienceClaim?
+    package var jti: String?
+    package var domains: [String]?
+    package var ports: [Port]?
+
+    package init() {}
+
+    package func verify(using algorithm: some JWTAlgorithm) throws {
+        try self.exp?.verifyNotExpired()
+        try self.nbf?.verifyNotBefore()
+    }
+}
+
+/// Judges the tokens of devices by one key and its algorithm. A token is never logged.
+package struct TokenJudge: Authenticator {
+    /// What a token is signed with.
+    package enum Key: Sendable {
+        /// HS256.
+        case secret(String)
+        /// RS256 or ES256, by the kind of the key.
+        case publicKey(PublicTokenKey)
+    }
+
+    private let keys: JWTKeyCollection
+    private let algorithm: String
+    private let audience: String?
+    private let needsExpiry: Bool
+    private let ready: Task<Void, Never>
+
+    /// - Parameters:
+    ///   - audience: what a token's `aud` must name, where it has one.
+    ///   - needsExpiry: a token without `exp` is refused; those that deployed devices make have none.
+    package init(_ key: Key, audience: String?, needsExpiry: Bool) {
+        let keys = JWTKeyCollection()
+        self.keys = keys
+        self.audience = audience
+        self.needsExpiry = needsExpiry
+        self.algorithm =
+            switch key {
+            case .secret: "HS256"
+            case .publicKey(let key): key.algorithm
+            }
+        self.ready = Task {
+            switch key {
+            case .secret(let secret):
+                await keys.add(hmac: HMACKey(from: Data(secret.utf8)), digestAlgorithm: .sha256)
+            case .publicKey(let key): await key.add(to: keys)
+            }
+        }
+    }
+
+    package func judge(_ claim: Claim) async -> Verdict {
+        await self.ready.value
+        guard self.isOfOurAlgorithm(claim.proof),
+            let claims = try? await self.keys.verify(claim.proof, as: TokenClaims.self),
+            claims.exp != nil || !self.needsExpiry, self.isForUs(claims.aud)
+        else { return .denied }
+        let entitlement = MProxy.Entitlement(
+            names: claims.domains ?? [], ports: (claims.ports ?? []).map(\.number).filter { $0 > 0 })
+        let credential = Array(entitlement.claims.readableBytesView)
+        // Bad names are the machine's business, which reads the claims as it would anybody's.
+        return .accepted(name: Self.device(claims, claim.proof), credential: credential)
+    }
+
+    /// The header decides nothing: a token that says another algorithm than ours is none.
+    private func isOfOurAlgorithm(_ token: [UInt8]) -> Bool {
+        guard let header = try? DefaultJWTParser().parse(token, as: TokenClaims.self).header else { return false }
+        return header.alg == self.algorithm
+    }
+
+    private func isForUs(_ audience: AudienceClaim?) -> Bool {
+        guard let wanted = self.audience, let audience else { return true }
+        return audience.value.contains(wanted)
+    }
+
+    /// Who it is, for the log and for taking names over: what the token says, or the token itself without showing it.
+    private static func device(_ claims: TokenClaims, _ token: [UInt8]) -> String {
+        if let name = claims.sub ?? claims.jti, !name.isEmpty {
+            return Claim(identity: Array(name.utf8)).shownIdentity
+        }
+        let print = SHA256.hash(data: token).prefix(4).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        return "\(claims.domains?.first ?? "device")#\(print)"
+    }
+}
+
+/// A public key that tokens are verified with.
+package struct PublicTokenKey: Sendable {
+    private enum Kind: Sendable {
+        case rsa(JWTKit.Insecure.RSA.PublicKey)
+        case ecdsa(ES256PublicKey)
+    }
+
+    private let kind: Kind
+
+    /// - Parameter pem: `-----BEGIN PUBLIC KEY-----`.
+    /// - Returns: nil for what is neither an RSA key nor one on the curve P-256.
+    package init?(pem: String) {
+        if let key = try? ES256PublicKey(pem: pem) {
+            self.kind = .ecdsa(key)
+        } else if let key = try? JWTKit.Insecure.RSA.PublicKey(pem: pem) {
+            self.kind = .rsa(key)
+        } else {
+            return nil
+        }
+    }
+
+    var algorithm: String {
+        switch self.kind {
+        case .rsa: "RS256"
+        case .ecdsa: "ES256"
+        }
+    }
+
+    func add(to keys: JWTKeyCollection) async {
+        switch self.kind {
+        case .rsa(let key): await keys.add(rsa: key, digestAlgorithm: .sha256)
+        case .ecdsa(let key): await keys.add(ecdsa: key)
+        }
+    }
+}
+
+extension TokenClaims {
+    /// Signs a token with a secret, by HS256.
+    package func signed(by secret: String) async throws -> String {
+        let keys = JWTKeyCollection()
+        await keys.add(hmac: HMACKey(from: Data(secret.utf8)), digestAlgorithm: .sha256)
+        return try await keys.sign(self)
+    }
+}
+
+extension TokenClaims {
+    /// - Parameter seconds: from now.
+    package mutating func expire(in seconds: Double) {
+        self.exp = ExpirationClaim(value: Date(timeIntervalSinceNow: seconds))
+    }
+
+    package mutating func audience(_ name: String?) { self.aud = name.map { AudienceClaim(value: $0) } }
+}
