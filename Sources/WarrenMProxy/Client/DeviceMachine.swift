@@ -23,6 +23,7 @@ extension MProxy {
         public init(_ configuration: DeviceConfiguration) { self.configuration = configuration }
 
         public var deadline: NIODeadline? { self.session?.value.deadline }
+        public var wantsTurn: Bool { self.session?.value.wantsTurn ?? false }
         public var wantsBytes: Bool { self.session?.value.common.wantsBytes ?? true }
         public var writesMessages: Bool { true }
         /// Which kind of relay it turned out to be; nil as long as nobody knows.

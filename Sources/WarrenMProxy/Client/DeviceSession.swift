@@ -51,9 +51,10 @@ struct DeviceSession {
         for token in configuration.tokens { self.unsaid.append(.addToken(token)) }
     }
 
+    var wantsTurn: Bool { self.hasHello && !self.unsaid.isEmpty || self.common.wantsTurn }
+
     var deadline: NIODeadline? {
         let due = [self.helloDeadline, self.asked.first?.deadline, self.common.deadline]
-        if self.hasHello, !self.unsaid.isEmpty { return .distantPast }
         return due.compactMap { $0 }.min()
     }
 

@@ -26,6 +26,7 @@ extension MProxy {
         public init(_ configuration: RelayConfiguration) { self.configuration = configuration }
 
         public var deadline: NIODeadline? { self.session?.value.deadline }
+        public var wantsTurn: Bool { self.session?.value.common.wantsTurn ?? false }
         public var wantsBytes: Bool { self.session?.value.wantsBytes ?? true }
         public var writesMessages: Bool { true }
 

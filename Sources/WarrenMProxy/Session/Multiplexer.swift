@@ -65,9 +65,10 @@ struct Multiplexer {
 
     var wantsBytes: Bool { !self.intake.isHeld && self.frameBytes <= Self.mostControl }
 
-    /// Due at once while a frame waits that no step has led to: a resume comes of ``consumed(_:on:)``.
+    /// A frame may wait that no step has led to: a resume comes of ``consumed(_:on:)``.
+    var wantsTurn: Bool { self.isWritable && !self.frames.isEmpty || self.intake.wantsTurn }
+
     var deadline: NIODeadline? {
-        if self.isWritable, !self.frames.isEmpty { return .distantPast }
         var first = self.intake.due
         if let (_, since) = self.lingering.oldest { first = min(first ?? .distantFuture, since + self.linger) }
         return first

@@ -9,7 +9,7 @@ import WarrenCore
 
 /// A keeper on a loop that moves by hand, whose carriers all fail at once.
 private final class Rig {
-    let loop = SocketLoop.manual()
+    let loop = SocketLoop.idle
     let log = LogRecorder()
     let owner = ScriptedOwner()
     let keeper: Reconnector
@@ -47,6 +47,7 @@ private final class Rig {
 
 /// A session that only remembers why it was shut down.
 private final class IdleSession: Session {
+    let loop = SocketLoop.idle
     private(set) var reasons: [CloseReason] = []
     var peer: SocketAddress? { nil }
     var user: String? { nil }

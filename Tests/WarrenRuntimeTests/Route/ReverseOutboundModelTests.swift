@@ -110,7 +110,7 @@ private final class World {
                 ? nil
                 : try? SocketAddress(
                     ipAddress: "192.0.2.\(Int.random(in: 1...6, using: &self.random))", port: 9))
-        self.outbound.arrive(leg)
+        self.outbound.arrive(leg, on: self.loop)
     }
 
     private func ask() {

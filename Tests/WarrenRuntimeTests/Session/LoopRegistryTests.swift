@@ -8,6 +8,7 @@ import WarrenCore
 
 /// A session that only remembers why it was shut down.
 private final class IdleSession: Session {
+    let loop = SocketLoop.idle
     var reasons: [CloseReason] = []
     var peer: SocketAddress? { nil }
     var user: String? { nil }

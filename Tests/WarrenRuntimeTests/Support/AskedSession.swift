@@ -7,6 +7,7 @@ import WarrenCore
 
 /// A session whose streams the test answers. On the thread of its test only.
 final class AskedSession: Session {
+    let loop = SocketLoop.idle
     private let owner: any SessionOwner
     private(set) var isOver = false
     private(set) var isReady = false
@@ -98,4 +99,9 @@ final class ModelStream {
         self.isCancelled = true
         self.attempt?.cancel()
     }
+}
+
+extension SocketLoop {
+    /// For sessions of tests that live nowhere.
+    static let idle = SocketLoop.manual()
 }
