@@ -1,6 +1,10 @@
 // swift-tools-version:6.1
 import PackageDescription
 
+/// What `warren version` names besides the version; scripts/build.sh says it. SwiftPM's own word about the checkout is kept
+/// from build to build, and would soon name a commit that was not built.
+let commit = (Context.environment["WARREN_COMMIT"] ?? "").filter { $0.isLetter || $0.isNumber || $0 == "-" }
+
 /// One word here and one entry in Registry.swift: that is all a new protocol needs.
 let protocols = ["JProxy", "JET", "ZhwkproX"]
 
@@ -22,6 +26,8 @@ let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let protocolTargets = protocols.map { Target.Dependency(stringLiteral: "Warren\($0)") }
 
@@ -29,13 +35,18 @@ let package = Package(
     name: "warren",
     platforms: [.macOS(.v15)],
     products: [.executable(name: "warren", targets: ["WarrenCLI"])]
-        + (["WarrenCore", "WarrenRuntime", "Warren", "WarrenTesting", "WarrenFuzzing", "CWarrenAES", "CWarrenSystem"]
+        + ([
+            "WarrenCore", "WarrenRuntime", "Warren", "WarrenCertificates", "WarrenTesting", "WarrenFuzzing",
+            "CWarrenAES", "CWarrenSystem",
+        ]
         + protocols.map { "Warren\($0)" })
         .map { .library(name: $0, targets: [$0]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-asn1.git", from: "1.7.4"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
@@ -46,6 +57,7 @@ let package = Package(
     targets: [
         .target(name: "CWarrenAES"),
         .target(name: "CWarrenSystem"),
+        .target(name: "CWarrenVersion", cSettings: [.define("WARREN_COMMIT", to: "\"\(commit)\"")]),
         .target(name: "WarrenCore", dependencies: [nio("NIOCore"), heap]),
         .target(
             name: "WarrenRuntime",
@@ -62,9 +74,10 @@ let package = Package(
                 nio("NIOFoundationCompat"), nioSSL, crypto, logging, lifecycle, unixSignals, yams,
             ] + protocolTargets
         ),
+        .target(name: "WarrenCertificates", dependencies: ["WarrenCore", crypto, x509, asn1]),
         .executableTarget(
             name: "WarrenCLI",
-            dependencies: ["Warren", arguments]
+            dependencies: ["Warren", "WarrenCertificates", "CWarrenVersion", arguments]
         ),
         .target(name: "WarrenTesting", dependencies: ["WarrenCore", nio("NIOCore")]),
         .target(
@@ -94,6 +107,8 @@ let package = Package(
                 logging,
             ] + protocolTargets
         ),
+        .testTarget(
+            name: "WarrenCertificatesTests", dependencies: ["WarrenCertificates", crypto, x509, asn1, nioSSL]),
         .testTarget(
             name: "WarrenFuzzingTests", dependencies: ["WarrenFuzzing", "WarrenTesting"], exclude: ["Fixtures"]),
         .testTarget(

@@ -10,7 +10,7 @@ struct Command: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "warren",
         abstract: "Reaches machines that can only dial out, and the outside through a relay.",
-        version: Version.text,
+        version: Version.line,
         subcommands: [
             RunCommand.self, CheckCommand.self, DemoCommand.self, BenchCommand.self, KeygenCommand.self,
             JETCommand.self, StatusCommand.self, ReloadCommand.self, KillCommand.self, VersionCommand.self,
