@@ -57,7 +57,7 @@ let package = Package(
     targets: [
         .target(name: "CWarrenAES"),
         .target(name: "CWarrenSystem"),
-        .target(name: "CWarrenVersion", cSettings: [.define("WARREN_COMMIT", to: "\"\(commit)\"")]),
+        .target(name: "CWarrenStart", cSettings: [.define("WARREN_COMMIT", to: "\"\(commit)\"")]),
         .target(name: "WarrenCore", dependencies: [nio("NIOCore"), heap]),
         .target(
             name: "WarrenRuntime",
@@ -77,7 +77,7 @@ let package = Package(
         .target(name: "WarrenCertificates", dependencies: ["WarrenCore", crypto, x509, asn1]),
         .executableTarget(
             name: "WarrenCLI",
-            dependencies: ["Warren", "WarrenCertificates", "CWarrenVersion", arguments]
+            dependencies: ["Warren", "WarrenCertificates", "CWarrenStart", arguments]
         ),
         .target(name: "WarrenTesting", dependencies: ["WarrenCore", nio("NIOCore")]),
         .target(

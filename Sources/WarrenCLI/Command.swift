@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import CWarrenStart
 import Foundation
 import Warren
 
@@ -17,10 +18,23 @@ struct Command: AsyncParsableCommand {
         ]
     )
 
+    /// Nil for those that Swift knows of: it knows of none where there is no /proc.
+    private static var arguments: [String]? {
+        guard CommandLine.arguments.isEmpty || CommandLine.arguments == [""], var next = cwst_arguments() else {
+            return nil
+        }
+        var words: [String] = []
+        while let word = next.pointee {
+            words.append(String(cString: word))
+            next += 1
+        }
+        return Array(words.dropFirst())
+    }
+
     static func main() async {
         Daemon.prepareProcess()
         do {
-            var command = try Self.parseAsRoot()
+            var command = try Self.parseAsRoot(Self.arguments)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import CWarrenVersion
+import CWarrenStart
 import Warren
 
 struct VersionCommand: ParsableCommand {
@@ -13,7 +13,7 @@ struct VersionCommand: ParsableCommand {
 extension Version {
     /// The commit that `WARREN_COMMIT` named for the build; nil where it named none.
     static var commit: String? {
-        let text = String(cString: warren_commit())
+        let text = String(cString: cwst_commit())
         return text.isEmpty ? nil : text
     }
 
