@@ -18,5 +18,7 @@ mkdir "$root/etc" "$root/dev"
 echo "127.0.0.1 localhost" > "$root/etc/hosts"
 : > "$root/etc/resolv.conf" > "$root/dev/null"
 # Not the user's own root: a user's namespace is enough for chroot.
-unshare -r chroot "$root" /warren version | grep "^warren "
+said=$(unshare -r chroot "$root" /warren version)
+commit=$(git rev-parse --short=12 HEAD 2> /dev/null || true)
+[[ $said == "warren "*"$commit"* ]] || { echo "it says \"$said\", not $commit"; exit 1; }
 unshare -r chroot "$root" /warren demo "${@}"
