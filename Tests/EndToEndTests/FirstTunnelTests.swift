@@ -119,4 +119,57 @@ import Testing
         #expect((object["listening"] as? [String: String])?["a"]?.hasPrefix("127.0.0.1:") == true)
         #expect(object["notUp"] as? [String] == ["relay"])
     }
+
+    /// Why a first tunnel is not up, and the words of README.md for it.
+    private static let mistakes: [(outbound: String, reasons: [String])] = [
+        ("server: \"localhost:1\", tls: { ca: authority.crt }", ["cannot connect: refused"]),
+        (
+            "server: SERVER, key: eve/key.dat, tls: { ca: authority.crt }", ["rejected by the peer: unknown key"]
+        ),
+        ("server: SERVER", ["protocol violation: bad magic in helloReply.magic"]),
+        ("server: SERVER, tls: { ca: eve/authority.crt }", ["the certificate of the peer is not trusted"]),
+        (
+            "server: SERVER, tls: { ca: authority.crt, serverName: relay.example.net }",
+            ["the certificate of the peer", " is for another name"]
+        ),
+    ]
+
+    @Test func theREADMENamesTheReasonsOfFirstMistakes() async throws {
+        let folder = try Folder()
+        for arguments in [
+            ["keygen", "jproxy", "alice"], ["keygen", "tls", "localhost"], ["keygen", "jproxy", "eve", "--out", "eve"],
+            ["keygen", "tls", "eve", "--out", "eve"],
+        ] {
+            #expect(try await Program.run(WarrenProcess.executable, arguments, in: folder.path).code == 0)
+        }
+        let server = try await WarrenProcess.start(
+            yaml: """
+                inbounds:
+                  - name: office
+                    type: jproxy
+                    listen: "127.0.0.1:0"
+                    users: users
+                    tls: { cert: localhost.crt, key: localhost.key }
+                """, in: folder, name: "server")
+        let place = "\"localhost:\(try server.port("office"))\""
+        let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let readme = try String(contentsOf: repository.appending(path: "README.md"), encoding: .utf8)
+        for (outbound, reasons) in Self.mistakes {
+            let key = outbound.contains("key:") ? "" : ", key: key.dat"
+            let client = try await WarrenProcess.start(
+                yaml: """
+                    inbounds: [{ name: browser, type: mixed, listen: "127.0.0.1:0", to: office }]
+                    outbounds: [{ name: office, type: jproxy, \(outbound.replacing("SERVER", with: place))\(key) }]
+                    """, in: folder, name: "client")
+            let errors = await client.stop().errors
+            let line = errors.split(separator: "\n").first { $0.contains("tunnel not up; trying again") } ?? ""
+            for reason in reasons {
+                #expect(line.contains(reason), "\(reason): \(errors)")
+                #expect(readme.contains(reason), "\(reason)")
+            }
+            #expect(errors.contains("(not up: office)"))
+        }
+        await server.stop()
+    }
 }
