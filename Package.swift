@@ -1,6 +1,10 @@
 // swift-tools-version:6.1
 import PackageDescription
 
+/// What `warren version` names besides the version; scripts/build.sh says it. SwiftPM's own word about the checkout is kept
+/// from build to build, and would soon name a commit that was not built.
+let commit = (Context.environment["WARREN_COMMIT"] ?? "").filter { $0.isLetter || $0.isNumber || $0 == "-" }
+
 /// One word here and one entry in Registry.swift: that is all a new protocol needs.
 let protocols = ["JProxy", "JET", "ZhwkproX", "MProxy"]
 
@@ -23,6 +27,8 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let protocolTargets = protocols.map { Target.Dependency(stringLiteral: "Warren\($0)") }
 
@@ -31,14 +37,16 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [.executable(name: "warren", targets: ["WarrenCLI"])]
         + ([
-            "WarrenCore", "WarrenRuntime", "WarrenConfiguration", "WarrenTokens", "WarrenAssembly", "Warren",
-            "WarrenBench", "WarrenDemo", "WarrenTesting", "WarrenFuzzing", "CWarrenAES", "CWarrenSystem",
+            "WarrenCore", "WarrenRuntime", "WarrenConfiguration", "WarrenTokens", "WarrenCertificates", "WarrenAssembly",
+            "Warren", "WarrenBench", "WarrenDemo", "WarrenTesting", "WarrenFuzzing", "CWarrenAES", "CWarrenSystem",
         ] + protocols.map { "Warren\($0)" })
         .map { .library(name: $0, targets: [$0]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-asn1.git", from: "1.7.4"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
@@ -50,6 +58,7 @@ let package = Package(
     targets: [
         .target(name: "CWarrenAES"),
         .target(name: "CWarrenSystem"),
+        .target(name: "CWarrenStart", cSettings: [.define("WARREN_COMMIT", to: "\"\(commit)\"")]),
         .target(name: "WarrenCore", dependencies: [nio("NIOCore"), heap]),
         .target(
             name: "WarrenRuntime",
@@ -83,9 +92,13 @@ let package = Package(
             name: "WarrenDemo",
             dependencies: ["Warren", "WarrenAssembly", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1")]
         ),
+        .target(name: "WarrenCertificates", dependencies: ["WarrenCore", crypto, x509, asn1]),
         .executableTarget(
             name: "WarrenCLI",
-            dependencies: ["Warren", "WarrenAssembly", "WarrenConfiguration", "WarrenBench", "WarrenDemo", arguments]
+            dependencies: [
+                "Warren", "WarrenAssembly", "WarrenConfiguration", "WarrenCertificates", "WarrenBench", "WarrenDemo",
+                "CWarrenStart", arguments,
+            ]
         ),
         .target(name: "WarrenTesting", dependencies: ["WarrenCore", nio("NIOCore")]),
         .target(
@@ -125,6 +138,8 @@ let package = Package(
         ),
         .testTarget(name: "WarrenBenchTests", dependencies: ["WarrenBench"]),
         .testTarget(name: "WarrenDemoTests", dependencies: ["WarrenDemo", nio("NIOCore")]),
+        .testTarget(
+            name: "WarrenCertificatesTests", dependencies: ["WarrenCertificates", crypto, x509, asn1, nioSSL]),
         .testTarget(
             name: "WarrenFuzzingTests", dependencies: ["WarrenFuzzing", "WarrenTesting"], exclude: ["Fixtures"]),
         .testTarget(

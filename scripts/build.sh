@@ -1,8 +1,15 @@
 #!/usr/bin/env bash
 # `swift build` with warnings of our own sources as errors, and with the first error of a build that fails instead of its
 # last lines. Arguments are those of `swift build`. Warnings count where something is compiled: what is built already is not.
+# `warren version` of such a build names the commit, with -changed where sources differ from it.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+
+# `warren version` names it.
+if [[ -z ${WARREN_COMMIT-} ]] && commit=$(git rev-parse --short=12 HEAD 2> /dev/null); then
+    git diff --quiet HEAD -- Package.swift Sources || commit+=-changed
+    export WARREN_COMMIT=$commit
+fi
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -13,13 +13,6 @@ import WarrenRuntime
 
 /// A whole Warren made from a configuration: what `warren run` runs.
 public struct Daemon {
-    /// A listener, once it is bound.
-    public struct Listening: Hashable, Sendable {
-        public let name: String
-        /// `host:port`; the port is never 0.
-        public let address: String
-    }
-
     /// What the configuration came from.
     public let name: String
     private let assembly: Assembly
@@ -44,6 +37,20 @@ public struct Daemon {
         self.name = file
         self.reread = reread
         self.assembly = try reread()
+    }
+
+    /// Reads a configuration from standard input. Opens nothing.
+    ///
+    /// - Throws: ``ConfigurationFailure`` with every problem.
+    public init(standardInput logLevel: String?) throws(ConfigurationFailure) {
+        let findings = Findings()
+        let environment = ProcessInfo.processInfo.environment
+        var configuration = Configuration(
+            standardInputFor: Registry.types, environment: { environment[$0] }, findings: findings)
+        configuration.override(logLevel: logLevel, findings)
+        self.name = Configuration.standardInput
+        self.reread = nil
+        self.assembly = try Assembly(configuration, findings: findings)
     }
 
     private static func read(_ file: String, _ logLevel: String?) throws(ConfigurationFailure) -> Assembly {
@@ -154,7 +161,7 @@ public struct Daemon {
     public func run(
         endsWhenRefused: Bool = false,
         onGrant: @escaping @Sendable (_ association: String, _ instance: String?) -> Void = { _, _ in },
-        onReady: @escaping @Sendable ([Listening]) -> Void
+        onReady: @escaping @Sendable (Ready) -> Void
     ) async throws {
         // First: as process 1 of a container nobody is ended by a signal that it does not take.
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup, .sigusr1, .sigusr2)
@@ -172,11 +179,10 @@ public struct Daemon {
             guard case .meeting(let association) = grant.destination else { return }
             onGrant(association, grant.instance)
         }
+        let (bound, tellBound) = AsyncStream<[BoundListener]>.makeStream()
         let live = LiveConfiguration(
             self.assembly, logger: logger, streams: handler, loops: loops, hooks: hooks
-        ) { bound in
-            onReady(bound.map { Listening(name: $0.name, address: $0.address.text) })
-        }
+        ) { tellBound.yield($0) }
         let reloader = Reloader(live, handler: handler, logger: logger, reread: self.reread)
         let admin = try await self.startAdmin(live, reloader)
         let services = live.services + admin
@@ -189,6 +195,11 @@ public struct Daemon {
         let failure = NIOLockedValueBox<String?>(nil)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await Self.run(group) }
+            tasks.addTask { [format = self.assembly.log.format] in
+                for await listeners in bound {
+                    onReady(Ready(listeners, await live.node.tunnels(), format))
+                }
+            }
             tasks.addTask { await Self.obey(signals, group, loops, reloader, logger) }
             tasks.addTask {
                 for await outcome in done {

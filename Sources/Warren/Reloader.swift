@@ -24,7 +24,10 @@ actor Reloader {
     func reload(because cause: String) async -> Result<LiveConfiguration.Change, ReloadFailure> {
         self.lookAtFiles(cause)
         guard let reread else {
-            return .failure(ReloadFailure(["what runs came from a command line, so there is no file to read again"]))
+            return .failure(
+                ReloadFailure([
+                    "what runs came from a command line or standard input, so there is no file to read again"
+                ]))
         }
         do {
             let assembly = try reread()

@@ -39,6 +39,9 @@ struct CheckCommand: AsyncParsableCommand {
         if self.showsDifference != self.comparesWithRunning {
             throw ValidationError("--diff and --running go together: they compare the file with the running process.")
         }
+        if self.showsDifference, self.source.file == "-" {
+            throw ValidationError("--diff needs a file that the running process can read: -c FILE.")
+        }
         if let socket, !socket.hasPrefix("unix:/") || !self.showsDifference {
             throw ValidationError("--admin takes unix: and a whole path, and goes with --diff --running.")
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import CWarrenStart
 import Foundation
 import Warren
 
@@ -10,7 +11,7 @@ struct Command: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "warren",
         abstract: "Reaches machines that can only dial out, and the outside through a relay.",
-        version: Version.text,
+        version: Version.line,
         subcommands: [
             RunCommand.self, CheckCommand.self, DemoCommand.self, BenchCommand.self, KeygenCommand.self,
             JETCommand.self, TokenCommand.self, ExposeCommand.self, StatusCommand.self, ReloadCommand.self,
@@ -18,10 +19,23 @@ struct Command: AsyncParsableCommand {
         ]
     )
 
+    /// Nil for those that Swift knows of: it knows of none where there is no /proc.
+    private static var arguments: [String]? {
+        guard CommandLine.arguments.isEmpty || CommandLine.arguments == [""], var next = cwst_arguments() else {
+            return nil
+        }
+        var words: [String] = []
+        while let word = next.pointee {
+            words.append(String(cString: word))
+            next += 1
+        }
+        return Array(words.dropFirst())
+    }
+
     static func main() async {
         Daemon.prepareProcess()
         do {
-            var command = try Self.parseAsRoot()
+            var command = try Self.parseAsRoot(Self.arguments)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

@@ -129,9 +129,8 @@ struct JETCommand: AsyncParsableCommand {
             throw Failure(code: .usage, sentence: "\(error)")
         }
         do {
-            try await daemon.run(endsWhenRefused: true, onGrant: onGrant) { listeners in
-                guard !listeners.isEmpty else { return }
-                Console.error((["ready"] + listeners.map { "\($0.name)=\($0.address)" }).joined(separator: " "))
+            try await daemon.run(endsWhenRefused: true, onGrant: onGrant) { ready in
+                if !ready.listeners.isEmpty { Console.error(ready.line) }
             }
         } catch let failure as DaemonFailure {
             throw Failure(code: .start, sentence: "\(failure)")

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Foundation
+import Warren
 import WarrenAssembly
+import WarrenCertificates
 
 struct KeygenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "keygen",
-        abstract: "Makes key files.",
-        subcommands: [JProxy.self]
+        abstract: "Makes key files and certificates.",
+        subcommands: [JProxy.self, TLS.self]
     )
 
     struct JProxy: ParsableCommand {
@@ -30,6 +33,48 @@ struct KeygenCommand: ParsableCommand {
             } catch {
                 throw Failure(code: .usage, sentence: "\(error)")
             }
+        }
+    }
+
+    struct TLS: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "tls",
+            abstract: "Makes an authority and a certificate for a server or a client.",
+            discussion: """
+                The certificate is valid for 825 days, the authority for ten years. Where the folder has an authority
+                already, that one signs: run it again in the same folder for further machines, or to renew one whose files
+                you have moved away. No file is overwritten.
+                """
+        )
+
+        @Argument(help: "The host name or IP address that clients dial; any word for a client.")
+        var name: String
+
+        @Option(
+            name: .customLong("name"),
+            help: ArgumentHelp("A further host name or IP address of the same machine.", valueName: "name"))
+        var further: [String] = []
+
+        @Option(name: .customLong("out"), help: "The folder to write to.")
+        var folder = "."
+
+        mutating func run() throws {
+            let files: CertificateFiles
+            do throws(CertificateFailure) {
+                files = try CertificateFiles.write(names: [self.name] + self.further, to: self.folder)
+            } catch {
+                throw Failure(code: .usage, sentence: "\(error)")
+            }
+            let end = files.end.formatted(.iso8601.year().month().day())
+            Console.print("cert:  \(files.certificate)   for cert: of the machine with this name; valid until \(end)")
+            Console.print("key:   \(files.key)   for its key: keep it secret; no other machine needs it")
+            Console.print(
+                "ca:    \(files.authority)   for ca: of the other end, which then trusts what this authority has signed"
+            )
+            guard files.authorityIsNew else { return }
+            Console.print(
+                "keep:  \(files.authorityKey)   signs further certificates: keep it secret; no machine needs it while it runs"
+            )
         }
     }
 }

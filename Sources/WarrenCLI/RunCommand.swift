@@ -24,9 +24,7 @@ struct RunCommand: AsyncParsableCommand {
     mutating func run() async throws {
         let daemon = try self.source.daemon(logLevel: self.logLevel)
         do {
-            try await daemon.run { listeners in
-                Console.error((["ready"] + listeners.map { "\($0.name)=\($0.address)" }).joined(separator: " "))
-            }
+            try await daemon.run { Console.error($0.line) }
         } catch let failure as DaemonFailure {
             throw Failure(code: .start, sentence: "\(failure)")
         }
@@ -35,7 +33,9 @@ struct RunCommand: AsyncParsableCommand {
 
 /// Where the configuration comes from.
 struct Source: ParsableArguments {
-    @Option(name: [.customShort("c"), .customLong("config")], help: "The configuration file (default: warren.yaml).")
+    @Option(
+        name: [.customShort("c"), .customLong("config")],
+        help: "The configuration file; - is standard input (default: warren.yaml).")
     var file: String?
 
     @Option(
@@ -69,6 +69,7 @@ struct Source: ParsableArguments {
     func daemon(logLevel: String? = nil) throws -> Daemon {
         do {
             if self.listen.isEmpty && self.forward.isEmpty {
+                if self.file == "-" { return try Daemon(standardInput: logLevel) }
                 return try Daemon(file: self.file ?? "warren.yaml", logLevel: logLevel)
             }
             return try Daemon(listen: self.listen, forward: self.forward, allow: self.allow, logLevel: logLevel)

@@ -19,6 +19,14 @@ package enum TextFile {
         return try Self.text(bytes)
     }
 
+    /// Reads standard input to its end as UTF-8.
+    static func readStandardInput(limit: Int) throws(Refusal) -> String {
+        let bytes: Data?
+        do { bytes = try Self.bytes(from: .standardInput, limit: limit) } catch { throw Refusal("cannot be read") }
+        guard let bytes else { throw Refusal("holds more than \(Size.words(limit))") }
+        return try Self.text(bytes)
+    }
+
     /// UTF-16 with its mark, as some editors and shells write it.
     package static func refuseUTF16(_ bytes: Data) throws(Refusal) {
         guard bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) else { return }
@@ -70,6 +78,10 @@ package enum TextFile {
     private static func bytes(of path: String, limit: Int) throws -> Data? {
         let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
         defer { try? handle.close() }
+        return try Self.bytes(from: handle, limit: limit)
+    }
+
+    private static func bytes(from handle: FileHandle, limit: Int) throws -> Data? {
         var all = Data()
         while let some = try handle.read(upToCount: 64 << 10), !some.isEmpty {
             all.append(some)

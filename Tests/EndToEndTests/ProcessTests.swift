@@ -172,9 +172,9 @@ import Testing
         // Units of 512 or 1024 bytes, as the shell likes.
         let program = try self.start("trap '' XFSZ\nulimit -f 16\nexec 2> '\(log)'", yaml, in: folder)
         func reread() -> String { (try? String(contentsOfFile: log, encoding: .utf8)) ?? "" }
-        try await eventually("it is ready") { reread().contains("ready ") }
-        let ready = try #require(reread().split(separator: "\n").first { $0.hasPrefix("ready ") })
-        let front = try self.port(String(ready))
+        try await eventually("it is ready") { reread().contains("\"ready\"") }
+        let ready = try #require(reread().split(separator: "\n").first { $0.contains("\"ready\"") })
+        let front = try #require(Int(ready.prefix { $0 != "}" }.split(separator: ":").last?.dropLast() ?? ""))
         for _ in 0..<150 { try await self.echo(through: front, to: echo.port) }
         #expect(reread().hasSuffix("\n"))
         try #require(truncate(log, 0) == 0)

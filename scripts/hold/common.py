@@ -107,7 +107,7 @@ class Warren:
             line = wait(lambda: self.process.poll() is not None or re.search(r"^ready ?(.*)$", self.log(), re.M), 20)
             if not isinstance(line, re.Match):
                 raise RuntimeError(f"{name} is not ready: {self.log()[-300:]!r}")
-            self.bound = dict(word.split("=") for word in line[1].split())
+            self.bound = dict(word.split("=") for word in line[1].split() if "=" in word)
 
     def port(self, name="front"): return int(self.bound[name].rpartition(":")[2])
     def log(self): return self.logfile.read_text(errors="replace")

@@ -106,7 +106,7 @@ extension LineLogHandler: StreamLog {
 
 /// The time as `2026-11-21T08:30:00.123Z`. Formatting the date part costs more than the rest of a line, so it is kept
 /// for a second.
-private enum Timestamp {
+enum Timestamp {
     private static let cache = NIOLockedValueBox<(second: Int, text: String)>((0, ""))
 
     static func now() -> String {

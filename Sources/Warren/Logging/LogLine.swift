@@ -32,6 +32,18 @@ struct LogLine {
         self.text += String(number)
     }
 
+    /// An object; for JSON only.
+    mutating func add(_ key: String, _ pairs: [(name: String, value: String)]) {
+        self.begin(key)
+        self.text += "{" + pairs.map { "\(Self.quoted($0)):\(Self.quoted($1))" }.joined(separator: ",") + "}"
+    }
+
+    /// A list; for JSON only.
+    mutating func add(_ key: String, list: [String]) {
+        self.begin(key)
+        self.text += "[" + list.map(Self.quoted).joined(separator: ",") + "]"
+    }
+
     var finished: String { self.text + (self.format == .json ? "}\n" : "\n") }
 
     private mutating func begin(_ key: String) {

@@ -9,7 +9,7 @@ import WarrenTesting
 
 @Suite struct NameTableTests {
     private static func holder(_ device: String) -> NameTable.Holder {
-        NameTable.Holder(session: AskedSession(), loop: .idle, device: device)
+        NameTable.Holder(session: AskedSession(ScriptedOwner()), loop: .idle, device: device)
     }
 
     private static func name(_ text: String) -> Destination { .service(name: text, port: 0) }

@@ -1,0 +1,199 @@
+function __warren_should_offer_completions_for_flags_or_options -a expected_commands
+    set -l non_repeating_flags_or_options $argv[2..]
+    set -l non_repeating_flags_or_options_absent 0
+    set -l positional_index 0
+    set -l commands
+    __warren_parse_tokens
+    test "$commands" = "$expected_commands"; and return $non_repeating_flags_or_options_absent
+end
+
+function __warren_should_offer_completions_for_positional -a expected_commands positional_index_comparison expected_positional_index
+    set -l non_repeating_flags_or_options
+    set -l non_repeating_flags_or_options_absent 0
+    set -l positional_index 0
+    set -l commands
+    __warren_parse_tokens
+    test "$commands" = "$expected_commands" -a \( "$positional_index" "$positional_index_comparison" "$expected_positional_index" \)
+end
+
+function __warren_parse_tokens -S
+    set -l unparsed_tokens (__warren_tokens -pc)
+    switch $unparsed_tokens[1]
+    case 'warren'
+        __warren_parse_subcommand 0 'version' 'h/help'
+        switch $unparsed_tokens[1]
+        case 'run'
+            __warren_parse_subcommand 0 'c/config=' 'L/listen=+' 'F/forward=+' 'allow=+' 'log-level=' 'version' 'h/help'
+        case 'check'
+            __warren_parse_subcommand 0 'c/config=' 'L/listen=+' 'F/forward=+' 'allow=+' 'explain=+' 'user=' 'resolve' 'diff' 'running' 'admin=' 'version' 'h/help'
+        case 'demo'
+            __warren_parse_subcommand -r 1 'mebibytes=' 'version' 'h/help'
+        case 'bench'
+            __warren_parse_subcommand 0 'only=+' 'seconds=' 'rounds=' 'json' 'version' 'h/help'
+        case 'keygen'
+            __warren_parse_subcommand 0 'version' 'h/help'
+            switch $unparsed_tokens[1]
+            case 'jproxy'
+                __warren_parse_subcommand 1 'out=' 'version' 'h/help'
+            case 'tls'
+                __warren_parse_subcommand 1 'name=+' 'out=' 'version' 'h/help'
+            end
+        case 'jet'
+            __warren_parse_subcommand 0 'version' 'h/help'
+            switch $unparsed_tokens[1]
+            case 'accept'
+                __warren_parse_subcommand 1 'to=' 'association=' 'repeat' 'announce=' 'candidate=' 'tls-ca=' 'log-level=' 'version' 'h/help'
+            case 'connect'
+                __warren_parse_subcommand 3 'listen=' 'candidate=' 'tls-ca=' 'log-level=' 'version' 'h/help'
+            end
+        case 'status'
+            __warren_parse_subcommand 0 'c/config=' 'admin=' 'json' 'watch' 'version' 'h/help'
+        case 'reload'
+            __warren_parse_subcommand 0 'c/config=' 'admin=' 'version' 'h/help'
+        case 'kill'
+            __warren_parse_subcommand 1 'c/config=' 'admin=' 'version' 'h/help'
+        case 'version'
+            __warren_parse_subcommand 0 'version' 'h/help'
+        case 'help'
+            __warren_parse_subcommand -r 1 'version'
+        end
+    end
+end
+
+function __warren_tokens
+    if test (string split -m 1 -f 1 -- . "$FISH_VERSION") -gt 3
+        commandline --tokens-raw $argv
+    else
+        commandline -o $argv
+    end
+end
+
+function __warren_parse_subcommand -S -a positional_count
+    argparse -s r -- $argv
+    set -l option_specs $argv[2..]
+    set -l is_repeating_positional $_flag_r
+    set -el _flag_r
+    set -a commands $unparsed_tokens[1]
+    set positional_index 0
+    while true
+        set -e unparsed_tokens[1]
+        argparse -sn "$commands" $option_specs -- $unparsed_tokens 2> /dev/null
+        set unparsed_tokens $argv
+        set positional_index (math $positional_index + 1)
+        for non_repeating_flag_or_option in $non_repeating_flags_or_options
+            if set -ql "_flag_$(string replace -a - _ -- $non_repeating_flag_or_option)"
+                set non_repeating_flags_or_options_absent 1
+                break
+            end
+        end
+        test (count $unparsed_tokens) -eq 0 -o \( -z "$is_repeating_positional" -a "$positional_index" -gt "$positional_count" \) && break
+    end
+end
+
+function __warren_complete_directories
+    set -l token (commandline -t)
+    string match -- '*/' $token
+    set -l subdirs $token*/
+    printf %s\n $subdirs
+end
+
+function __warren_custom_completion
+    set -x SAP_SHELL fish
+    set -x SAP_SHELL_VERSION $FISH_VERSION
+    set -l tokens (__warren_tokens -p)
+    if test -z "$(__warren_tokens -t)"
+        set -l index (count (__warren_tokens -pc))
+        set tokens $tokens[..$index] \'\' $tokens[(math $index + 1)..]
+    end
+    command $tokens[1] $argv $tokens
+end
+
+complete -c 'warren' -f
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'run' -d 'Runs what a file or URLs describe until SIGINT or SIGTERM.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'check' -d 'Prints every problem of a configuration as file:line:column; opens nothing.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'demo' -d 'Shows the main job: real requests through every path on loopback, every byte checked.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'bench' -d 'Measures this build on this machine: every path on loopback, in this process.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'keygen' -d 'Makes key files and certificates.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'jet' -d 'Meets somebody at a JET relay: one accepts, the other connects, both dial out.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'status' -d 'Shows the units, tunnels, sessions and streams of a running process.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'reload' -d 'Has a running process read its configuration again and apply it: all of it, or nothing.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'kill' -d 'Ends a stream or a session of a running process.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'version' -d 'Prints the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'help' -d 'Show subcommand help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren run" c config' -s 'c' -l 'config' -d 'The configuration file; - is standard input (default: warren.yaml).' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren run"' -s 'L' -l 'listen' -d 'An inbound without a file, such as mixed://:1080.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren run"' -s 'F' -l 'forward' -d 'Where all inbounds lead, such as jproxy://relay:16384?key=key.dat. Several are a chain, nearest first.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren run"' -l 'allow' -d 'What clients may ask for besides public addresses; for -L.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren run" log-level' -l 'log-level' -d 'trace, debug, info, notice, warning or error; takes the place of log: level:.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren run" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren run" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren check" c config' -s 'c' -l 'config' -d 'The configuration file; - is standard input (default: warren.yaml).' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren check"' -s 'L' -l 'listen' -d 'An inbound without a file, such as mixed://:1080.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren check"' -s 'F' -l 'forward' -d 'Where all inbounds lead, such as jproxy://relay:16384?key=key.dat. Several are a chain, nearest first.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren check"' -l 'allow' -d 'What clients may ask for besides public addresses; for -L.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren check"' -l 'explain' -d 'Say which route a stream of an inbound would take.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren check" user' -l 'user' -d 'As whom the stream\'s opener would have logged in; for --explain.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren check" resolve' -l 'resolve' -d 'Ask for the addresses of the name; for --explain.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren check" diff' -l 'diff' -d 'Say what a reload of the running process would touch; with --running.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren check" running' -l 'running' -d 'Compare with the process that answers on the socket of admin:.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren check" admin' -l 'admin' -d 'The socket to ask instead; for --running.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren check" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren check" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren demo" mebibytes' -l 'mebibytes' -d 'MiB fetched over each path.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren demo" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren demo" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren bench"' -l 'only' -d 'Measure only these paths, such as forward jproxy.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren bench" seconds' -l 'seconds' -d 'Seconds for each measurement; there are six for every path.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren bench" rounds' -l 'rounds' -d 'Measure everything so often, and show the medians.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren bench" json' -l 'json' -d 'Print one JSON object instead of a table.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren bench" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren bench" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren keygen" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren keygen" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren keygen" -eq 1' -fa 'jproxy' -d 'Writes key.dat for a client and users/<HASH>.dat for its server.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren keygen" -eq 1' -fa 'tls' -d 'Makes an authority and a certificate for a server or a client.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren keygen jproxy" out' -l 'out' -d 'The folder to write to.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren keygen jproxy" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren keygen jproxy" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren keygen tls"' -l 'name' -d 'A further host name or IP address of the same machine.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren keygen tls" out' -l 'out' -d 'The folder to write to.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren keygen tls" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren keygen tls" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren jet" -eq 1' -fa 'accept' -d 'Waits at a relay for somebody who names the association.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren jet" -eq 1' -fa 'connect' -d 'Joins whoever waits at a relay under an association.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet accept" to' -l 'to' -d 'Where the stream goes; standard input and output if left out.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet accept" association' -l 'association' -d 'The association, in version 2; in version 1 the relay names it.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet accept" repeat' -l 'repeat' -d 'Wait again after each use.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet accept" announce' -l 'announce' -d 'Write association and relay to this file whenever they change.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet accept" candidate' -l 'candidate' -d 'The candidate of the association; meeting in version 2 needs both.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet accept" tls-ca' -l 'tls-ca' -d 'PEM file with the certificates to trust instead of those of the system.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet accept" log-level' -l 'log-level' -d 'trace, debug, info, notice, warning or error; the default is notice.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet accept" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet accept" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet connect" listen' -l 'listen' -d 'Where to wait for connections, such as 127.0.0.1:3389.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet connect" candidate' -l 'candidate' -d 'The candidate of the association; meeting in version 2 needs both.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet connect" tls-ca' -l 'tls-ca' -d 'PEM file with the certificates to trust instead of those of the system.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet connect" log-level' -l 'log-level' -d 'trace, debug, info, notice, warning or error; the default is notice.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet connect" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren jet connect" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren status" c config' -s 'c' -l 'config' -d 'The configuration file of the process, whose admin: names its socket (default: warren.yaml).' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren status" admin' -l 'admin' -d 'The socket itself.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren status" json' -l 'json' -d 'One JSON object on one line.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren status" watch' -l 'watch' -d 'Again every second, until it is interrupted.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren status" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren status" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren reload" c config' -s 'c' -l 'config' -d 'The configuration file of the process, whose admin: names its socket (default: warren.yaml).' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren reload" admin' -l 'admin' -d 'The socket itself.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren reload" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren reload" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren kill" c config' -s 'c' -l 'config' -d 'The configuration file of the process, whose admin: names its socket (default: warren.yaml).' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren kill" admin' -l 'admin' -d 'The socket itself.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren kill" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren kill" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren version" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren version" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren help" version' -l 'version' -d 'Show the version.'
