@@ -173,6 +173,7 @@ public struct Daemon: Sendable {
         hooks.beforeEnd = { sentence in
             said.withLockedValue { $0 = sentence }
             LogWriter.standardError.write(sentence + "\n")
+            LogWriter.standardError.flush(within: 1)
         }
         if self.assembly.configuration.outbounds.allSatisfy({ $0.type == "jet" }) {
             hooks.refusalMeans =

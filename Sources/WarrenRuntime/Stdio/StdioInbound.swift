@@ -59,7 +59,7 @@ package final class StdioInbound: NodeComponent, SessionOwner {
 
     /// On the thread of the output, which may wait: the end of the stream may be on its way between two loops.
     @Sendable private func tellEnd() {
-        for _ in 0..<200 {
+        for _ in 0..<2000 {
             let (hasEnded, fault) = self.outcome.withLockedValue { ($0.hasEnded, $0.fault) }
             if hasEnded { return fault.map(self.beforeEnd) ?? () }
             usleep(5000)
