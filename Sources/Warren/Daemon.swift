@@ -12,7 +12,7 @@ import WarrenCore
 import WarrenRuntime
 
 /// A whole Warren made from a configuration: what `warren run` runs.
-public struct Daemon {
+public struct Daemon: Sendable {
     /// What the configuration came from.
     public let name: String
     private let assembly: Assembly
@@ -22,7 +22,7 @@ public struct Daemon {
     typealias Reread = @Sendable () throws(ConfigurationFailure) -> Assembly
 
     /// What works and still deserves a warning.
-    public var warnings: [String] { self.assembly.warnings }
+    public var warnings: [Problem] { self.assembly.warnings }
 
     /// What a program does first, before it opens anything: closed standard descriptors lead to the null device, so that
     /// no socket takes their numbers; broken pipes are no signals; the limit of descriptors is what the system allows.
@@ -175,6 +175,17 @@ public struct Daemon {
         var hooks = Hooks()
         hooks.endsWhenRefused = endsWhenRefused
         hooks.onDone = { tellDone.yield($0) }
+        // Said once, and before the output is closed: ssh shows no more of its ProxyCommand after that.
+        let said = NIOLockedValueBox<String?>(nil)
+        hooks.beforeEnd = { sentence in
+            said.withLockedValue { $0 = sentence }
+            LogWriter.standardError.write(sentence + "\n")
+            LogWriter.standardError.flush(within: 1)
+        }
+        if self.assembly.configuration.outbounds.allSatisfy({ $0.type == "jet" }) {
+            hooks.refusalMeans =
+                "refused: nobody waits under this association (it is used up or has expired), or the relay takes nobody"
+        }
         hooks.onGrant = { grant in
             guard case .meeting(let association) = grant.destination else { return }
             onGrant(association, grant.instance)
@@ -199,6 +210,13 @@ public struct Daemon {
                 for await listeners in bound {
                     onReady(Ready(listeners, await live.node.tunnels(), format))
                 }
+                // The group ends with its first task.
+                while !Task.isCancelled { try await Task.sleep(for: .seconds(3600)) }
+            }
+            tasks.addTask {
+                for problem in await self.unknownInstances() { logger.warning("\(problem)") }
+                // The group ends with its first task.
+                while !Task.isCancelled { try await Task.sleep(for: .seconds(3600)) }
             }
             tasks.addTask { await Self.obey(signals, group, loops, reloader, logger) }
             tasks.addTask {
@@ -210,7 +228,22 @@ public struct Daemon {
             try await tasks.next()
             tasks.cancelAll()
         }
-        if let sentence = failure.withLockedValue({ $0 }) { throw DaemonFailure(description: sentence) }
+        if let sentence = failure.withLockedValue({ $0 }) {
+            throw DaemonFailure(description: sentence, isSaid: said.withLockedValue { $0 == sentence })
+        }
+    }
+
+    /// The relays that tell their clients of a host which this machine does not know; they may know it, or not.
+    public func unknownInstances() async -> [Problem] {
+        var found: [Problem] = []
+        for instance in self.assembly.instances {
+            guard case .name(let name)? = (try? Target(parsing: instance.value, defaultPort: 1))?.host else { continue }
+            guard await Self.addresses(of: name).isEmpty else { continue }
+            let what = "the relay sends clients to \(quoted(instance.value)), which does not resolve here"
+            found.append(
+                Problem(what, at: instance.place, hint: "set instance: to a name or an address they can reach"))
+        }
+        return found
     }
 
     private static func obey(
@@ -262,6 +295,13 @@ public struct Daemon {
 /// Why a daemon could not start, in one sentence with a remedy.
 public struct DaemonFailure: Error, CustomStringConvertible {
     public let description: String
+    /// It has been written to standard error already.
+    public var isSaid = false
+
+    init(description: String, isSaid: Bool = false) {
+        self.description = description
+        self.isSaid = isSaid
+    }
 }
 
 extension Configuration {

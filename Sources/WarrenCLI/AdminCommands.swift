@@ -8,13 +8,18 @@ import Warren
 struct AdminSocket: ParsableArguments {
     @Option(
         name: [.customShort("c"), .customLong("config")],
-        help: "The configuration file of the process, whose admin: names its socket (default: warren.yaml).")
-    var file: String?
+        help: ArgumentHelp(
+            "The configuration file of the process, whose admin: names its socket (default: warren.yaml).",
+            valueName: "file"))
+    var files: [String] = []
+
+    var file: String? { self.files.first }
 
     @Option(name: .customLong("admin"), help: ArgumentHelp("The socket itself.", valueName: "unix:/path"))
     var socket: String?
 
     mutating func validate() throws {
+        if self.files.count > 1 { throw ValidationError("-c is given twice; a process has one configuration file.") }
         if let socket, !socket.hasPrefix("unix:/") {
             throw ValidationError("--admin takes unix: and a whole path, such as unix:/run/warren.sock.")
         }

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import Warren
+import WarrenConfiguration
 
 struct CheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -65,7 +66,7 @@ struct CheckCommand: AsyncParsableCommand {
                 throw Failure(code: .usage, sentence: "\(error)")
             }
         }
-        for warning in daemon.warnings { Console.error("warning: \(warning)") }
+        for warning in daemon.warnings + (await daemon.unknownInstances()) { Console.error(warning.asWarning) }
         Console.print("\(daemon.name): fine")
     }
 

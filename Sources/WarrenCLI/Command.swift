@@ -35,6 +35,7 @@ struct Command: AsyncParsableCommand {
     static func main() async {
         Daemon.prepareProcess()
         do {
+            try UsageHint.checkHelp(Self.arguments ?? Array(CommandLine.arguments.dropFirst()))
             var command = try Self.parseAsRoot(Self.arguments)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
@@ -42,14 +43,15 @@ struct Command: AsyncParsableCommand {
                 try command.run()
             }
         } catch let failure as Failure {
-            Console.error(failure.sentence)
+            if !failure.sentence.isEmpty { Console.error(failure.sentence) }
             Foundation.exit(failure.code.rawValue)
         } catch let code as ExitCode {
             Foundation.exit(code.rawValue)
         } catch {
             let text = Self.fullMessage(for: error)
             guard Self.exitCode(for: error).isSuccess else {
-                Console.error(text)
+                let hint = UsageHint.remedy(for: text, Array(CommandLine.arguments.dropFirst()))
+                Console.error(hint.map { UsageHint.insert($0, into: text) } ?? text)
                 Foundation.exit(Failure.Code.usage.rawValue)
             }
             Console.print(text)  // help was asked for

@@ -74,7 +74,12 @@ struct JETCommand: AsyncParsableCommand {
             if let announce { inbound.append(EntryKey("announce", announce, label: "--announce")) }
             let outbound = self.to == nil ? [EntryKey("type", "stdio", label: "type")] : []
             let isPiped = self.to == nil
+            var others = ""
+            if let candidate = self.meeting.candidate { others += " --candidate \(candidate)" }
+            let line = "on the other side: warren jet connect \(self.relay) "
+            let rest = others
             try await JETCommand.meet(inbound, outbound, self.meeting) { association, _ in
+                defer { Console.error(line + association + rest) }
                 if isPiped { Console.error(association) } else { Console.print(association) }
             }
         }
@@ -133,7 +138,7 @@ struct JETCommand: AsyncParsableCommand {
                 if !ready.listeners.isEmpty { Console.error(ready.line) }
             }
         } catch let failure as DaemonFailure {
-            throw Failure(code: .start, sentence: "\(failure)")
+            throw Failure(code: .start, sentence: failure.isSaid ? "" : "\(failure)")
         }
     }
 }

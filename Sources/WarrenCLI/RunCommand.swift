@@ -26,7 +26,7 @@ struct RunCommand: AsyncParsableCommand {
         do {
             try await daemon.run { Console.error($0.line) }
         } catch let failure as DaemonFailure {
-            throw Failure(code: .start, sentence: "\(failure)")
+            throw Failure(code: .start, sentence: failure.isSaid ? "" : "\(failure)")
         }
     }
 }
@@ -35,12 +35,15 @@ struct RunCommand: AsyncParsableCommand {
 struct Source: ParsableArguments {
     @Option(
         name: [.customShort("c"), .customLong("config")],
-        help: "The configuration file; - is standard input (default: warren.yaml).")
-    var file: String?
+        help: ArgumentHelp(
+            "The configuration file; - is standard input (default: warren.yaml).", valueName: "file"))
+    var files: [String] = []
+
+    var file: String? { self.files.first }
 
     @Option(
         name: [.customShort("L"), .customLong("listen")],
-        help: ArgumentHelp("An inbound without a file, such as mixed://:1080.", valueName: "url")
+        help: ArgumentHelp("An inbound without a file, such as mixed://127.0.0.1:1080.", valueName: "url")
     )
     var listen: [String] = []
 
@@ -59,6 +62,7 @@ struct Source: ParsableArguments {
     var allow: [String] = []
 
     mutating func validate() throws {
+        if self.files.count > 1 { throw ValidationError("-c is given twice; a process has one configuration file.") }
         let usesURLs = !self.listen.isEmpty || !self.forward.isEmpty
         if usesURLs && self.file != nil { throw ValidationError("Give either -c FILE or -L and -F URLs, not both.") }
         if !self.allow.isEmpty && !usesURLs {

@@ -12,7 +12,7 @@ extension Section {
         }
         // A folder of keys says nothing of limits.
         guard self.contains("users"), case .map = self.node("users")?.content else { return plan }
-        for (name, section) in self.sections("users") ?? [] {
+        for (name, section) in self.sections("users", isReported: true) ?? [] {
             guard let limits = section.section("limits") else { continue }
             plan.users[name.value] = limits.accountLimits()
         }

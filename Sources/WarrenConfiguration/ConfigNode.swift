@@ -19,11 +19,14 @@ package struct ConfigNode: Hashable, Sendable {
         package let written: String
         /// In quotes or as a block, so that it is text whatever it looks like.
         package let isQuoted: Bool
+        /// It stands where a secret may stand, in the right way or a wrong one, so no message shows it.
+        package let isSecret: Bool
 
-        package init(_ text: String, written: String? = nil, isQuoted: Bool = false) {
+        package init(_ text: String, written: String? = nil, isQuoted: Bool = false, isSecret: Bool = false) {
             self.text = text
             self.written = written ?? text
             self.isQuoted = isQuoted
+            self.isSecret = isSecret && !Substitution.isVariable(written ?? text)
         }
 
         /// Nothing, `~` or `null`.
@@ -59,10 +62,29 @@ package struct ConfigNode: Hashable, Sendable {
     /// What a message calls this value: `a list`, `nothing`, `"10"`.
     package var shown: String {
         switch self.content {
-        case .scalar(let scalar): scalar.isNull ? "nothing" : quoted(scalar.written)
+        case .scalar(let scalar):
+            scalar.isNull ? "nothing" : scalar.isSecret ? "a text that is not shown" : quoted(scalar.written)
         case .list: "a list"
         case .map: "a map of keys"
         case .broken: "something unreadable"
         }
+    }
+}
+
+/// Which keys may lead to a secret, so that nothing under them is shown.
+package enum SecretKeys {
+    private static let words = [
+        "password", "passwd", "passwort", "pass", "passphrase", "pwd", "pw", "secret", "token", "secretkey", "psk",
+        "apikey", "iv",
+    ]
+
+    /// - Parameter parent: the key that the map of this key stands under.
+    package static func hide(_ key: String, under parent: String? = nil) -> Bool {
+        let folded = key.lowercased().filter { $0 != "-" && $0 != "_" }
+        if parent == "users" { return true }
+        return Self.words.contains {
+            folded == $0 || (folded.hasSuffix($0) && folded.utf8.count > $0.utf8.count && $0.utf8.count > 4)
+        }
+            || Self.words.contains { $0.utf8.count > 5 && Nearest.edits(from: Array(folded), to: Array($0)) <= 2 }
     }
 }

@@ -41,7 +41,8 @@ extension Configuration {
         }
         if listen.isEmpty {
             let place = Place(argument: "-L", position: 0)
-            findings.report("there is nothing to listen on", at: place, hint: "give one, such as -L mixed://:1080")
+            findings.report(
+                "there is nothing to listen on", at: place, hint: "give one, such as -L mixed://127.0.0.1:1080")
         }
         self.readEntries(inbounds, outbounds, relays, types: types, findings: findings)
     }
@@ -59,7 +60,10 @@ private struct URLArgument {
     func url(options: [String], findings: Findings) -> EntryURL? {
         let place = Place(argument: self.label, position: self.position)
         do throws(Refusal) {
-            let url = try EntryURL(self.text)
+            let hint =
+                self.option.hasPrefix("-F")
+                ? "write ?user=NAME&password-file=FILE" : "write ?users.NAME.password-file=FILE"
+            let url = try EntryURL(self.text, loginHint: hint)
             for option in url.options where !options.contains(option) {
                 let hint = Nearest.hint("suffix", for: option, among: options)
                 throw Refusal("the type has an unknown suffix +\(quoted(option).dropFirst().dropLast())", hint: hint)

@@ -122,7 +122,9 @@ extension Configuration {
         let before = root.findings.count
         let (inbounds, outbounds, relays) = (root.items("inbounds"), root.items("outbounds"), root.items("relays"))
         if inbounds.isEmpty, relays.isEmpty, root.findings.count == before {
-            root.findings.report("there are no inbounds and no relays, so there is nothing to run", at: root.place)
+            root.findings.report(
+                "there are no inbounds and no relays, so there is nothing to run", at: root.place,
+                hint: "write one, such as inbounds: [{ type: mixed, listen: 127.0.0.1:1080 }]")
         }
         self.readEntries(inbounds, outbounds, relays, types: types, findings: root.findings)
     }
@@ -134,13 +136,13 @@ extension Configuration {
         types: EntryTypes,
         findings: Findings
     ) {
-        let inbounds = EntryList(.inbound, inbounds, types: types.inbounds, findings: findings)
-        let outbounds = EntryList(.outbound, outbounds, types: types.outbounds, findings: findings)
+        let inbounds = EntryList(.inbound, inbounds, types: types, findings: findings)
+        let outbounds = EntryList(.outbound, outbounds, types: types, findings: findings)
         inbounds.checkTargets(among: outbounds.names)
         outbounds.checkTargets(among: outbounds.names)
         self.inbounds = inbounds.entries
         self.outbounds = outbounds.entries
-        self.relays = EntryList(.relay, relays, types: types.relays, findings: findings).entries
+        self.relays = EntryList(.relay, relays, types: types, findings: findings).entries
     }
 }
 

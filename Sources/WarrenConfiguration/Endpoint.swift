@@ -47,6 +47,9 @@ extension ValueKind where Value == ListenAddress {
 
 extension ListenAddress {
     init(parsing text: String) throws(Refusal) {
+        if HostAndPort.isPort(text) {
+            throw Refusal("is only a port", hint: "write 127.0.0.1:\(text), or \":\(text)\" for every interface")
+        }
         let parts = try HostAndPort(text)
         guard let port = parts.port else {
             throw Refusal("has no port", hint: "write host:port, or :port for every interface")
@@ -73,6 +76,9 @@ extension ValueKind where Value == Target {
 
 extension Target {
     package init(parsing text: String, defaultPort: UInt16?) throws(Refusal) {
+        if HostAndPort.isPort(text) {
+            throw Refusal("is only a port", hint: "write host:\(text), such as 127.0.0.1:\(text)")
+        }
         let parts = try HostAndPort(text)
         guard let host = parts.host else { throw Refusal("has no host", hint: "write host:port") }
         guard let port = parts.port ?? defaultPort else { throw Refusal("has no port", hint: "write host:port") }
@@ -91,10 +97,16 @@ private struct HostAndPort {
         if text.hasPrefix("unix:") || text.hasPrefix("/") {
             throw Refusal("is a Unix domain socket, which is not supported", hint: "write host:port")
         }
+        guard !text.contains("@") else {
+            throw Refusal(
+                "holds a user before the @", hint: "write host:port, and the keys user and passwordFile beside it")
+        }
         guard !text.contains("://") else { throw Refusal("is a URL", hint: "write host:port without a scheme") }
         let end: String.Index
         if text.hasPrefix("[") {
-            guard let bracket = text.firstIndex(of: "]") else { throw Refusal("opens [ and never closes it") }
+            guard let bracket = text.firstIndex(of: "]") else {
+                throw Refusal("opens [ and never closes it", hint: "write [::1]:1080")
+            }
             end = text.index(after: bracket)
         } else {
             guard text.utf8.count(where: { $0 == UInt8(ascii: ":") }) < 2 else {
@@ -103,7 +115,9 @@ private struct HostAndPort {
             end = text.firstIndex(of: ":") ?? text.endIndex
         }
         let rest = text[end...]
-        guard rest.isEmpty || rest.first == ":" else { throw Refusal("has text between ] and the port") }
+        guard rest.isEmpty || rest.first == ":" else {
+            throw Refusal("has text between ] and the port", hint: "write [::1]:1080")
+        }
         let digits = rest.dropFirst()
         self.host = end == text.startIndex ? nil : String(text[..<end])
         self.port = UInt16(digits)
@@ -111,6 +125,9 @@ private struct HostAndPort {
             throw Refusal("does not end in a port", hint: "write a port from 0 to 65535 after the colon")
         }
     }
+
+    /// A number and nothing else.
+    static func isPort(_ text: String) -> Bool { UInt16(text) != nil && text.first != "+" }
 
     static func host(_ text: String) throws(Refusal) -> Host {
         let host = Host(text)
@@ -123,7 +140,10 @@ private struct HostAndPort {
         }
         guard isPlain else {
             let isInternational = name.unicodeScalars.contains { !$0.isASCII }
-            throw Refusal("does not name a host", hint: isInternational ? "write the xn-- form of the name" : nil)
+            throw Refusal(
+                "does not name a host",
+                hint: isInternational
+                    ? "write the xn-- form of the name" : "use letters, digits, dashes and dots")
         }
         guard HostName(name) != nil else {
             throw Refusal("does not name a host", hint: "write at most 253 bytes, and 1 to 63 between dots")

@@ -24,6 +24,9 @@ package struct Entry {
     package let through: Located<String>?
     package let place: Place
     package let section: Section
+
+    /// It stands for the arguments of a command such as `jet connect`, and has a name that nobody gave.
+    package var isOfCommand: Bool { self.place == .command }
 }
 
 /// What a type is called, and where the parts of its URL form go.

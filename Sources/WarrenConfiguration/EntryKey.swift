@@ -33,7 +33,7 @@ extension Configuration {
             for key in keys.dropFirst().reversed() { node = ConfigNode(.map([.init(key, at: place, node)]), at: place) }
             return ConfigNode.Pair(keys.first ?? "", at: place, node)
         }
-        let whole = Place(argument: "arguments", position: 0)
+        let whole = Place.command
         return Section(ConfigNode(.map(pairs), at: whole), folder: "", findings: findings)
     }
 }

@@ -19,7 +19,7 @@ struct EntryList {
     private let role: Entry.Role
     private let findings: Findings
 
-    init(_ role: Entry.Role, _ sections: [Section], types: [EntryType], findings: Findings) {
+    init(_ role: Entry.Role, _ sections: [Section], types: EntryTypes, findings: Findings) {
         self.role = role
         self.findings = findings
         let drafts = sections.map { self.draft($0, types: types) }
@@ -54,15 +54,19 @@ struct EntryList {
         }
     }
 
-    private func draft(_ section: Section, types: [EntryType]) -> Draft {
+    private func draft(_ section: Section, types: EntryTypes) -> Draft {
         let name = section.optional("name", .located(.name))
         let to = self.role == .inbound ? section.optional("to", .located(.name)) : nil
         let through = self.role == .relay ? nil : section.optional("through", .located(.name))
-        let type = section.required("type", .located(.string))
-        let known = types.map(\.name)
+        let known = types[self.role].map(\.name)
+        let type: Located<String>? = section.required(
+            "type", .located(.text("one of the types \(known.sorted().joined(separator: ", "))")))
         let isKnown = type.map { known.contains($0.value) } ?? false
         if let type, !isKnown {
-            let hint = Nearest.hint("type", for: type.value, among: known)
+            let home = Entry.Role.allCases.first { types[$0].contains { $0.name == type.value } }
+            let hint =
+                home.map { "an entry of this type belongs under \($0.rawValue)s:" }
+                ?? Nearest.hint("type", for: type.value, among: known)
             let what = "there is no \(self.role.rawValue) of type \(quoted(type.value))"
             self.findings.report(what, at: type.place, hint: hint)
         }

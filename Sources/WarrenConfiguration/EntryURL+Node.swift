@@ -47,7 +47,7 @@ extension EntryURL {
             let parts = [(self.authority, type.authority, "host and port"), (self.path, type.path, "path")]
             for (value, key, what) in parts where !value.isEmpty {
                 guard let key else {
-                    let what = "the type \(self.type) takes no \(what) in its URL"
+                    let what = "the type \(quoted(self.type).dropFirst().dropLast()) takes no \(what) in its URL"
                     findings.report(what, at: whole, hint: "use keys in the query")
                     continue
                 }
@@ -67,10 +67,14 @@ extension EntryURL {
             }
             let keys = item.key.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
             guard keys.count <= 8, !keys.contains("") else {
-                findings.report("\(quoted(item.key)) is not a key", at: place)
+                findings.report(
+                    "\(quoted(item.key)) is not a key", at: place, hint: "write key=value, or block.key=value")
                 continue
             }
-            tree.insert(keys[...], ConfigNode(.scalar(.init(item.value, isQuoted: true)), at: place))
+            let parent = keys.dropLast().last
+            let isSecret = SecretKeys.hide(keys.last ?? "", under: parent)
+            let scalar = ConfigNode.Scalar(item.value, isQuoted: true, isSecret: isSecret)
+            tree.insert(keys[...], ConfigNode(.scalar(scalar), at: place))
         }
         return tree.node(at: whole, findings: findings)
     }

@@ -21,21 +21,26 @@ struct EntryURL: Hashable, Sendable {
     }
 
     /// - Throws: a ``Refusal`` whose sentence follows the place of the argument.
-    init(_ text: String) throws(Refusal) {
+    ///
+    /// - Parameter loginHint: what to write instead of a login in the URL.
+    init(_ text: String, loginHint: String = "use the keys user and passwordFile") throws(Refusal) {
         guard let (scheme, rest) = Self.split(text, at: "://") else {
             throw Refusal("this is not a URL", hint: "write type://host:port, such as mixed://127.0.0.1:1080")
-        }
-        guard !rest.contains("#") else {
-            throw Refusal("# has no meaning in this URL", hint: "write %23 for the character")
         }
         let words = scheme.lowercased().split(separator: "+", omittingEmptySubsequences: false).map(String.init)
         self.type = words.first ?? ""
         self.options = Array(words.dropFirst())
         let (location, query) = Self.split(rest, at: "?") ?? (rest, "")
         let (authority, path) = Self.split(location, at: "/") ?? (location, "")
-        guard !authority.contains("@") else {
-            let hint = "use the keys user and passwordFile"
+        // Behind a ? or a / stands the rest of a password that holds one.
+        guard !location.contains("@"),
+            !query.split(separator: "&").contains(where: { !$0.contains("=") && $0.contains("@") })
+        else {
+            let hint = loginHint
             throw Refusal("a user or a password does not belong here, where every process sees it", hint: hint)
+        }
+        guard !rest.contains("#") else {
+            throw Refusal("# has no meaning in this URL", hint: "write %23 for the character")
         }
         self.authority = try Self.decoded(authority)
         self.path = try Self.decoded(path)
@@ -54,7 +59,12 @@ struct EntryURL: Hashable, Sendable {
         guard let (scheme, rest) = Self.split(text, at: "://") else { return nil }
         let end = rest.firstIndex { "?#".contains($0) } ?? rest.endIndex
         var location = rest[..<end]
-        if let at = location.lastIndex(of: "@") { location = "…" + location[at...] }
+        if let at = location.lastIndex(of: "@") {
+            location = "…" + location[at...]
+        } else if rest[end...].contains("@"), location.contains(":") {
+            // The start of a password that holds one of the two, perhaps.
+            return "\(quoted(String(scheme)).dropFirst().dropLast())://…"
+        }
         let plain = quoted("\(scheme)://\(location)").dropFirst().dropLast()
         return end < rest.endIndex ? "\(plain)?…" : String(plain)
     }
@@ -83,7 +93,7 @@ struct EntryURL: Hashable, Sendable {
             bytes.append(code)
         }
         guard let decoded = String(validating: bytes, as: UTF8.self) else {
-            throw Refusal("the percent codes do not give UTF-8 text")
+            throw Refusal("the percent codes do not give UTF-8 text", hint: "write the characters themselves")
         }
         return decoded
     }

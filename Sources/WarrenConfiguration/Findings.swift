@@ -17,6 +17,11 @@ public struct Problem: Hashable, Sendable {
     }
 }
 
+extension Problem {
+    /// `file:line:column: warning: what; hint`.
+    public var asWarning: String { "\(self.place): warning: \(self.what)\(self.hint.map { "; \($0)" } ?? "")" }
+}
+
 extension Problem: CustomStringConvertible {
     public var description: String { "\(self.place): \(self.what)\(self.hint.map { "; \($0)" } ?? "")" }
 }
@@ -97,10 +102,9 @@ package func quoted(_ text: String) -> String {
     return text.unicodeScalars.count > 60 ? "\"\(shown)…\"" : "\"\(shown)\""
 }
 
-/// With `…` for what stands before an `@`, where that is a name and a password.
+/// With `…` for what stands before an `@`: a name, and perhaps a password or a token.
 private func withoutLogin(_ text: String) -> String {
-    guard let at = text.lastIndex(of: "@") else { return text }
+    guard let at = text.lastIndex(of: "@"), at != text.startIndex else { return text }
     let start = text[..<at].firstRange(of: "://")?.upperBound ?? text.startIndex
-    guard text[start..<at].contains(":") else { return text }
     return text[..<start] + "…" + text[at...]
 }

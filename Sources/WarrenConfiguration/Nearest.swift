@@ -12,6 +12,9 @@ package enum Nearest {
             return (word: word, edits: edits, start: folded.first == wanted.first ? 0 : 1)
         }
         let best = candidates.min { ($0.edits, $0.start, $0.word) < ($1.edits, $1.start, $1.word) }
+        // A word that was cut short: `warn`, `info`.
+        let whole = known.filter { wanted.count >= 3 && Self.folded($0).starts(with: wanted) }
+        if let only = whole.first, whole.count == 1 { return only }
         guard let best, best.edits <= max(1, min(wanted.count, 12) / 2) else { return nil }
         return best.word
     }
@@ -20,7 +23,8 @@ package enum Nearest {
     package static func hint(_ what: String, for word: String, among known: [String]) -> String? {
         guard !known.isEmpty else { return nil }
         if let nearest = Self.word(to: word, among: known) { return "nearest known \(what): \(nearest)" }
-        return "known \(what)s: \(known.sorted().joined(separator: ", "))"
+        let many = what.hasSuffix("x") ? "\(what)es" : "\(what)s"
+        return "known \(many): \(known.sorted().joined(separator: ", "))"
     }
 
     /// `password-file`, `password_file` and `PasswordFile` all mean `passwordFile`.

@@ -34,6 +34,9 @@ public struct Place: Hashable, Sendable {
         self.column = 0
     }
 
+    /// The arguments of a command as a whole.
+    static let command = Place(argument: "arguments", position: 0)
+
     /// True for a part of the command line, where keys may be written in kebab-case.
     package var isArgument: Bool { self.origin == .argument }
 }

@@ -15,21 +15,27 @@ package final class Section {
     /// Where relative paths start: the folder of the file, or the working directory (empty) for a URL.
     package let folder: String
 
+    /// A text stands where keys should.
+    let isScalar: Bool
     package let pairs: [ConfigNode.Pair]
     private var asked: [String] = []
     private var read: Set<Int> = []
     private var children: [String: [Section]] = [:]
 
-    /// - Parameter node: reported and taken as empty if it is not a map.
-    package init(_ node: ConfigNode, folder: String, findings: Findings) {
+    /// - Parameters:
+    ///   - node: reported and taken as empty if it is not a map.
+    ///   - isReported: a text in its place has been reported already.
+    package init(_ node: ConfigNode, folder: String, findings: Findings, isReported: Bool = false) {
         self.place = node.place
         self.folder = folder
         self.findings = findings
         if case .map(let pairs) = node.content {
             self.pairs = pairs
+            self.isScalar = false
         } else {
             self.pairs = []
-            if !node.isNull { node.isNot("a map of keys", findings) }
+            self.isScalar = if case .scalar = node.content { !node.isNull } else { false }
+            if !node.isNull, !isReported || !self.isScalar { node.isNot("a map of keys", findings) }
         }
     }
 
@@ -58,13 +64,15 @@ package final class Section {
     }
 
     /// The sections of a map from names to maps, such as `users`; nil if the key is absent. Finished with this one.
-    package func sections(_ key: String) -> [(name: Located<String>, section: Section)]? {
+    ///
+    /// - Parameter isReported: texts in the place of maps have been reported already.
+    package func sections(_ key: String, isReported: Bool = false) -> [(name: Located<String>, section: Section)]? {
         guard let node = self.node(key) else { return nil }
         guard case .map(let pairs) = node.content else {
             node.isNot("a map from names to maps of keys", self.findings)
             return nil
         }
-        let sections = self.children(key, pairs.map(\.value))
+        let sections = self.children(key, pairs.map(\.value), isReported: isReported)
         return zip(pairs, sections).map { (name: Located($0.key, at: $0.keyPlace), section: $1) }
     }
 
@@ -108,10 +116,27 @@ package final class Section {
         self.findings.report("the key \(quoted(key)) is missing", at: self.place, hint: "expected \(expected)")
     }
 
+    /// Counts all keys as read: what is wrong with them has been said.
+    package func readRest() {
+        self.read.formUnion(self.pairs.indices)
+        self.asked += self.pairs.map(\.key)
+    }
+
     /// Reports every key that was not asked for, here and in the sections below.
     package func finish() {
         for (index, pair) in self.pairs.enumerated() where !self.read.contains(index) {
-            let hint = Nearest.hint("key", for: pair.key, among: self.asked)
+            let isOdd = pair.key.unicodeScalars.contains(where: YAMLText.isOddSpace)
+            let hint =
+                isOdd
+                ? "it holds a no-break space (U+00A0): write a plain space"
+                : pair.key.contains(":")
+                    ? "write a space after the colon" : Nearest.hint("key", for: pair.key, among: self.asked)
+            if pair.key.contains(":") {
+                // What follows the colon may be a secret.
+                let word = quoted(String(pair.key.prefix { $0 != ":" }))
+                self.findings.report("\(word) is followed by a colon without a space", at: pair.keyPlace, hint: hint)
+                continue
+            }
             self.findings.report("unknown key \(quoted(pair.key))", at: pair.keyPlace, hint: hint)
         }
         for child in self.children.values.joined() { child.finish() }
@@ -124,9 +149,11 @@ package final class Section {
     }
 
     /// The sections under a key, the same ones each time, so that all their readers together ask for the known keys.
-    private func children(_ key: String, _ nodes: [ConfigNode]) -> [Section] {
+    private func children(_ key: String, _ nodes: [ConfigNode], isReported: Bool = false) -> [Section] {
         if let known = self.children[key], known.count == nodes.count { return known }
-        let sections = nodes.map { Section($0, folder: self.folder, findings: self.findings) }
+        let sections = nodes.map {
+            Section($0, folder: self.folder, findings: self.findings, isReported: isReported)
+        }
         self.children[key] = sections
         return sections
     }

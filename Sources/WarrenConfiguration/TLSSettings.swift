@@ -46,7 +46,8 @@ extension Section {
         if case .scalar = node.content {
             guard let isOn = self.optional(key, .bool), isOn else { return nil }
             guard role == .client else {
-                let hint = "write tls: { cert: , key: }"
+                let hint =
+                    node.place.isArgument ? "write ?tls.cert=FILE&tls.key=FILE" : "write tls: { cert: FILE, key: FILE }"
                 self.findings.report("a listener with TLS needs a certificate", at: node.place, hint: hint)
                 return nil
             }

@@ -29,7 +29,12 @@ package enum TextFile {
 
     /// UTF-16 with its mark, as some editors and shells write it.
     package static func refuseUTF16(_ bytes: Data) throws(Refusal) {
-        guard bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) else { return }
+        let hasMark = bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
+        // Without its mark, every other byte of plain text is zero.
+        let start = Array(bytes.prefix(4))
+        let isBare =
+            start.count == 4 && [[0, 2], [1, 3]].contains { $0.allSatisfy { start[$0] == 0 } } && start != [0, 0, 0, 0]
+        guard hasMark || isBare else { return }
         throw Refusal("is UTF-16 text", hint: "save it as UTF-8")
     }
 
@@ -52,6 +57,14 @@ package enum TextFile {
         guard FileManager.default.isReadableFile(atPath: path) else {
             throw Refusal("may not be read by this user", hint: "change its owner or its mode")
         }
+    }
+
+    /// Whether a text is the name of a file as people write them, and not a secret in the place of one.
+    static func looksLikeName(_ text: String) -> Bool {
+        let endings = ["dat", "pem", "key", "pw", "txt", "pass", "password", "passwd", "secret", "token", "crt", "cer"]
+        let name = text.split(separator: "/").last ?? ""
+        guard let dot = name.lastIndex(of: "."), !text.contains(where: \.isNewline) else { return false }
+        return endings.contains(name[dot...].dropFirst().lowercased())
     }
 
     /// True if the mode lets the group or everybody read the file (links are followed).

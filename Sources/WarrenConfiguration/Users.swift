@@ -16,18 +16,39 @@ extension Section {
             _ = self.node(key)
             return nil
         }
-        let users = self.sections(key) ?? []
+        if case .map(let pairs) = self.node(key)?.content { self.refusePasswords(pairs) }
+        let users = (self.sections(key, isReported: true) ?? []).filter { !$0.section.isScalar }
         if case .map(let pairs) = self.node(key)?.content, pairs.isEmpty {
             self.report("there are no users, so nobody could log in", at: key, hint: "remove it to let everybody in")
         }
         return users.compactMap { name, section in
-            let password = section.secret("password", isRequired: true)
-            guard (1...255).contains(name.value.utf8.count), !name.value.contains(":") else {
-                let what = "the user \(quoted(name.value)) needs a name of 1 to 255 bytes without a colon"
+            let password = section.secret("password", isRequired: !name.value.contains(":"))
+            guard !name.value.contains(":") else {
+                let what = "the name of a user holds a colon"
+                self.findings.report(what, at: name.place, hint: "write NAME: { passwordFile: FILE }")
+                return nil
+            }
+            guard (1...255).contains(name.value.utf8.count) else {
+                let what = "the user \(quoted(name.value)) needs a name of 1 to 255 bytes"
                 self.findings.report(what, at: name.place)
                 return nil
             }
             return password.map { User(name: name.value, password: $0, place: name.place) }
+        }
+    }
+}
+
+extension Section {
+    /// `alice: hunter2` is what people write first.
+    fileprivate func refusePasswords(_ pairs: [ConfigNode.Pair]) {
+        for pair in pairs {
+            guard case .scalar(let scalar) = pair.value.content, !scalar.isNull else { continue }
+            let name = quoted(pair.key).dropFirst().dropLast()
+            let hint =
+                pair.value.place.isArgument
+                ? "write ?users.\(name).password-file=FILE" : "write \(name): { passwordFile: FILE }"
+            let what = "a password does not belong here in plain text"
+            self.findings.report(what, at: pair.value.place, hint: hint)
         }
     }
 }

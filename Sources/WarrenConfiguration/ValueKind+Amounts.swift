@@ -70,7 +70,7 @@ enum Quantity {
             }
             let product = (Int64(digits) ?? .max).multipliedReportingOverflow(by: factor)
             let total = sum.addingReportingOverflow(product.partialValue)
-            guard !product.overflow, !total.overflow else { throw Refusal("is too large") }
+            guard !product.overflow, !total.overflow else { throw Refusal("is too large", hint: "write less") }
             sum = total.partialValue
         }
         return sum

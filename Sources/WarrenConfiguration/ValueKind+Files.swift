@@ -24,7 +24,21 @@ extension ValueKind where Value == String {
     /// The path of a file with a secret in it: as ``file``, with a note if others may read it.
     package static var privateFile: Self {
         Self(expected: Self.file.expected) { node, context in
-            guard let path = Self.file.read(node, context) else { return nil }
+            guard case .scalar(let scalar) = node.content, !scalar.isNull, !scalar.text.isEmpty else {
+                return Self.file.read(node, context)
+            }
+            let path = TextFile.path(scalar.text, in: context.folder)
+            do throws(Refusal) {
+                try TextFile.checkReadable(path)
+            } catch {
+                // Where there is no such file, the text may be the secret itself.
+                let shown = TextFile.looksLikeName(scalar.text) ? node.shown : "the file that is named here"
+                let folder = context.folder.isEmpty ? "the working directory" : context.folder
+                let hint =
+                    shown == node.shown ? error.hint : "name a file in \(folder) with nothing but the secret in it"
+                context.findings.report("\(shown) \(error.what ?? "cannot be read")", at: node.place, hint: hint)
+                return nil
+            }
             if TextFile.isOpenToOthers(path) {
                 let what = "the group or everybody may read \(node.shown), which holds a secret"
                 context.findings.note(what, at: node.place, hint: "chmod 600")
@@ -89,7 +103,7 @@ extension Section {
             return nil
         }
         guard case .scalar(let scalar) = node.content, !scalar.text.isEmpty else {
-            node.isNot("a variable of the environment such as ${PASSWORD}", self.findings)
+            node.isNot("a variable of the environment such as ${PASSWORD}", self.findings, hint: "or use \(file)")
             return nil
         }
         guard scalar.text != scalar.written, Substitution.isVariable(scalar.written) else {

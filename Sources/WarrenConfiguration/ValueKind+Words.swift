@@ -2,8 +2,11 @@
 
 extension ValueKind where Value == String {
     /// Any text, as long as there is some.
-    package static var string: Self {
-        .scalar("a text") { text throws(Refusal) in
+    package static var string: Self { .text("a text") }
+
+    /// The same, where there is more to say of what is expected.
+    package static func text(_ expected: String) -> Self {
+        .scalar(expected) { text throws(Refusal) in
             guard !text.isEmpty else { throw Refusal("holds no text") }
             return text
         }

@@ -39,6 +39,10 @@ package struct ValueKind<Value> {
             do throws(Refusal) {
                 return try parse(scalar.text, context)
             } catch {
+                if scalar.text.isEmpty, !scalar.written.isEmpty {
+                    node.isNot(expected, context.findings)
+                    return nil
+                }
                 guard let what = error.what else {
                     node.isNot(expected, context.findings, hint: error.hint)
                     return nil
@@ -57,7 +61,30 @@ package struct ValueKind<Value> {
 extension ConfigNode {
     func isNot(_ expected: String, _ findings: Findings, hint: String? = nil) {
         guard self.content != .broken else { return }
+        guard case .scalar(let scalar) = self.content else {
+            return findings.report("expected \(expected), found \(self.shown)", at: self.place, hint: hint)
+        }
+        if scalar.text.isEmpty, !scalar.written.isEmpty {
+            let hint = "give the environment variable a value"
+            return findings.report("\(self.shown) is empty; expected \(expected)", at: self.place, hint: hint)
+        }
+        if let (key, what, hint) = scalar.missedColon, expected.hasPrefix("a map of keys") {
+            return findings.report("\(quoted(key)) \(what)", at: self.place, hint: hint)
+        }
         findings.report("expected \(expected), found \(self.shown)", at: self.place, hint: hint)
+    }
+}
+
+extension ConfigNode.Scalar {
+    /// The word before a colon that is none to YAML, because no plain space follows it.
+    fileprivate var missedColon: (key: String, what: String, hint: String)? {
+        guard !self.isQuoted, let colon = self.written.firstIndex(of: ":") else { return nil }
+        let key = String(self.written[..<colon])
+        guard !key.isEmpty, key.allSatisfy({ $0.isLetter }) else { return nil }
+        if let next = self.written[colon...].dropFirst().unicodeScalars.first, YAMLText.isOddSpace(next) {
+            return (key, "is followed by a colon and a no-break space (U+00A0)", "write a plain space")
+        }
+        return (key, "is followed by a colon without a space", "write a space after the colon")
     }
 }
 

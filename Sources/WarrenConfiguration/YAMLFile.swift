@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import Yams
 
 extension ConfigNode {
@@ -26,9 +27,10 @@ extension ConfigNode {
             let text = try TextFile.read(path, limit: limits.bytes)
             return Self.read(yaml: text, file: path, environment: environment, findings: findings, limits: limits)
         } catch {
-            let remedy = "name the configuration file with -c, or use -L and -F without a file"
-            let what = "the configuration file \(quoted(path)) \(error.what ?? "cannot be read")"
-            findings.report(what, at: Place(file: path), hint: error.hint.map { "\($0), \(remedy)" } ?? remedy)
+            let isAbsent = !FileManager.default.fileExists(atPath: path)
+            let hint = isAbsent ? "name it with -c FILE" : error.hint
+            let what = "the configuration file \(error.what ?? "cannot be read")"
+            findings.report(what, at: Place(file: path), hint: hint)
             return nil
         }
     }
@@ -54,8 +56,12 @@ extension ConfigNode {
                     }
                     return withoutActuallyEscaping(environment) { environment in
                         var tree = YAMLTree(text, file, limits, findings, environment)
-                        let root = tree.convert(root)
-                        return root.content == .broken ? nil : root
+                        // A file with a password, given as the configuration, must not be shown.
+                        let root = tree.convert(root, isSecret: root.scalar != nil)
+                        guard case .scalar = root.content else { return root.content == .broken ? nil : root }
+                        let what = "this file holds a text, and no keys with values"
+                        findings.report(what, at: root.place, hint: "name the configuration file with -c FILE")
+                        return nil
                     }
                 }
             } catch YamlError.duplicatedKeysInMapping(let keys, let context)
@@ -72,6 +78,10 @@ extension ConfigNode {
     private static func report(_ error: any Error, of text: YAMLText, file: String, findings: Findings) {
         switch error as? YamlError {
         case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _):
+            if let cause = YAMLMistake(problem, context, text, mark) {
+                let place = Place(file: file, line: cause.line, column: cause.column)
+                return findings.report("this is not YAML: \(cause.what)", at: place, hint: cause.hint)
+            }
             let place = Place(file: file, line: mark.line, column: mark.column)
             let doing = context.map { " \($0.text)" } ?? ""
             findings.report("this is not YAML: \(problem)\(doing)", at: place, hint: Self.hint(problem, text, mark))
@@ -90,6 +100,7 @@ extension ConfigNode {
     private static func hint(_ problem: String, _ text: YAMLText, _ mark: Mark) -> String? {
         let found = text.scalar(line: mark.line, column: mark.column)
         if found == "\t" { return "indent with spaces, not with a tab" }
+        if problem.contains("incompatible YAML") { return "remove the line; this is YAML 1.1" }
         if problem.contains("mapping values are not allowed") { return "put a value that holds \": \" in quotes" }
         if found == ":" { return "put a value that starts with a colon in quotes" }
         if problem.contains("did not find expected") { return "check the indentation and the brackets before it" }

@@ -24,7 +24,7 @@ struct YAMLText {
                 let code = String(scalar.value, radix: 16, uppercase: true)
                 let name = "U+\(String(repeating: "0", count: max(0, 4 - code.utf8.count)))\(code)"
                 let place = Place(file: file, line: line, column: column)
-                findings.report("the character \(name) may not stand in a YAML file", at: place)
+                findings.report("the character \(name) may not stand in a YAML file", at: place, hint: "remove it")
                 return nil
             }
             self.scalars.append(scalar == "*" ? Self.star : scalar)
@@ -76,6 +76,23 @@ struct YAMLText {
         }
         let index = start + column - 1
         return self.scalars.indices.contains(index) ? index : nil
+    }
+
+    /// Looks like a space and is none to YAML.
+    static func isOddSpace(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0xA0, 0x1680, 0x2000...0x200B, 0x202F, 0x205F, 0x2060, 0x3000, 0xFEFF: true
+        default: false
+        }
+    }
+
+    /// A line of the text, counted from 1, without its end.
+    func line(_ number: Int) -> String {
+        guard number > 0, let start = self.index(line: number, column: 1) else { return "" }
+        let end = self.scalars[start...].firstIndex(of: "\n") ?? self.scalars.endIndex
+        var line = String.UnicodeScalarView()
+        line.append(contentsOf: self.scalars[start..<end])
+        return self.restored(String(line))
     }
 
     private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {

@@ -36,7 +36,12 @@ struct YAMLTree {
     }
 
     /// Never fails: what cannot be read becomes `.broken`.
-    mutating func convert(_ node: Node, depth: Int = 0) -> ConfigNode {
+    ///
+    /// - Parameters:
+    ///   - key: the one that the value stands under.
+    ///   - isSecret: what stands there must not be shown.
+    mutating func convert(_ node: Node, depth: Int = 0, under key: String? = nil, isSecret: Bool = false) -> ConfigNode
+    {
         let place = self.place(of: node)
         guard self.spend(1, at: place) else { return ConfigNode(.broken, at: place) }
         guard depth <= self.limits.depth else {
@@ -47,13 +52,16 @@ struct YAMLTree {
         let content: ConfigNode.Content
         switch node {
         case .scalar(let scalar):
-            content = self.convert(scalar, at: place)
+            content = self.convert(
+                scalar, at: place, isSecret: isSecret || (key == "users" && scalar.string.contains(":")))
         case .sequence(let sequence):
             var values: [ConfigNode] = []
-            for value in sequence where !self.isFull { values.append(self.convert(value, depth: depth + 1)) }
+            for value in sequence where !self.isFull {
+                values.append(self.convert(value, depth: depth + 1, under: key, isSecret: isSecret))
+            }
             content = .list(values)
         case .mapping(let mapping):
-            content = .map(self.pairs(of: mapping, depth: depth))
+            content = .map(self.pairs(of: mapping, depth: depth, under: key))
         case .alias:
             content = .broken
         }
@@ -63,26 +71,27 @@ struct YAMLTree {
         return ConfigNode(content, at: place)
     }
 
-    private mutating func convert(_ scalar: Node.Scalar, at place: Place) -> ConfigNode.Content {
+    private mutating func convert(_ scalar: Node.Scalar, at place: Place, isSecret: Bool) -> ConfigNode.Content {
         let isPlain = scalar.style == .plain || scalar.style == .any
         let written = self.text.restored(scalar.string)
         if isPlain, scalar.string.unicodeScalars.first == YAMLText.star {
-            return self.follow(written, at: place)
+            return self.follow(written, at: place, isSecret: isSecret)
         }
         do throws(Refusal) {
             let filled = try Substitution.fill(written, from: self.environment)
-            return .scalar(ConfigNode.Scalar(filled, written: written, isQuoted: !isPlain))
+            return .scalar(ConfigNode.Scalar(filled, written: written, isQuoted: !isPlain, isSecret: isSecret))
         } catch {
-            self.findings.report("\(quoted(written)) \(error.what ?? "is not understood")", at: place, hint: error.hint)
+            let shown = isSecret && !Substitution.isVariable(written) ? "a text that is not shown" : quoted(written)
+            self.findings.report("\(shown) \(error.what ?? "is not understood")", at: place, hint: error.hint)
             return .broken
         }
     }
 
     /// The value of an alias, `*name`.
-    private mutating func follow(_ alias: String, at place: Place) -> ConfigNode.Content {
+    private mutating func follow(_ alias: String, at place: Place, isSecret: Bool) -> ConfigNode.Content {
         guard let anchored = self.anchors[String(alias.dropFirst())] else {
             self.findings.report(
-                "\(quoted(alias)) starts with *, so YAML takes it for an alias, and no anchor before it has this name",
+                "\(isSecret ? "a text that is not shown" : quoted(alias)) starts with *, so YAML takes it for an alias, and no anchor before it has this name",
                 at: place,
                 hint: "put a value that starts with * in quotes"
             )
@@ -91,7 +100,7 @@ struct YAMLTree {
         return self.spend(anchored.weight, at: place) ? anchored.content : .broken
     }
 
-    private mutating func pairs(of mapping: Node.Mapping, depth: Int) -> [ConfigNode.Pair] {
+    private mutating func pairs(of mapping: Node.Mapping, depth: Int, under parent: String?) -> [ConfigNode.Pair] {
         var pairs: [ConfigNode.Pair] = []
         var first: [String: Place] = [:]
         for (keyNode, valueNode) in mapping {
@@ -103,7 +112,9 @@ struct YAMLTree {
             }
             let key = self.text.restored(scalar.string)
             guard scalar.string.unicodeScalars.first != YAMLText.star || scalar.style != .plain, key != "<<" else {
-                self.findings.report("\(quoted(key)) cannot be a key: aliases and merges are not for keys", at: place)
+                self.findings.report(
+                    "\(quoted(key)) cannot be a key: aliases and merges are not for keys", at: place,
+                    hint: "write the keys themselves")
                 continue
             }
             guard self.spend(1, at: place) else { break }
@@ -113,7 +124,9 @@ struct YAMLTree {
                 continue
             }
             first[key] = place
-            pairs.append(ConfigNode.Pair(key, at: place, self.convert(valueNode, depth: depth + 1)))
+            let isSecret = SecretKeys.hide(key, under: parent)
+            let value = self.convert(valueNode, depth: depth + 1, under: key, isSecret: isSecret)
+            pairs.append(ConfigNode.Pair(key, at: place, value))
         }
         return pairs
     }

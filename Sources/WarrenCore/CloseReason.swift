@@ -37,6 +37,11 @@ extension CloseReason {
     }
 }
 
+extension CloseReason {
+    /// As what a tunnel that should have stayed up was lost by.
+    package var asLoss: String { self == .finished ? "closed by the peer" : self.description }
+}
+
 extension CloseReason: CustomStringConvertible {
     public var description: String {
         switch self {

@@ -14,7 +14,8 @@ extension StreamFault {
         case .stalled: 8
         case .idle: 9
         case .aborted: 10
-        case .sessionLost: 11
+        // To a peer they are all the same: what leads further is not up.
+        case .sessionLost, .noExit, .noServer: 11
         case .unsupported: 12
         case .shutdown: 13
         }

@@ -23,6 +23,10 @@ public enum StreamFault: String, Error, Hashable, Sendable, CaseIterable {
     case aborted = "reset"
     /// The session that carried it is gone, or cannot be had.
     case sessionLost = "tunnel lost"
+    /// Nobody has come who could take it where it goes.
+    case noExit = "no exit is connected"
+    /// The server that was asked for this one stream cannot be had, or went away without a word.
+    case noServer = "server not to be had"
     /// The protocol or this build cannot carry it (UDP over a TCP-only tunnel, say).
     case unsupported
     /// Ended by our own shutdown.
@@ -32,6 +36,9 @@ public enum StreamFault: String, Error, Hashable, Sendable, CaseIterable {
 }
 
 extension StreamFault {
+    /// The outbound cannot take any stream now; another one may.
+    public var isOutboundDown: Bool { self == .sessionLost || self == .noExit || self == .noServer }
+
     /// What its sender said before is still meant for the reader: an origin that refuses an upload answers, and closes over
     /// the rest of it. The other faults are ours or say that nobody waits any more.
     public var comesBehindBytes: Bool { self == .aborted }

@@ -355,7 +355,9 @@ package struct StartFailure: Error, CustomStringConvertible {
             case EACCES: "not permitted; ports below 1024 need root or CAP_NET_BIND_SERVICE"
             case EMFILE, ENFILE: "the system has no descriptors left; raise the limit of open files (ulimit -n)"
             case EADDRNOTAVAIL: "this machine has no such address; use one of its own, or leave the host out for all"
-            default: "\(error)"
+            default:
+                error is SocketAddressError.UnknownHost
+                    ? "unknown host; write an address of this machine, or leave the host out for all" : "\(error)"
             }
         self.description = "\(plan.name): cannot listen on \(place): \(remedy)"
     }

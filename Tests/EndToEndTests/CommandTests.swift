@@ -28,6 +28,62 @@ import Testing
         #expect(outcome.output.isEmpty)
     }
 
+    @Test(
+        "says what was probably meant",
+        arguments: [
+            ("rnu", "Did you mean: warren run"), ("check warren.yaml", "warren check -c FILE"),
+            ("run mixed://127.0.0.1:0", "A URL needs -L"), ("warren.yaml", "warren run -c warren.yaml"),
+            ("help nosuch", "There is no command \"nosuch\""), ("help jet conect", "nearest known command: connect"),
+            ("check -c a.yaml -c b.yaml", "-c is given twice"), ("status -c a.yaml -c b.yaml", "-c is given twice"),
+        ])
+    func meant(line: String, says: String) async throws {
+        let arguments = line.split(separator: " ").map(String.init)
+        let outcome = try await Program.run(WarrenProcess.executable, arguments)
+        #expect(outcome.code == 1)
+        #expect(outcome.errors.contains(says))
+        #expect(outcome.output.isEmpty)
+    }
+
+    @Test func warningsOfCheckHaveAPlace() async throws {
+        let folder = try Folder()
+        let file = folder.write(
+            "w.yaml",
+            """
+            inbounds:
+              - { name: a, type: mixed, listen: ":0" }
+            outbounds:
+              - { name: unused, type: socks5, server: "127.0.0.1:1" }
+            relays:
+              - { name: meet, type: jet, listen: "127.0.0.1:0", instance: nowhere.invalid }
+            """)
+        let outcome = try await WarrenProcess.run("check", "-c", file)
+        #expect(outcome.code == 0)
+        let lines = outcome.errors.split(separator: "\n")
+        #expect(lines.allSatisfy { $0.hasPrefix("\(file):") && $0.contains(": warning: ") })
+        #expect(lines.contains { $0.hasPrefix("\(file):4:5: warning: nothing leads to the outbound \"unused\"") })
+        #expect(lines.contains { $0.contains(": warning: the relay sends clients to \"nowhere.invalid\"") })
+    }
+
+    @Test func aNameToListenOnThatNobodyKnows() async throws {
+        let outcome = try await WarrenProcess.run("run", "-L", "mixed://nowhere.invalid:0")
+        #expect(outcome.code == 2)
+        #expect(outcome.errors.contains("cannot listen on nowhere.invalid:0: unknown host; "))
+    }
+
+    @Test func theReasonComesBeforeTheOutputEnds() async throws {
+        // Whoever reads the output writes what it has been told by then, as ssh does.
+        let closed = try await Server.echo()
+        let port = closed.port
+        try await closed.stop()
+        let program = try WarrenProcess.executable.path
+        let script =
+            "{ '\(program)' jet connect 127.0.0.1:\(port) e6ec698c-5793-4c63-af79-bd644ccf022f "
+            + "2>reason </dev/null; } | { cat >/dev/null; cat reason; }"
+        let folder = try Folder()
+        let outcome = try await Program.run(URL(filePath: "/bin/sh"), ["-c", script], in: folder.path)
+        #expect(outcome.output.contains("refused: "))
+    }
+
     @Test func checkIsQuietAboutWhatIsFine() async throws {
         let folder = try Folder()
         folder.write("warren.yaml", "inbounds: [{ name: a, type: mixed, listen: \"127.0.0.1:0\" }]\n")

@@ -48,7 +48,7 @@ import WarrenAssembly
         // Its inbound's own way is direct, which may reach public addresses only.
         #expect(try await Self.connect(near, to: "127.0.0.2:\(echo.port)").contains("403"))
         for way in ["block", "proxy", "tunnel", "direct"] {
-            let line = await near.program.errors.line(with: "outbound=\(way) ")
+            let line = await near.program.errors.line(with: "outbound=\(way) \(way == "direct" ? "bytesIn" : "")")
             #expect(line?.contains("inbound=front") == true)
             #expect(line?.contains(" rule=") == (way != "direct"), "\(line ?? "-")")
         }

@@ -70,7 +70,7 @@ private let example = """
                 "a.yaml:4:45: there is no outbound \"ofice\"; nearest known outbound: office",
                 "a.yaml:5:13: the name \"a\" is taken; first used at a.yaml:4:13",
                 "a.yaml:6:5: expected a map of keys, found \"nonsense\"",
-                "a.yaml:8:5: the key \"type\" is missing; expected a text",
+                "a.yaml:8:5: the key \"type\" is missing; expected one of the types direct, http, jet, jproxy, socks5",
                 "a.yaml:9:13: the name direct is reserved for the outbound of type direct; choose another name",
                 "a.yaml:10:8: expected a duration such as 10s, found \"never\"",
                 "a.yaml:11:21: expected a whole number from 1 to 1000000, found \"0\"",
@@ -91,9 +91,9 @@ private let example = """
     }
 
     @Test func lastSectionsMayBeEmptyButNotAll() {
-        let expected = "a.yaml:1:1: there are no inbounds and no relays, so there is nothing to run"
-        #expect(makeConfiguration("").1.lines == [expected])
-        #expect(makeConfiguration("relays:\n").1.lines == [expected])
+        let expected = "a.yaml:1:1: there are no inbounds and no relays, so there is nothing to run; write one, "
+        #expect(makeConfiguration("").1.lines.first?.hasPrefix(expected) == true)
+        #expect(makeConfiguration("relays:\n").1.lines.first?.hasPrefix(expected) == true)
         #expect(makeConfiguration("relays: [{ type: jet }]\ninbounds:\nlog:\nlimits:\n").1.isEmpty)
         #expect(makeConfiguration("- a\n").1.lines.first == "a.yaml:1:1: expected a map of keys, found a list")
         #expect(makeConfiguration("inbounds: 5\n").1.lines.count == 1)
@@ -121,20 +121,18 @@ private let example = """
             _ = Configuration(file: path, types: knownTypes, environment: noEnvironment, findings: findings)
             return findings.lines.map { $0.replacing(folder.path, with: "…") }
         }
-        let remedy = "name the configuration file with -c, or use -L and -F without a file"
-        let directory = "…: the configuration file \"…\" is a directory; name a file in it, \(remedy)"
-        #expect(lines(folder.path).map { $0.replacing("\"…", with: "\"…") } == [directory])
-        #expect(
-            lines("none.yaml") == [
-                "none.yaml: the configuration file \"none.yaml\" does not exist; create it or correct the path, \(remedy)"
-            ])
+        #expect(lines(folder.path) == ["…: the configuration file is a directory; name a file in it"])
+        #expect(lines("none.yaml") == ["none.yaml: the configuration file does not exist; name it with -c FILE"])
         let large = folder.write("large", String(repeating: "#", count: (4 << 20) + 1))
         #expect(lines(large).first?.contains("holds more than 4MiB; name a smaller file") == true)
         let latin = "\(folder.path)/latin"
         try Data([0x61, 0x3A, 0x20, 0xE9]).write(to: URL(fileURLWithPath: latin))
         #expect(lines(latin).first?.contains("is not UTF-8 text; save it as UTF-8") == true)
-        for encoding in [String.Encoding.utf16, .utf16LittleEndian, .utf16BigEndian] {
-            let marked = encoding == .utf16 ? "log: {}" : "\u{FEFF}log: {}"
+        for (encoding, isMarked) in [
+            (String.Encoding.utf16, true), (.utf16LittleEndian, true), (.utf16BigEndian, true),
+            (.utf16LittleEndian, false), (.utf16BigEndian, false),
+        ] {
+            let marked = isMarked && encoding != .utf16 ? "\u{FEFF}log: {}" : "log: {}"
             let wide = try #require(marked.data(using: encoding))
             try wide.write(to: URL(fileURLWithPath: latin))
             #expect(lines(latin).first?.contains("is UTF-16 text; save it as UTF-8") == true)

@@ -74,14 +74,18 @@ import Testing
             (
                 "socks5://bob:hunter2@a:1?x=y",
                 "-L 1 (socks5://…@a:1?…): a user or a password does not belong here, where every process sees it; "
-                    + "use the keys user and passwordFile"
+                    + "write ?users.NAME.password-file=FILE"
             ),
             ("mixed://:1#x", "-L 1 (mixed://:1?…): # has no meaning in this URL; write %23 for the character"),
             (
                 "mixed://:1?a=%zz",
                 "-L 1 (mixed://:1?…): a % must be followed by two hexadecimal digits; write %25 for the character"
             ),
-            ("mixed://:1?a=%ff", "-L 1 (mixed://:1?…): the percent codes do not give UTF-8 text"),
+            (
+                "mixed://:1?a=%ff",
+                "-L 1 (mixed://:1?…): the percent codes do not give UTF-8 text; "
+                    + "write the characters themselves"
+            ),
             (
                 "mixed://:1?a",
                 "-L 1 (mixed://:1?…): every part of the query needs a key and a value; write key=value&key=value"
@@ -127,7 +131,7 @@ import Testing
     }
 
     @Test func wantsSomethingToListenOn() {
-        let expected = "-L: there is nothing to listen on; give one, such as -L mixed://:1080"
+        let expected = "-L: there is nothing to listen on; give one, such as -L mixed://127.0.0.1:1080"
         #expect(makeConfiguration(listen: []).1.lines == [expected])
         let (configuration, findings) = makeConfiguration(listen: ["mixed://:1"], forward: "nonsense")
         #expect(findings.lines == ["-F: this is not a URL; write type://host:port, such as mixed://127.0.0.1:1080"])

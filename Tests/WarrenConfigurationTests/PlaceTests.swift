@@ -54,7 +54,7 @@ import Testing
 
     @Test func quotesOnOneShortLine() {
         #expect(quoted("http://alice:secret@host:1") == "\"http://…@host:1\"")
-        #expect(quoted("alice:se@cret@host:1") == "\"…@host:1\"" && quoted("alice@host") == "\"alice@host\"")
+        #expect(quoted("alice:se@cret@host:1") == "\"…@host:1\"" && quoted("alice@host") == "\"…@host\"")
         #expect(quoted("a\nb\u{1B}[0m") == "\"a\u{FFFD}b\u{FFFD}[0m\"")
         #expect(quoted(String(repeating: "x", count: 61)) == "\"\(String(repeating: "x", count: 60))…\"")
     }

@@ -88,8 +88,10 @@ import WarrenTesting
         #expect(
             section.findings.lines == [
                 "a.yaml:2:4: \"empty\" holds no secret in its first line; write nothing but the secret there",
-                "a.yaml:3:4: \"none\" does not exist; create it or correct the path",
-                "a.yaml:5:4: \".\" is a directory; name a file in it",
+                "a.yaml:3:4: the file that is named here does not exist; name a file in \(folder.path) with nothing but "
+                    + "the secret in it",
+                "a.yaml:5:4: the file that is named here is a directory; name a file in \(folder.path) with nothing but "
+                    + "the secret in it",
             ]
         )
         let note = "a.yaml:4:4: the group or everybody may read \"open\", which holds a secret; chmod 600"
@@ -162,7 +164,7 @@ import WarrenTesting
             section.findings.lines == [
                 "a.yaml:3:8: the key \"passwordFile\" is missing; expected a file that holds the password",
                 "a.yaml:3:10: unknown key \"passwrdFile\"; nearest known key: passwordFile",
-                "a.yaml:4:3: the user \"a:b\" needs a name of 1 to 255 bytes without a colon",
+                "a.yaml:4:3: the name of a user holds a colon; write NAME: { passwordFile: FILE }",
             ]
         )
         #expect(makeSection("a: 1\n").users() == nil)
@@ -193,7 +195,7 @@ import WarrenTesting
             ("tls: { verify: false }", .client, true, []),
             (
                 "tls: true", .server, false,
-                ["a.yaml:1:6: a listener with TLS needs a certificate; write tls: { cert: , key: }"]
+                ["a.yaml:1:6: a listener with TLS needs a certificate; write tls: { cert: FILE, key: FILE }"]
             ),
             ("tls: maybe", .client, false, ["a.yaml:1:6: expected true or false, found \"maybe\""]),
             (

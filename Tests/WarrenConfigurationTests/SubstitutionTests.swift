@@ -29,7 +29,10 @@ import Testing
         #expect(section.required("port", .port) == 80)
         #expect(section.required("b", .string) == nil)
         #expect(section.contains("${NAME}"))
-        #expect(section.findings.lines == ["a.yaml:2:4: \"${EMPTY}\" holds no text"])
+        #expect(
+            section.findings.lines == [
+                "a.yaml:2:4: \"${EMPTY}\" is empty; expected a text; give the environment variable a value"
+            ])
     }
 
     @Test func namesTheMissingVariableOnce() {

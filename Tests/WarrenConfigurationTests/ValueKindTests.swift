@@ -76,8 +76,9 @@ private enum Mode: String, CaseIterable {
         #expect(self.problem("-1s", .duration) == "expected a duration such as 10s, found \"-1s\"")
         #expect(self.problem("soon", .duration) == "expected a duration such as 10s, found \"soon\"")
         #expect(self.problem("[1s]", .duration) == "expected a duration such as 10s, found a list")
-        #expect(self.problem("999999999999h", .duration) == "\"999999999999h\" is too large")
-        #expect(self.problem("99999999999999999999s", .duration) == "\"99999999999999999999s\" is too large")
+        #expect(self.problem("999999999999h", .duration) == "\"999999999999h\" is too large; write less")
+        #expect(
+            self.problem("99999999999999999999s", .duration) == "\"99999999999999999999s\" is too large; write less")
     }
 
     @Test func readsSizes() {
@@ -88,7 +89,7 @@ private enum Mode: String, CaseIterable {
         #expect(self.problem("64KB", .size) == "\"64KB\" has an unknown unit; nearest: KiB")
         #expect(self.problem("64", .size) == "\"64\" has no unit; write 512B, 64KiB or 1MiB")
         #expect(self.problem("0B", .size) == "\"0B\" holds nothing; write a size above 0")
-        #expect(self.problem("9999999999GiB", .size) == "\"9999999999GiB\" is too large")
+        #expect(self.problem("9999999999GiB", .size) == "\"9999999999GiB\" is too large; write less")
         #expect(Size.words(4 << 20) == "4MiB")
         #expect(Size.words(1000) == "1000B")
     }
@@ -105,17 +106,19 @@ private enum Mode: String, CaseIterable {
     @Test(
         "refuses addresses to listen on",
         arguments: [
-            ("1080", "has no port; write host:port, or :port for every interface"),
+            ("1080", "is only a port; write 127.0.0.1:1080, or \":1080\" for every interface"),
+            ("localhost", "has no port; write host:port, or :port for every interface"),
             ("'*:80'", "is not an address to listen on; write :80"),
             ("unix:/run/x", "is a Unix domain socket, which is not supported; write host:port"),
             ("socks5://a:1", "is a URL; write host:port without a scheme"),
             ("::1:80", "holds an IPv6 address without brackets; write [::1]:1080"),
-            ("'[::1:80'", "opens [ and never closes it"), ("'[::1]80'", "has text between ] and the port"),
+            ("'[::1:80'", "opens [ and never closes it; write [::1]:1080"),
+            ("'[::1]80'", "has text between ] and the port; write [::1]:1080"),
             ("'[x]:80'", "has no IPv6 address between [ and ]; write [::1]:1080"),
             ("a:65536", "does not end in a port; write a port from 0 to 65535 after the colon"),
             ("'a:'", "does not end in a port; write a port from 0 to 65535 after the colon"),
             ("127.0.0.256:80", "does not hold a whole IPv4 address; write four numbers from 0 to 255 with dots"),
-            ("a b:80", "does not name a host"),
+            ("a b:80", "does not name a host; use letters, digits, dashes and dots"),
             ("bücher.example:80", "does not name a host; write the xn-- form of the name"),
         ]
     )

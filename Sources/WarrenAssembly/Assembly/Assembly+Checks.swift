@@ -16,6 +16,8 @@ extension Assembly {
         /// Whoever reaches it may have it connect to wherever the egress policy allows.
         let isOpenToAll: Bool
 
+        var place: Place { self.entry.section.place(of: self.key) }
+
         /// From elsewhere than this machine.
         var isReachable: Bool { self.listen.host?.isLoopback != true }
     }
@@ -100,30 +102,41 @@ extension Assembly {
         }
     }
 
-    static func exposures(_ places: [ListeningAddress]) -> [String] {
-        places.filter { $0.isReachable && !$0.hasTLS }.map { place in
+    static func noteExposures(_ places: [ListeningAddress], _ findings: Findings) {
+        for place in places where place.isReachable && !place.hasTLS {
             let name = "\(place.entry.name) (\(place.entry.type)) listens on \(place.listen) without TLS"
-            return "\(name): a stranger on the path could read \(place.exposure)"
+            let what = "\(name): a stranger on the path could read \(place.exposure)"
+            findings.note(what, at: place.place)
         }
     }
 
-    static func openPlaces(_ places: [ListeningAddress]) -> [String] {
-        places.filter { $0.isReachable && $0.isOpenToAll }.map { place in
+    static func noteOpenPlaces(_ places: [ListeningAddress], _ findings: Findings) {
+        for place in places where place.isReachable && place.isOpenToAll {
             let name = "\(place.entry.name) (\(place.entry.type)) listens on \(place.listen) without users"
-            return "\(name): everybody who reaches it may use it"
+            findings.note("\(name): everybody who reaches it may use it", at: place.place)
         }
     }
 
-    static func exposures(dialling inbounds: [Inbound], _ outbounds: [Outbound]) -> [String] {
-        let fromInbounds = inbounds.flatMap { inbound -> [String] in
-            guard case .part(let draft) = inbound.draft else { return [] }
-            return draft.carriers.compactMap { $0.warning(inbound.entry, inbound.type.exposure) }
+    static func noteExposures(dialling inbounds: [Inbound], _ outbounds: [Outbound], _ findings: Findings) {
+        for inbound in inbounds {
+            for carrier in inbound.carriers { carrier.noteExposure(inbound.entry, inbound.type.exposure, findings) }
         }
-        let fromOutbounds = outbounds.flatMap { outbound -> [String] in
-            guard let exposure = outbound.type.exposure else { return [] }
-            return outbound.draft.carriers.compactMap { $0.warning(outbound.entry, exposure) }
+        for outbound in outbounds {
+            guard let exposure = outbound.type.exposure else { continue }
+            for carrier in outbound.carriers { carrier.noteExposure(outbound.entry, exposure, findings) }
         }
-        return fromInbounds + fromOutbounds
+    }
+
+    /// An outbound that no stream can take was probably meant to be named somewhere.
+    static func noteUnused(_ configuration: Configuration, _ findings: Findings) {
+        var used = Set((configuration.inbounds + configuration.outbounds).compactMap(\.through?.value))
+        used.formUnion(configuration.inbounds.map { $0.to?.value ?? Entry.direct })
+        used.formUnion(configuration.routes.flatMap { $0.to.map(\.value) })
+        for outbound in configuration.outbounds where !used.contains(outbound.name) {
+            guard outbound.name != Entry.direct else { continue }
+            let what = "nothing leads to the outbound \(quoted(outbound.name))"
+            findings.note(what, at: outbound.place, hint: "name it under to:, in routes: or under through:")
+        }
     }
 }
 
@@ -157,22 +170,19 @@ extension InboundDraft {
     }
 }
 
-extension OutboundDraft {
-    fileprivate var carriers: [CarrierDraft] {
-        switch self {
-        case .direct: []
-        case .session(let draft): [draft.carrier]
-        case .made(let draft): draft.carriers
-        }
-    }
-}
-
 extension CarrierDraft {
-    /// Nil where nobody on the path could read.
-    fileprivate func warning(_ entry: Entry, _ exposure: String) -> String? {
-        guard self.tls == nil, !self.target.host.isLoopback else { return nil }
-        let place = "\(entry.name) (\(entry.type)) dials \(self.target) without TLS"
-        return "\(place): a stranger on the path could read \(exposure)"
+    /// A word of warning, where somebody on the path could read.
+    fileprivate func noteExposure(_ entry: Entry, _ exposure: String, _ findings: Findings) {
+        guard self.tls == nil, !self.target.host.isLoopback else { return }
+        let key = ["relay", "dial", "server"].first { entry.section.contains($0) } ?? "name"
+        let place = entry.section.place(of: key)
+        // Nobody gave a name to the one entry of a command.
+        guard !entry.isOfCommand else {
+            let what = "\(self.target) is reached without TLS, so others on the path can read along and join"
+            return findings.note(what, at: place, hint: "use tls:// if the relay has it")
+        }
+        let what = "\(entry.name) (\(entry.type)) dials \(self.target) without TLS"
+        findings.note("\(what): a stranger on the path could read \(exposure)", at: place)
     }
 }
 

@@ -38,7 +38,7 @@ package struct Assembly: @unchecked Sendable {
     let routes: [Route]
     let policies: EgressPolicies
     /// What works and still deserves a warning.
-    package let warnings: [String]
+    package let warnings: [Problem]
 
     /// Reads the keys of every entry's type.
     ///
@@ -77,9 +77,15 @@ package struct Assembly: @unchecked Sendable {
         Self.checkRoutes(configuration, findings)
         Self.checkThrough(self.inbounds, self.outbounds, findings)
         try findings.check()
-        let exposures = Self.exposures(listening) + Self.exposures(dialling: self.inbounds, self.outbounds)
-        self.warnings = findings.notes.map(\.description) + exposures + Self.openPlaces(listening)
+        Self.noteExposures(listening, findings)
+        Self.noteExposures(dialling: self.inbounds, self.outbounds, findings)
+        Self.noteOpenPlaces(listening, findings)
+        Self.noteUnused(configuration, findings)
+        self.warnings = findings.notes
     }
+
+    /// The hosts that relays tell their clients.
+    package var instances: [Located<String>] { self.relays.compactMap(\.draft.instance) }
 
     package var log: Configuration.Log { self.configuration.log }
 

@@ -21,7 +21,9 @@ extension EgressPolicy {
                     return try EgressRule(text.value)
                 } catch {
                     let nearest = error.word.flatMap { Nearest.word(to: $0, among: EgressRule.words) }
-                    findings.report("\(error)", at: text.place, hint: nearest.map { "nearest: \($0)" })
+                    let sentence = "\(error)"
+                    let what = sentence.hasSuffix(".") ? String(sentence.dropLast()) : sentence
+                    findings.report(what, at: text.place, hint: nearest.map { "nearest: \($0)" })
                     return nil
                 }
             }

@@ -106,6 +106,10 @@ package struct Hooks: Sendable {
     /// Called with a sentence for the user if something went wrong, when the node has done all it was for; most never
     /// have.
     package var onDone: @Sendable (String?) -> Void = { _ in }
+    /// Called with the same sentence before standard output is closed behind it.
+    package var beforeEnd: @Sendable (String) -> Void = { _ in }
+    /// What it means where the one stream there is was refused; nil for no more than that.
+    package var refusalMeans: String?
     /// Whether a relay that will not have us is the end, and no reason to ask again.
     package var endsWhenRefused = false
     /// Called with what a relay says of how an inbound is reached.

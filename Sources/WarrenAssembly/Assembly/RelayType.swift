@@ -25,6 +25,8 @@ struct RelayType: Sendable {
 /// A relay whose keys are good.
 struct RelayDraft {
     let ports: [PortDraft]
+    /// The host that its clients are told.
+    var instance: Located<String>?
     let build: @Sendable (BuildContext) -> BuiltRelay
 }
 
@@ -76,7 +78,9 @@ extension Section {
         tls: TLSMaterial?, hasTLS: Bool
     ) -> PortDraft {
         if scheme.isSecure && !hasTLS {
-            let hint = "write tls: { cert: , key: } beside it"
+            let hint =
+                address.place.isArgument
+                ? "write ?tls.cert=FILE&tls.key=FILE" : "write tls: { cert: FILE, key: FILE } beside it"
             self.findings.report("a listener with TLS needs a certificate", at: address.place, hint: hint)
         }
         return PortDraft(

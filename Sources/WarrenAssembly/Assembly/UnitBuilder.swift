@@ -28,7 +28,7 @@ struct UnitBuilder {
         self.old = old
         let reporter = ground.reporter
         var dialer = Dialer(resolver: ground.resolver, policy: assembly.policies.common)
-        dialer.onRefusal = { reporter.emit(.egressRefused($0)) }
+        dialer.onRefusal = { reporter.emit(.egressRefused($0, $1)) }
         dialer.onShortage = { reporter.emit(.outOfDescriptors(limit: DescriptorLimit.process.count)) }
         self.dialer = dialer
     }

@@ -56,8 +56,13 @@ public enum JProxyKeys {
             do throws(WireError) {
                 return try JProxy.ClientKey(parsing: bytes, dialect: dialect)
             } catch {
+                if (try? JProxy.UserFile(parsing: bytes, dialect: dialect)) != nil {
+                    throw JProxyFileError(
+                        "\(file.value) is a user file of the server", "name the key.dat that was made with it")
+                }
                 let remedy = "copy it anew, or make one with: warren keygen jproxy NAME"
-                throw JProxyFileError("\(file.value) is no jProxy key file (\(error))", remedy)
+                // What stands there may be another secret, so not a byte of it is shown.
+                throw JProxyFileError("\(file.value) is no jProxy key file (\(error.code) in \(error.field))", remedy)
             }
         } catch {
             findings.report(error.sentence, at: file.place, hint: error.remedy)

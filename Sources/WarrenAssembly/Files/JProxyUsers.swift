@@ -90,6 +90,10 @@ final class JProxyUsers: Authenticator {
             let user = try JProxy.UserFile(parsing: bytes, dialect: dialect)
             if user.fileName.lowercased() == name.lowercased() { return user }
         } catch {
+            if (try? JProxy.ClientKey(parsing: bytes, dialect: dialect)) != nil {
+                let remedy = "move it to the client, and keep the users/<HASH>.dat that was made with it"
+                throw JProxyFileError("\(path) is the key of a client", remedy)
+            }
             throw JProxyFileError("\(path) is no jProxy user file (\(error))", "copy it anew or remove it")
         }
         throw JProxyFileError("\(path) does not hold the key that its name says", "copy it anew or remove it")

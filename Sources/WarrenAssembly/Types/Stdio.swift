@@ -12,9 +12,14 @@ extension InboundType {
         let destination = target.map { Destination.tcp($0.host, port: $0.port) } ?? .fixed
         return .part(
             DialledInboundDraft(isTrusted: true, needsTarget: !entry.section.contains("target")) { around, sessions in
-                StdioInbound(destination, sessions: sessions, loops: around.loops) { fault in
-                    around.hooks.onDone(fault.map { "the stream ended: \($0.rawValue)" })
+                let hooks = around.hooks
+                let sentence: @Sendable (StreamFault) -> String = { fault in
+                    fault == .refused
+                        ? hooks.refusalMeans ?? "the stream was refused" : "the stream ended: \(fault.rawValue)"
                 }
+                return StdioInbound(
+                    destination, sessions: sessions, loops: around.loops,
+                    beforeEnd: { hooks.beforeEnd(sentence($0)) }, onDone: { hooks.onDone($0.map(sentence)) })
             }
         )
     }
@@ -24,8 +29,9 @@ extension OutboundType {
     static let stdio = OutboundType("stdio", authority: nil, exposure: nil, knowsTarget: true) { _, _ in
         .made(
             CustomOutboundDraft { around in
-                StdioOutbound(name: around.name) { isWhole in
-                    around.hooks.onDone(isWhole ? nil : "the stream was cut off")
+                let cutOff = "the stream was cut off"
+                return StdioOutbound(name: around.name, beforeEnd: { around.hooks.beforeEnd(cutOff) }) { isWhole in
+                    around.hooks.onDone(isWhole ? nil : cutOff)
                 }
             }
         )

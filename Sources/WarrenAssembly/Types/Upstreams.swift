@@ -63,7 +63,8 @@ extension Section {
             return nil
         }
         guard (1...255).contains(user.utf8.count), !user.contains(":") else {
-            self.report("the user needs a name of 1 to 255 bytes without a colon", at: "user")
+            let hint = "write the name alone, and passwordFile: FILE beside it"
+            self.report("the user needs a name of 1 to 255 bytes without a colon", at: "user", hint: hint)
             return nil
         }
         guard let password else { return nil }

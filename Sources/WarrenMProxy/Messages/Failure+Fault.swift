@@ -17,7 +17,7 @@ extension MProxy.Failure {
             case .stalled: "E_STALLED"
             case .idle: "E_IDLE"
             case .unsupported: "E_UNSUPPORTED"
-            case .sessionLost, .shutdown: "E_CONN_CLOSED"
+            case .sessionLost, .noExit, .noServer, .shutdown: "E_CONN_CLOSED"
             case .failed: "E_FAILED"
             }
         self.init(message: fault.rawValue, code: code)

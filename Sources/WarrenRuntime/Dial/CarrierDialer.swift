@@ -1,8 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOSSL
 package import WarrenCore
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
 
 /// Dials the carrier of a session: a TCP connection to a server, or a stream of another outbound, and layers on it.
 package struct CarrierDialer: Sendable, CustomStringConvertible {
@@ -63,10 +72,16 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
             }
             return attempt
         }
-        attempt.step = self.dialer.dial(self.host, port: self.port, for: self.asker, on: loop) { result in
+        let oddity = NIOLockedValueBox<CInt?>(nil)
+        var dialer = self.dialer
+        dialer.onOddity = { code in oddity.withLockedValue { $0 = code } }
+        attempt.step = dialer.dial(self.host, port: self.port, for: self.asker, on: loop) { result in
             switch result {
             case .success(let leg): layered.take(leg)
-            case .failure(let fault): answer(.failure(CarrierFailure("cannot connect: \(fault.rawValue)", fault)))
+            case .failure(let fault):
+                let code = fault == .failed ? oddity.withLockedValue { $0 } : nil
+                let why = code.map { IOError(errnoCode: $0, reason: "connect").words } ?? fault.rawValue
+                answer(.failure(CarrierFailure("cannot connect: \(why)", fault)))
             }
         }
         return attempt
@@ -100,6 +115,11 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
         case .name: return IPAddress(v4: 0).socketAddress(port: self.port)
         }
     }
+}
+
+extension IOError {
+    /// The system's own text for the number: `Invalid argument (error 22)`.
+    var words: String { "\(String(cString: strerror(self.errnoCode))) (error \(self.errnoCode))" }
 }
 
 /// The connection first, then what is put on it.

@@ -17,6 +17,7 @@ final class Connection: SocketWatcher {
     private let socket: Socket
     private let address: PeerAddress
     private let options: SocketOptions
+    private let onOddity: (@Sendable (CInt) -> Void)?
     private var answer: ((Result<SocketLeg, StreamFault>) -> Void)?
     private var timer: LoopTimer?
 
@@ -25,7 +26,8 @@ final class Connection: SocketWatcher {
     /// - Throws: what the system says at once.
     init(
         to address: PeerAddress, from local: IPAddress?, options: SocketOptions, timeout: TimeAmount,
-        on loop: SocketLoop, answer: @escaping (Result<SocketLeg, StreamFault>) -> Void
+        onOddity: (@Sendable (CInt) -> Void)? = nil, on loop: SocketLoop,
+        answer: @escaping (Result<SocketLeg, StreamFault>) -> Void
     ) throws(StreamFault) {
         let descriptor = cws_socket(address.system.version)
         guard descriptor >= 0 else { throw StreamFault(connecting: errno) }
@@ -35,13 +37,14 @@ final class Connection: SocketWatcher {
         }
         if let code = Self.begin(descriptor, address, local, options) {
             _ = systemClose(descriptor)
-            throw StreamFault(connecting: code)
+            throw Self.fault(code, onOddity)
         }
         guard let socket = Socket(descriptor, on: loop, isConnecting: true) else { throw .limit }
         self.socket = socket
         self.address = address
         self.options = options
         self.answer = answer
+        self.onOddity = onOddity
         socket.watcher = self
         self.timer = loop.timer(in: timeout) { self.finish(.failure(.timedOut)) }
     }
@@ -59,9 +62,15 @@ final class Connection: SocketWatcher {
         return cws_connect(descriptor, address.system) == 0 ? nil : errno
     }
 
+    private static func fault(_ code: CInt, _ onOddity: (@Sendable (CInt) -> Void)?) -> StreamFault {
+        let fault = StreamFault(connecting: code)
+        if fault == .failed { onOddity?(code) }
+        return fault
+    }
+
     func socketIsReady(_ socket: Socket) {
         if socket.hasFailed {
-            self.finish(.failure(StreamFault(connecting: socket.takeError())))
+            self.finish(.failure(Self.fault(socket.takeError(), self.onOddity)))
         } else if socket.isWritable {
             guard !self.isToItself else { return self.finish(.failure(.refused)) }
             self.finish(.success(SocketLeg(socket, peer: self.address, options: self.options)))

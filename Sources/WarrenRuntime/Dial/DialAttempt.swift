@@ -7,6 +7,8 @@ import WarrenCore
 final class DialAttempt: OpenAttempt {
     private let dialer: Dialer
     private let port: UInt16
+    /// The stream it is for, if it is for one.
+    private let request: StreamRequest?
     private let loop: SocketLoop
     private var answer: ((Result<SocketLeg, StreamFault>) -> Void)?
     private var name: String?
@@ -16,11 +18,12 @@ final class DialAttempt: OpenAttempt {
     private var timer: LoopTimer?
 
     init(
-        _ dialer: Dialer, port: UInt16, on loop: SocketLoop,
+        _ dialer: Dialer, port: UInt16, request: StreamRequest? = nil, on loop: SocketLoop,
         answer: @escaping (Result<SocketLeg, StreamFault>) -> Void
     ) {
         self.dialer = dialer
         self.port = port
+        self.request = request
         self.loop = loop
         self.answer = answer
     }
@@ -78,7 +81,7 @@ extension DialAttempt {
         case .allowed:
             return .success(())
         case .refused(let refusal):
-            self.dialer.onRefusal(refusal)
+            self.dialer.onRefusal(refusal, self.request)
             return .failure(.notAllowed)
         }
     }

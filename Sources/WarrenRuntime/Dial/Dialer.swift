@@ -8,10 +8,12 @@ package struct Dialer: Sendable {
     package var resolver: any AddressResolver
     /// Judges every resolved address.
     package var policy: EgressPolicy
-    /// Told of every address that the policy refused, with the reason.
-    package var onRefusal: @Sendable (EgressRefusal) -> Void = { _ in }
+    /// Told of every address that the policy refused, with the reason, and for which stream.
+    package var onRefusal: @Sendable (EgressRefusal, StreamRequest?) -> Void = { _, _ in }
     /// Told that there is no descriptor for a connection.
     package var onShortage: @Sendable () -> Void = {}
+    /// Told of the system's number for a connect that failed in a way that no fault of ours has a word for.
+    var onOddity: (@Sendable (CInt) -> Void)?
     package var connectTimeout = TimeAmount.seconds(10)
     /// The local address to connect from.
     package var bind: IPAddress?
@@ -32,12 +34,14 @@ package struct Dialer: Sendable {
     ///
     /// The leg that comes back has not begun: it reads nothing yet.
     ///
-    /// - Parameter asker: who waits for it, if the host is a name.
+    /// - Parameters:
+    ///   - asker: who waits for it, if the host is a name.
+    ///   - request: the stream it is for, if it is for one.
     package func dial(
-        _ host: Host, port: UInt16, for asker: Asker, on loop: SocketLoop,
+        _ host: Host, port: UInt16, for asker: Asker, request: StreamRequest? = nil, on loop: SocketLoop,
         answer: @escaping (Result<SocketLeg, StreamFault>) -> Void
     ) -> any OpenAttempt {
-        let attempt = DialAttempt(self, port: port, on: loop, answer: answer)
+        let attempt = DialAttempt(self, port: port, request: request, on: loop, answer: answer)
         attempt.start(host, for: asker)
         return attempt
     }
@@ -49,7 +53,7 @@ package struct Dialer: Sendable {
         do throws(StreamFault) {
             return try Connection(
                 to: PeerAddress(address, port: port), from: self.bind, options: self.sockets,
-                timeout: self.connectTimeout, on: loop, answer: answer
+                timeout: self.connectTimeout, onOddity: self.onOddity, on: loop, answer: answer
             )
         } catch {
             if error == .limit { self.onShortage() }

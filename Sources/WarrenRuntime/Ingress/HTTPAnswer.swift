@@ -110,6 +110,12 @@ extension HTTPAnswer {
         case .sessionLost:
             let sentence = "The tunnel that leads to \(target) is not up."
             self = .gateway(503, "Tunnel lost", sentence, "destination_unavailable")
+        case .noExit:
+            let sentence = "No exit is connected that could reach \(target)."
+            self = .gateway(503, "No exit", sentence, "destination_unavailable")
+        case .noServer:
+            let sentence = "The server that leads to \(target) cannot be had."
+            self = .gateway(503, "Server not to be had", sentence, "destination_unavailable")
         case .shutdown:
             self = .gateway(503, "Shutting down", "This proxy is shutting down.", "destination_unavailable")
         case .unsupported:

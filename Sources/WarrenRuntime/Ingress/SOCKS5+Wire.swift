@@ -37,7 +37,7 @@ enum SOCKS5 {
             case .timedOut: self = .expired
             case .notAllowed: self = .notAllowed
             case .unsupported: self = .commandUnsupported
-            case .limit, .stalled, .idle, .aborted, .sessionLost, .shutdown, .failed: self = .failed
+            case .limit, .stalled, .idle, .aborted, .sessionLost, .noExit, .noServer, .shutdown, .failed: self = .failed
             }
         }
     }

@@ -221,7 +221,7 @@ extension HTTPAnswer {
         switch fault {
         case .unknownHost, .unsupported, .notAllowed:
             self.init(404, "Not Found", "Nobody serves this name here.")
-        case .limit, .unreachable, .sessionLost, .shutdown, .stalled:
+        case .limit, .unreachable, .sessionLost, .noExit, .noServer, .shutdown, .stalled:
             self.init(503, "Service Unavailable", "The device that serves this name is not here now.")
             self.fields = ["Retry-After: 10"]
         case .refused, .failed, .aborted:

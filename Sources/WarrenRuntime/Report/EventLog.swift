@@ -44,7 +44,7 @@ struct EventLog: RuntimeObserver {
         switch event {
         case .streamEnded(let stream, let request, let report, let user):
             self.streamEnded(stream, request, report, user: user)
-        case .egressRefused(let refusal): self.logger.info("not allowed", metadata: [Key.reason: "\(refusal)"])
+        case .egressRefused(let refusal, let request): self.egressRefused(refusal, request)
         case .listening(let inbound, let `protocol`, let address):
             self.logger.info(
                 "listening",
@@ -144,6 +144,17 @@ extension EventLog {
         self.logger.log(
             level: self.shortage.isNews() ? .warning : .debug,
             "out of descriptors; connections are refused until others end", metadata: [Key.reason: "\(reason)"])
+    }
+
+    private func egressRefused(_ refusal: EgressRefusal, _ request: StreamRequest?) {
+        var metadata: Logger.Metadata = [Key.reason: "\(refusal)"]
+        if let request {
+            metadata[Key.peer] = "\(request.source?.text ?? "-")"
+            metadata[Key.destination] = "\(request.destination)"
+            if let user = request.user { metadata[Key.user] = "\(user)" }
+            if let outbound = (request.route as? TakenRoute)?.outbound { metadata[Key.outbound] = "\(outbound)" }
+        }
+        self.logger.info("not allowed", metadata: metadata)
     }
 
     private func granted(_ inbound: String, _ peer: SocketAddress?, _ grant: Grant) {

@@ -105,7 +105,8 @@ final class CarrierAttempt: OpenAttempt {
         self.letGo()
         // One that is up without its stream would keep its carrier, and nobody would ever use it.
         if case .failure = result { session?.shutDown(.finished) }
-        answer?(result)
+        // There is no tunnel that could be lost: the server was asked for this stream alone.
+        answer?(result.mapError { $0 == .sessionLost ? .noServer : $0 })
     }
 
     func cancel() {
@@ -197,7 +198,7 @@ extension CarrierAttempt {
             if wasRefusedByPeer { self.outbound.silent.answered(carrier) } else { self.outbound.silent.failed(carrier) }
         }
         if !self.isElsewhere && wasRefusedByPeer { self.wasRefusedByPeer = true }
-        self.failed("\(reason)", StreamFault(reason), sentTo: elsewhere)
+        self.failed(reason.asLoss, StreamFault(reason), sentTo: elsewhere)
     }
 }
 

@@ -53,7 +53,8 @@ package struct DirectOutbound: Outbound {
         }
         let own = self.userDialers.isEmpty ? nil : request.user.flatMap { self.userDialers[$0] }
         let dialer = trusted ? self.trustingDialer : own ?? self.dialer
-        return dialer.dial(host, port: port, for: Asker(request, trusted: trusted), on: loop) { result in
+        return dialer.dial(host, port: port, for: Asker(request, trusted: trusted), request: request, on: loop) {
+            result in
             answer(result.map { $0 })
         }
     }

@@ -175,9 +175,9 @@ extension Reconnector {
     func ended(_ reason: CloseReason) {
         switch self.state {
         case .stopped, .resting: return
-        case .up: self.failed("\(reason)", wasUp: true)
-        case .loggingIn(let session): self.loginFailed("\(reason)", at: session.peer.flatMap { IPAddress($0) })
-        case .idle, .dialing: self.tryNext("\(reason)")
+        case .up: self.failed(reason.asLoss, wasUp: true)
+        case .loggingIn(let session): self.loginFailed(reason.asLoss, at: session.peer.flatMap { IPAddress($0) })
+        case .idle, .dialing: self.tryNext(reason.asLoss)
         }
     }
 }
@@ -282,7 +282,8 @@ extension StreamFault {
     fileprivate var isSilence: Bool {
         switch self {
         case .timedOut, .unreachable, .unknownHost: true
-        case .refused, .notAllowed, .limit, .stalled, .idle, .aborted, .sessionLost, .unsupported, .shutdown, .failed:
+        case .refused, .notAllowed, .limit, .stalled, .idle, .aborted, .sessionLost, .noExit, .noServer, .unsupported,
+            .shutdown, .failed:
             false
         }
     }

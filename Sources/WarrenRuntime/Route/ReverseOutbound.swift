@@ -131,7 +131,7 @@ extension ReverseOutbound {
             answer(.failure(.unsupported))
             return NoAttempt()
         }
-        answer(.failure(self.isStopped ? .shutdown : .sessionLost))
+        answer(.failure(self.isStopped ? .shutdown : .noExit))
         return NoAttempt()
     }
 
@@ -173,6 +173,6 @@ extension ReverseOutbound: OutboundSessionOwner {
         self.waitsSince = .now()
         guard !self.isStopped else { return }
         let peer = session.peer?.text ?? "-"
-        self.reporter.emit(.exitLost(outbound: self.name, peer: peer, reason: "\(reason)", left: self.exits.count))
+        self.reporter.emit(.exitLost(outbound: self.name, peer: peer, reason: reason.asLoss, left: self.exits.count))
     }
 }

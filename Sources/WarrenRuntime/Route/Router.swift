@@ -204,7 +204,7 @@ private final class RoutedStream: OpenAttempt {
         case .success(let leg):
             guard self.answer != nil else { return leg.discard() }
             self.router.began(way.name, self.request.route)
-        case .failure(.sessionLost):
+        case .failure(let fault) where fault.isOutboundDown:
             self.router.isDown(way.name, now: self.loop.now)
             guard self.ways.isEmpty || self.answer == nil else { return self.next() }
         case .failure: break

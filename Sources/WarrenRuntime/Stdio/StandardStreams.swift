@@ -21,8 +21,13 @@ import Musl
 enum StandardStreams {
     /// - Parameter whenDone: called on any thread, when the leg is over and the output has had everything that it was given:
     ///   with false if that was not everything that there was, or nobody took it.
+    /// - Parameter beforeEnd: called before the output is closed behind a leg that is over, with true if that was cut off: whoever reads it takes its end
+    ///   for that of the program, and shows what was said until then.
     /// - Throws: `IOError` if the system has no sockets left.
-    static func leg(on loop: SocketLoop, whenDone: @escaping @Sendable (Bool) -> Void) throws -> SocketLeg {
+    static func leg(
+        on loop: SocketLoop, beforeEnd: @escaping @Sendable (Bool) -> Void = { _ in },
+        whenDone: @escaping @Sendable (Bool) -> Void
+    ) throws -> SocketLeg {
         var ends: [CInt] = [-1, -1]
         guard cws_socket_pair(&ends) == 0 else { throw IOError(errnoCode: errno, reason: "socketpair") }
         let (near, far) = (ends[0], ends[1])
@@ -34,7 +39,10 @@ enum StandardStreams {
         let leg = SocketLeg(
             socket, peer: PeerAddress(IPAddress(v4: 0x7F00_0001), port: 0), options: SocketOptions())
         let bound = NIOLoopBound(leg, eventLoop: loop)
-        leg.onClose = { both.one(isWhole: bound.value.fault == nil) }
+        leg.onClose = {
+            both.legIsOver()
+            both.one(isWhole: bound.value.fault == nil)
+        }
         // Whatever is cut off must not look like an end.
         let cut: @Sendable () -> Void = { loop.execute { bound.value.end(.aborted) } }
         Thread.detachNewThread {
@@ -43,6 +51,9 @@ enum StandardStreams {
         Thread.detachNewThread {
             let isWhole = StandardOutput.carry(from: far)
             if !isWhole { cut() }
+            // The end that has just been seen is of a turn of the loop that may still go on.
+            let isCutOff = (try? loop.submit { bound.value.fault != nil }.wait()) ?? false
+            if isCutOff || both.isLegOver { beforeEnd(isCutOff) }
             StandardOutput.end()
             both.one(isWhole: isWhole)
         }
@@ -53,9 +64,13 @@ enum StandardStreams {
     private final class Both: Sendable {
         private let left = Atomic(2)
         private let areWhole = Atomic(true)
+        private let legHasEnded = Atomic(false)
         private let whenDone: @Sendable (Bool) -> Void
 
         init(_ whenDone: @escaping @Sendable (Bool) -> Void) { self.whenDone = whenDone }
+
+        var isLegOver: Bool { self.legHasEnded.load(ordering: .acquiring) }
+        func legIsOver() { self.legHasEnded.store(true, ordering: .releasing) }
 
         func one(isWhole: Bool) {
             if !isWhole { self.areWhole.store(false, ordering: .releasing) }

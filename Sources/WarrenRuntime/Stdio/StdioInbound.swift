@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import NIOConcurrencyHelpers
 package import NIOCore
 package import WarrenCore
@@ -11,6 +12,7 @@ package final class StdioInbound: NodeComponent, SessionOwner {
     private let sessions: InboundSessions
     private let context: @Sendable () -> LoopContext
     private let loop: SocketLoop
+    private let beforeEnd: @Sendable (StreamFault) -> Void
     private let onDone: @Sendable (StreamFault?) -> Void
     /// The stream is over, and everything is written: in either order.
     private let outcome = NIOLockedValueBox(Outcome())
@@ -29,9 +31,12 @@ package final class StdioInbound: NodeComponent, SessionOwner {
         }
     }
 
-    /// - Parameter onDone: told once, on any thread, how the stream ended.
+    /// - Parameters:
+    ///   - beforeEnd: told why the stream was cut off, before the output is closed.
+    ///   - onDone: told once, on any thread, how the stream ended.
     package init(
         _ destination: Destination, sessions: InboundSessions, loops: Loops,
+        beforeEnd: @escaping @Sendable (StreamFault) -> Void = { _ in },
         onDone: @escaping @Sendable (StreamFault?) -> Void
     ) {
         let loop = sessions.home ?? loops.next()
@@ -39,13 +44,25 @@ package final class StdioInbound: NodeComponent, SessionOwner {
         self.sessions = sessions
         self.loop = loop
         self.context = { loops.context(on: loop) }
+        self.beforeEnd = beforeEnd
         self.onDone = onDone
     }
 
     package func start() -> EventLoopFuture<Void> {
         self.loop.submit {
-            let leg = try StandardStreams.leg(on: self.loop) { isWhole in self.note { $0.isWhole = isWhole } }
+            let leg = try StandardStreams.leg(on: self.loop, beforeEnd: { _ in self.tellEnd() }) { isWhole in
+                self.note { $0.isWhole = isWhole }
+            }
             self.context().start(ForwardFront(target: self.destination), on: leg, owner: self)
+        }
+    }
+
+    /// On the thread of the output, which may wait: the end of the stream may be on its way between two loops.
+    @Sendable private func tellEnd() {
+        for _ in 0..<2000 {
+            let (hasEnded, fault) = self.outcome.withLockedValue { ($0.hasEnded, $0.fault) }
+            if hasEnded { return fault.map(self.beforeEnd) ?? () }
+            usleep(5000)
         }
     }
 

@@ -219,10 +219,13 @@ extension Findings {
             in: folder.path
         )
         #expect(problems == [])
-        let warnings = assembly?.warnings ?? []
-        #expect(warnings.count == 4)
-        #expect(warnings.first?.hasPrefix("a (socks5) listens on :1080 without TLS") == true)
-        #expect(warnings.dropLast().last?.hasPrefix("far (jproxy) dials relay.example.net:16384 without TLS") == true)
-        #expect(warnings.last == "a (socks5) listens on :1080 without users: everybody who reaches it may use it")
+        let warnings = assembly?.warnings.map(\.description) ?? []
+        #expect(warnings.count == 5)
+        #expect(warnings.first?.hasPrefix("a.yaml:2:38: a (socks5) listens on :1080 without TLS") == true)
+        #expect(
+            warnings[1].contains(": a (socks5) listens on :1080 without users: everybody who reaches it may use it"))
+        #expect(warnings[3].hasPrefix("a.yaml:6:"))
+        #expect(warnings[3].contains(": nothing leads to the outbound \"far\"; name it under to:"))
+        #expect(warnings.last?.contains(": far (jproxy) dials relay.example.net:16384 without TLS") == true)
     }
 }

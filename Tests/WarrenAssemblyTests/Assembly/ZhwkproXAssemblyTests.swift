@@ -71,7 +71,7 @@ import WarrenTesting
               - { name: exit, type: zhwkprox, dial: inter.example.net }
             outbounds: [{ name: far, type: zhwkprox, listen: ":1992" }]
             """)
-        let warnings = assembly?.warnings ?? []
+        let warnings = assembly?.warnings.map(\.what) ?? []
         #expect(warnings.contains { $0.hasPrefix("far (zhwkprox) listens on :1992 without TLS") })
         #expect(warnings.contains { $0.hasPrefix("exit (zhwkprox) dials inter.example.net:1992 without TLS") })
         #expect(warnings.contains { $0.contains("whoever reaches the port of the exits may become one") })

@@ -81,7 +81,8 @@ import WarrenCore
         (.unknownHost, "502 Unknown host"),
         (.timedOut, "504 Connection timed out"), (.notAllowed, "403 Destination not allowed"),
         (.limit, "503 Limit reached"), (.stalled, "504 Idle for too long"), (.idle, "504 Idle for too long"),
-        (.aborted, "502 Connection reset"), (.sessionLost, "503 Tunnel lost"), (.unsupported, "501 Not supported"),
+        (.aborted, "502 Connection reset"), (.sessionLost, "503 Tunnel lost"), (.noExit, "503 No exit"),
+        (.noServer, "503 Server not to be had"), (.unsupported, "501 Not supported"),
         (.shutdown, "503 Shutting down"), (.failed, "502 Connection failed"), (nil, "502 Connection failed"),
     ]
 

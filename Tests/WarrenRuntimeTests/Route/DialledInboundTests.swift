@@ -23,7 +23,7 @@ private let down = "tunnel down; trying again"
         let line = await rig.log.next(down)
         #expect(line?.metadata["inbound"] == "in")
         #expect(line?.metadata["peer"] == "127.0.0.1:\(relay.port)")
-        #expect(line?.metadata["reason"] == "finished")
+        #expect(line?.metadata["reason"] == "closed by the peer")
         let second = try await relay.next()
         try await second.send("ready\n")
         #expect(await rig.log.next("tunnel up") != nil)

@@ -154,7 +154,7 @@ private struct Rig: Sendable {
         try await tried.get()
         try await peer.finish()
         let line = await rig.log.next("tunnel down; trying again")
-        #expect(line?.metadata["reason"] == "finished")
+        #expect(line?.metadata["reason"] == "closed by the peer")
         let second = try await server.next()
         try await second.send("ready")
         _ = await rig.log.next("tunnel up")

@@ -87,7 +87,9 @@ extension Section {
 extension ValueKind where Value == UUID {
     fileprivate static var uuid: Self {
         .scalar("a UUID such as e6ec698c-5793-4c63-af79-bd644ccf022f") { text throws(Refusal) in
-            guard let id = UUID(uuidString: text) else { throw Refusal("is not a UUID") }
+            guard let id = UUID(uuidString: text) else {
+                throw Refusal("is not a UUID", hint: "copy what the accepter printed, all 36 characters")
+            }
             return id
         }
     }

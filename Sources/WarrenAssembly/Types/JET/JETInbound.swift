@@ -9,6 +9,13 @@ extension InboundType {
     /// Accepts at a relay: whoever names the association there becomes a stream.
     static let jet = InboundType("jet", authority: "relay", path: "target", exposure: jetExposure) { entry, limits in
         let section = entry.section
+        if section.contains("listen"), !section.contains("relay") {
+            section.report(
+                "an inbound of type jet dials a relay and listens nowhere", at: "listen",
+                hint: "write relay: host:port, or put the entry under relays: to be the relay")
+            section.readRest()
+            return nil
+        }
         let carriers = section.carriersToDial("relay", defaultPort: JET.defaultPort)
         let target = section.optional("target", .target)
         let id = section.association(for: carriers, isAccepter: true)

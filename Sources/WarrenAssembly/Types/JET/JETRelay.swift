@@ -25,7 +25,8 @@ extension RelayType {
         }
         guard let relay, let listen, (settings == nil) == (tls == nil) else { return nil }
         let ports = listen + [api].compactMap { $0 }
-        return RelayDraft(ports: ports) { around in
+        let instance = Located(relay.instance, at: section.place(of: "instance"))
+        return RelayDraft(ports: ports, instance: instance) { around in
             JETService(relay, ports: listen, callPort: api, ping: ping, around).built
         }
     }
@@ -48,7 +49,7 @@ extension Section {
         relay.maxPending = self.value("maxPending", .int(in: 1...1_000_000), default: relay.maxPending)
         let most = max(1, relay.maxPending / 2)
         relay.maxPendingPerAddress = self.value("maxPendingPerAddress", .int(in: 1...1_000_000), default: most)
-        if self.contains("tokenFile") {
+        if self.node("tokenFile") != nil {
             guard let secret = self.optional("tokenFile", .secretFile) else { return nil }
             relay.token = Array(secret.text.utf8)
         }

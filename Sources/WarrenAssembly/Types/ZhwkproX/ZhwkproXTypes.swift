@@ -140,7 +140,9 @@ private struct SixteenBytes {
 extension ValueKind where Value == SixteenBytes {
     fileprivate static var sixteenBytes: Self {
         .scalar("16 characters, or 32 hexadecimal digits") { text throws(Refusal) in
-            guard let value = SixteenBytes(text) else { throw Refusal("does not have 16 bytes") }
+            guard let value = SixteenBytes(text) else {
+                throw Refusal("does not have 16 bytes", hint: "write 16 characters, or 32 hexadecimal digits")
+            }
             return value
         }
     }
