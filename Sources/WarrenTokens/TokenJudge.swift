@@ -51,6 +51,9 @@ package struct TokenClaims: JWTPayload {
 
 /// Judges the tokens of devices by one key and its algorithm. A token is never logged.
 package struct TokenJudge: Authenticator {
+    /// HS256 asks for a secret that is as long as its hash (RFC 7518, section 3.2), in bytes.
+    package static let shortestSecret = 32
+
     /// What a token is signed with.
     package enum Key: Sendable {
         /// HS256.
@@ -169,7 +172,9 @@ extension TokenClaims {
 extension TokenClaims {
     /// - Parameter seconds: from now.
     package mutating func expire(in seconds: Double) {
-        self.exp = ExpirationClaim(value: Date(timeIntervalSinceNow: seconds))
+        // Whole seconds: some readers take no others.
+        let end = (Date().timeIntervalSince1970 + seconds).rounded(.down)
+        self.exp = ExpirationClaim(value: Date(timeIntervalSince1970: end))
     }
 
     package mutating func audience(_ name: String?) { self.aud = name.map { AudienceClaim(value: $0) } }

@@ -12,7 +12,7 @@ package final class NameTable: Sendable {
     package enum Duplicates: String, Sendable, CaseIterable {
         /// It stays with the first.
         case reject
-        /// It goes to the last.
+        /// It goes to the last, and back when that has gone.
         case replace
         /// Visitors are spread over all; a port stays with the first.
         case balance
@@ -29,14 +29,6 @@ package final class NameTable: Sendable {
         fileprivate func isSame(_ other: any Session) -> Bool { self.session === other }
     }
 
-    /// What came of a claim.
-    enum Claimed {
-        case served
-        case withheld
-        /// Served now, and no more by these.
-        case takenFrom([Holder])
-    }
-
     /// Who takes a visitor.
     enum Found {
         case device(Holder)
@@ -45,14 +37,20 @@ package final class NameTable: Sendable {
         case unknown
     }
 
+    /// The last holder comes first; those before it have their turn again when it goes.
     private struct Entry {
-        var holders: [Holder]
+        var holders: [Holder] = []
         var turn = 0
+
+        func has(_ session: any Session) -> Bool { self.holders.contains { $0.isSame(session) } }
+
+        /// Whether only this device is there, if any is.
+        func isOf(_ device: String) -> Bool { self.holders.allSatisfy { $0.device == device } }
     }
 
     private struct State {
         var names: [String: Entry] = [:]
-        var ports: [UInt16: Holder] = [:]
+        var ports: [UInt16: Entry] = [:]
         /// Names that were served and are not now.
         var offline: Set<String> = []
         var watchers: [ObjectIdentifier: @Sendable (UInt16) -> Void] = [:]
@@ -64,41 +62,35 @@ package final class NameTable: Sendable {
 
     package init(_ duplicates: Duplicates) { self.duplicates = duplicates }
 
-    func serve(_ destination: Destination, by holder: Holder) -> Claimed {
-        guard case .service(let name, let port) = destination else { return .withheld }
+    /// - Returns: false where it stays with another device.
+    func serve(_ destination: Destination, by holder: Holder) -> Bool {
+        guard case .service(let name, let port) = destination else { return false }
         return name.isEmpty ? self.serve(port, by: holder) : self.serve(name, by: holder)
     }
 
-    private func serve(_ name: String, by holder: Holder) -> Claimed {
+    private func serve(_ name: String, by holder: Holder) -> Bool {
         self.state.withLock { state in
+            var entry = state.names[name] ?? Entry()
+            guard self.duplicates != .reject || entry.isOf(holder.device) else { return false }
             state.offline.remove(name)
-            guard var entry = state.names[name] else {
-                state.names[name] = Entry(holders: [holder])
-                return .served
-            }
-            let own = entry.holders.filter { $0.device == holder.device }
-            let others = entry.holders.filter { $0.device != holder.device }
-            guard others.isEmpty || self.duplicates != .reject else { return .withheld }
-            let keeps = self.duplicates == .balance
-            entry.holders = (keeps ? entry.holders : []) + [holder]
+            entry.holders.append(holder)
             state.names[name] = entry
-            let left = keeps ? [] : own + others
-            return left.isEmpty ? .served : .takenFrom(left)
+            return true
         }
     }
 
-    private func serve(_ port: UInt16, by holder: Holder) -> Claimed {
-        let (claimed, watchers) = self.state.withLock { state -> (Claimed, [@Sendable (UInt16) -> Void]) in
-            guard let before = state.ports[port] else {
-                state.ports[port] = holder
-                return (.served, Array(state.watchers.values))
-            }
-            guard before.device == holder.device || self.duplicates == .replace else { return (.withheld, []) }
-            state.ports[port] = holder
-            return (.takenFrom([before]), [])
+    private func serve(_ port: UInt16, by holder: Holder) -> Bool {
+        let watchers = self.state.withLock { state -> [@Sendable (UInt16) -> Void]? in
+            var entry = state.ports[port] ?? Entry()
+            // Whoever reaches a port says nothing by which visitors could be told apart.
+            guard self.duplicates == .replace || entry.isOf(holder.device) else { return nil }
+            let isNew = entry.holders.isEmpty
+            entry.holders.append(holder)
+            state.ports[port] = entry
+            return isNew ? Array(state.watchers.values) : []
         }
-        for watcher in watchers { watcher(port) }
-        return claimed
+        for watcher in watchers ?? [] { watcher(port) }
+        return watchers != nil
     }
 
     func withdraw(_ destination: Destination, by session: any Session) {
@@ -110,8 +102,8 @@ package final class NameTable: Sendable {
     func leave(_ session: any Session) {
         let (names, ports) = self.state.withLock { state in
             (
-                state.names.filter { $0.value.holders.contains { $0.isSame(session) } }.map(\.key),
-                state.ports.filter { $0.value.isSame(session) }.map(\.key)
+                state.names.filter { $0.value.has(session) }.map(\.key),
+                state.ports.filter { $0.value.has(session) }.map(\.key)
             )
         }
         self.remove(names: names, ports: ports, of: session)
@@ -127,9 +119,14 @@ package final class NameTable: Sendable {
                 if state.offline.count >= Self.mostOffline { state.offline.removeAll() }
                 state.offline.insert(name)
             }
-            let own = ports.filter { state.ports[$0]?.isSame(session) == true }
-            for port in own { state.ports[port] = nil }
-            return (own, Array(state.watchers.values))
+            var closed: [UInt16] = []
+            for port in ports {
+                guard var entry = state.ports[port] else { continue }
+                entry.holders.removeAll { $0.isSame(session) }
+                state.ports[port] = entry.holders.isEmpty ? nil : entry
+                if entry.holders.isEmpty { closed.append(port) }
+            }
+            return (closed, Array(state.watchers.values))
         }
         for port in closed { for watcher in watchers { watcher(port) } }
     }
@@ -139,9 +136,9 @@ package final class NameTable: Sendable {
     func find(_ destination: Destination) -> Found {
         guard case .service(let name, let port) = destination else { return .unknown }
         return self.state.withLock { state in
-            if name.isEmpty { return state.ports[port].map { .device($0) } ?? .unknown }
+            if name.isEmpty { return state.ports[port]?.holders.last.map { .device($0) } ?? .unknown }
             for candidate in Self.candidates(for: name) {
-                if let holder = Self.next(&state.names[candidate]) { return .device(holder) }
+                if let holder = self.next(&state.names[candidate]) { return .device(holder) }
                 if state.offline.contains(candidate) { return .offline }
             }
             return .unknown
@@ -160,10 +157,16 @@ package final class NameTable: Sendable {
         return all
     }
 
-    private static func next(_ entry: inout Entry?) -> Holder? {
-        guard let known = entry, !known.holders.isEmpty else { return nil }
-        entry?.turn = (known.turn + 1) % known.holders.count
-        return known.holders[known.turn % known.holders.count]
+    /// The last one, or where visitors are spread the last one of each device in turn.
+    private func next(_ entry: inout Entry?) -> Holder? {
+        guard let known = entry, let last = known.holders.last else { return nil }
+        guard self.duplicates == .balance else { return last }
+        var devices: [Holder] = []
+        for holder in known.holders.reversed() where !devices.contains(where: { $0.device == holder.device }) {
+            devices.append(holder)
+        }
+        entry?.turn = (known.turn + 1) % devices.count
+        return devices[known.turn % devices.count]
     }
 
     // MARK: For people, and for ports

@@ -98,7 +98,7 @@ package struct PublicFront: SessionMachine {
         case .waiting: return self.look(now: now)
         case .opening: return nil
         case .accepted:
-            self.phase = .over
+            self.phase = .idle
             defer { self.early = ByteBuffer() }
             return .handOver(Self.stream, leftover: self.early)
         case .refused(let said, let fault): return self.refuse(said, fault)

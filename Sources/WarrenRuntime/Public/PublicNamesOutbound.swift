@@ -107,18 +107,12 @@ extension PublicNamesOutbound: OutboundSessionOwner {
 
     package func sessionServes(_ session: any Session, _ destination: Destination) -> Bool {
         let holder = NameTable.Holder(session: session, loop: session.loop, device: session.user ?? "")
-        switch self.table.serve(destination, by: holder) {
-        case .served: break
-        case .withheld:
-            self.reporter.emit(
-                .warn("\(self.name): \(destination) is another device's, and \(self.peer(session)) does not get it"))
-            return false
-        case .takenFrom(let before):
-            for other in before where other.session !== session {
-                other.loop.execute { other.session.withhold(destination) }
-            }
+        let isServed = self.table.serve(destination, by: holder)
+        if !isServed {
+            let sentence = "\(destination) is another device's, and \(self.peer(session)) does not get it"
+            self.reporter.emit(.warn("\(self.name): \(sentence)"))
         }
-        return true
+        return isServed
     }
 
     package func sessionWithdraws(_ session: any Session, _ destination: Destination) {

@@ -278,11 +278,6 @@ extension SessionHandler: SessionDriver {
         if (!wanted && self.machine.wantsBytes) || self.machine.wantsTurn { self.wake() }
     }
 
-    package func withhold(_ destination: Destination) {
-        self.machine.withheld(destination)
-        self.wake()
-    }
-
     package func wake() {
         guard !self.turnIsDue, !self.isTurning, !self.isOver else { return }
         self.turnIsDue = true

@@ -72,7 +72,6 @@ extension Session {
     package var streamCount: Int { 0 }
     package var started: NIODeadline { .now() }
     package var label: SessionLabel? { nil }
-    package func withhold(_ destination: Destination) {}
 }
 
 /// A running session, whatever its machine.
@@ -94,8 +93,6 @@ package protocol Session: AnyObject {
     var wasDenied: Bool { get }
     func open(_ request: StreamRequest, answer: @escaping (Result<any Leg, StreamFault>) -> Void) -> any OpenAttempt
     func shutDown(_ reason: CloseReason)
-    /// Another's session serves this name or port now.
-    func withhold(_ destination: Destination)
 }
 
 extension SessionHandler: Session {}

@@ -40,6 +40,15 @@ extension ByteBuffer {
 // MARK: - Echo
 
 extension Server {
+    /// Says the same to everybody who has said anything, and ends.
+    static func answering(_ answer: ByteBuffer) async throws -> Server {
+        try await Self.start { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(AnswerHandler(answer))
+            }
+        }
+    }
+
     /// Says everything back, and ends when the other side has.
     static func echo() async throws -> Server {
         try await Self.start { channel in
@@ -240,4 +249,19 @@ private final class WebHandler: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {}
+}
+
+private final class AnswerHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private let answer: ByteBuffer
+    private var hasAnswered = false
+
+    init(_ answer: ByteBuffer) { self.answer = answer }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !self.hasAnswered else { return }
+        self.hasAnswered = true
+        context.writeAndFlush(NIOAny(self.answer), promise: nil)
+        context.close(mode: .output, promise: nil)
+    }
 }

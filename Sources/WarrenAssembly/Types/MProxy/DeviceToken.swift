@@ -24,6 +24,7 @@ package enum DeviceToken {
         }
         let section = Section(ConfigNode(.map(pairs), at: place("token")), folder: "", findings: findings)
         let secret = section.required("secretFile", .secretFile)
+        if let secret { _ = section.isLongEnough(secret) }
         let time = section.required("expires", .duration)
         let known = names.map { name -> String in
             let bare = name.hasPrefix("*.") ? String(name.dropFirst(2)) : name

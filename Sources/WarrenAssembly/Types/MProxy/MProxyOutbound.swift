@@ -60,7 +60,7 @@ extension Section {
             self.report("secretFile and publicKeyFile are both given", at: "publicKeyFile", hint: "remove one of them")
             return nil
         }
-        if self.contains("secretFile") { return secret.map { .secret($0.text) } }
+        if self.contains("secretFile") { return secret.flatMap { self.isLongEnough($0) ? .secret($0.text) : nil } }
         guard self.contains("publicKeyFile") else {
             self.missing("secretFile", expected: "a file with the secret that signs tokens, or publicKeyFile")
             return nil
@@ -74,6 +74,16 @@ extension Section {
             return nil
         }
         return .publicKey(key)
+    }
+}
+
+extension Section {
+    /// Whether tokens can be signed with the secret of `secretFile`; reports if not.
+    func isLongEnough(_ secret: Secret) -> Bool {
+        guard secret.text.utf8.count < TokenJudge.shortestSecret else { return true }
+        let hint = "write at least \(TokenJudge.shortestSecret) random characters, as openssl rand -hex 32 makes them"
+        self.report("the secret is too short for signing tokens", at: "secretFile", hint: hint)
+        return false
     }
 }
 

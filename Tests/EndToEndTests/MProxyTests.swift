@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import NIOCore
+import NIOPosix
+import Testing
+import WarrenTesting
+
+/// A relay with public names and a device that serves them, as two real processes.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct MProxyTests {
+    private struct Relay: Sendable {
+        let process: WarrenProcess
+        let folder: Folder
+        /// A port of the relay that devices may have.
+        let raw: Int
+
+        /// - Parameter keys: further keys of the outbound.
+        static func start(keys: String = "") async throws -> Relay {
+            let folder = try Folder()
+            folder.write("secret", "a secret of this test and of no other one\n")
+            let raw = try await Self.freePort()
+            let process = try await WarrenProcess.start(
+                yaml: """
+                    log: { level: debug }
+                    inbounds:
+                      - { name: visitors, type: public, listen: "127.0.0.1:0", to: devices, http: pass, ports: \(raw) }
+                    outbounds:
+                      - { name: devices, type: mproxy, listen: "127.0.0.1:0", secretFile: secret, host: relay.test\(keys) }
+                    """, in: folder, name: "relay")
+            return Relay(process: process, folder: folder, raw: raw)
+        }
+
+        private static func freePort() async throws -> Int {
+            let bound = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .bind(host: "127.0.0.1", port: 0).get()
+            let port = bound.localAddress?.port ?? 0
+            try await bound.close()
+            return port
+        }
+
+        /// Makes a token and writes it into a file.
+        @discardableResult
+        func token(_ name: String, secret: String = "secret", _ words: String...) async throws -> String {
+            let arguments = ["token", "mproxy", "--secret-file", secret] + words
+            let made = try await Program.run(WarrenProcess.executable, arguments, in: self.folder.path, environment: [:])
+            #expect(made.code == 0, "\(made.errors)")
+            self.folder.write("\(name).token", made.output)
+            return made.output.trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+
+        /// - Returns: a device that is up, or would be if it might.
+        func device(
+            _ name: String = "dev", serving services: String, waits: Bool = true, number: Int = 1) async throws -> WarrenProcess {
+            let port = try self.process.port("devices")
+            let process = try await WarrenProcess.start(
+                yaml: """
+                    inbounds:
+                      - { name: \(name), type: mproxy, relay: "ws://127.0.0.1:\(port)", tokenFile: \(name).token, services: { \(services) } }
+                      - { name: idle, type: mixed, listen: "127.0.0.1:0" }
+                    """, in: self.folder, name: name)
+            if waits { _ = await self.process.program.errors.line(with: "tunnel up", number: number) }
+            return process
+        }
+
+        /// Asks for a page under a name.
+        func ask(_ host: String) async throws -> String {
+            let wire = try await Wire.connect(to: self.process.address("visitors"))
+            try await wire.send(ByteBuffer(string: "GET / HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n\r\n"))
+            return String(buffer: try await wire.readToEnd().bytes)
+        }
+    }
+
+    private static func page(_ text: String) async throws -> Server {
+        try await Server.answering(ByteBuffer(string: "HTTP/1.1 200 OK\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)"))
+    }
+
+    @Test("200 visitors of a raw port at once each hear their own bytes") func manyVisitors() async throws {
+        let relay = try await Relay.start()
+        let echo = try await Server.echo()
+        try await relay.token("dev", "--port", "\(relay.raw)")
+        let device = try await relay.device(serving: "\"\(relay.raw)\": \"127.0.0.1:\(echo.port)\"")
+        let address = try SocketAddress(ipAddress: "127.0.0.1", port: relay.raw)
+        // The port opens a moment after the device has come.
+        while (try? await Wire.connect(to: address))?.close() == nil { await Task.yield() }
+        let wrong = try await withThrowingTaskGroup(of: Bool.self) { tasks in
+            for seed in UInt64(0)..<200 {
+                tasks.addTask {
+                    var random = SeededRandom(seed)
+                    let wire = try await Wire.connect(to: address)
+                    let bytes = random.bytes(Int.random(in: 1...200_000, using: &random))
+                    try await wire.send(bytes)
+                    let isSame = try await wire.read(bytes.readableBytes) == bytes
+                    wire.close()
+                    return !isSame
+                }
+            }
+            return try await tasks.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(wrong == 0)
+        await device.stop()
+        await relay.process.stop()
+    }
+
+    @Test("a long stream passes more than once through pause and resume", arguments: [8 << 20])
+    func longStream(count: Int) async throws {
+        let relay = try await Relay.start()
+        let echo = try await Server.echo()
+        try await relay.token("dev", "--name", "dev.test")
+        let device = try await relay.device(serving: "dev.test: \"127.0.0.1:\(echo.port)\"")
+        let wire = try await Wire.connect(to: try relay.process.address("visitors"))
+        var bytes = ByteBuffer(string: "POST / HTTP/1.1\r\nHost: dev.test\r\n\r\n")
+        var random = SeededRandom(3)
+        bytes.writeImmutableBuffer(random.bytes(count))
+        let (sent, expected) = (bytes, bytes)
+        async let sending: Void = wire.send(sent)
+        #expect(try await wire.read(expected.readableBytes) == expected)
+        try await sending
+        wire.close()
+        await device.stop()
+        await relay.process.stop()
+    }
+
+    @Test func aNameIsServedWhileItsDeviceIsThere() async throws {
+        let relay = try await Relay.start()
+        let page = try await Self.page("hello")
+        let token = try await relay.token("dev", "--name", "dev.test", "--subject", "kitchen")
+        #expect(try await relay.ask("dev.test").hasPrefix("HTTP/1.1 404 "))
+        let device = try await relay.device(serving: "dev.test: \"127.0.0.1:\(page.port)\"")
+        #expect(try await relay.ask("dev.test").hasSuffix("hello"))
+        #expect(try await relay.ask("other.test").hasPrefix("HTTP/1.1 404 "))
+        #expect(try await relay.ask("sub.dev.test").hasSuffix("hello"))
+        await device.crash()
+        _ = await relay.process.program.errors.line(with: "its device is gone")
+        let offline = try await relay.ask("dev.test")
+        #expect(offline.hasPrefix("HTTP/1.1 503 ") && offline.contains("\r\nRetry-After: "))
+        let again = try await relay.device(serving: "dev.test: \"127.0.0.1:\(page.port)\"", number: 2)
+        #expect(try await relay.ask("dev.test").hasSuffix("hello"))
+        await again.stop()
+        let log = await relay.process.stop().errors
+        #expect(log.contains("kitchen") && !log.contains(token))
+    }
+
+    @Test("a name of another device is not had twice, and its own device may take it over") func duplicates() async throws {
+        let relay = try await Relay.start(keys: ", duplicates: reject")
+        let (first, second) = (try await Self.page("first"), try await Self.page("second"))
+        try await relay.token("one", "--name", "dev.test", "--subject", "one")
+        try await relay.token("two", "--name", "dev.test", "--subject", "two")
+        let one = try await relay.device("one", serving: "dev.test: \"127.0.0.1:\(first.port)\"")
+        let two = try await relay.device("two", serving: "dev.test: \"127.0.0.1:\(second.port)\"", waits: false)
+        _ = await relay.process.program.errors.line(with: "is another device's")
+        #expect(try await relay.ask("dev.test").hasSuffix("first"))
+        let again = try await relay.device("one", serving: "dev.test: \"127.0.0.1:\(second.port)\"", number: 3)
+        #expect(try await relay.ask("dev.test").hasSuffix("second"))
+        for process in [one, two, again] { await process.stop() }
+        await relay.process.stop()
+    }
+
+    @Test("a token of another secret, and one that has expired, serve nothing and are told at both ends") func badTokens() async throws {
+        let relay = try await Relay.start()
+        relay.folder.write("other", "another secret, which is as long as it must be\n")
+        let page = try await Self.page("hello")
+        try await relay.token("dev", secret: "other", "--name", "dev.test")
+        let device = try await relay.device(serving: "dev.test: \"127.0.0.1:\(page.port)\"", waits: false)
+        _ = await relay.process.program.errors.line(with: "login denied")
+        _ = await device.program.errors.line(with: "tunnel not up")
+        #expect(try await relay.ask("dev.test").hasPrefix("HTTP/1.1 404 "))
+        await device.stop()
+        await relay.process.stop()
+    }
+}
