@@ -29,7 +29,10 @@ let package = Package(
     name: "warren",
     platforms: [.macOS(.v15)],
     products: [.executable(name: "warren", targets: ["WarrenCLI"])]
-        + (["WarrenCore", "WarrenRuntime", "Warren", "WarrenTesting", "WarrenFuzzing", "CWarrenAES", "CWarrenSystem"]
+        + ([
+            "WarrenCore", "WarrenKCP", "WarrenRuntime", "Warren", "WarrenTesting", "WarrenFuzzing", "CWarrenAES",
+            "CWarrenSystem",
+        ]
         + protocols.map { "Warren\($0)" })
         .map { .library(name: $0, targets: [$0]) },
     dependencies: [
@@ -47,6 +50,7 @@ let package = Package(
         .target(name: "CWarrenAES"),
         .target(name: "CWarrenSystem"),
         .target(name: "WarrenCore", dependencies: [nio("NIOCore"), heap]),
+        .target(name: "WarrenKCP", dependencies: ["WarrenCore", nio("NIOCore")]),
         .target(
             name: "WarrenRuntime",
             dependencies: [
@@ -80,6 +84,9 @@ let package = Package(
             name: "CWarrenAESTests",
             dependencies: ["CWarrenAES", "WarrenTesting", nio("NIOCore"), crypto, cryptoExtras]),
         .testTarget(name: "WarrenCoreTests", dependencies: ["WarrenCore", "WarrenTesting", nio("NIOCore")]),
+        .testTarget(
+            name: "WarrenKCPTests", dependencies: ["WarrenKCP", "WarrenCore", "WarrenTesting", nio("NIOCore")],
+            exclude: ["Fixtures"]),
         .testTarget(
             name: "WarrenRuntimeTests",
             dependencies: [
