@@ -63,6 +63,12 @@ extension KCP.Machine {
             self.mustTell = false
         }
         while let number = self.nextToLeave(room: end - out.writerIndex) { self.write(number, &out) }
+        while end - out.writerIndex >= KCP.overhead,
+            let entry = self.acknowledgements.nextAgain(awaited: self.received.next)
+        {
+            out.writeKCPHeader(self.header(.ack, stamp: entry.stamp, number: entry.number))
+        }
+        self.acknowledgements.closed()
         self.toldEdge = self.received.next &+ UInt32(clamping: self.received.room)
         let count = out.writerIndex - start
         if count > 0 { self.counters.datagramsOut += 1 }
