@@ -46,7 +46,9 @@ struct DeliveryRate {
     mutating func acknowledged(_ flight: Flight, now: Int64) {
         self.delivered += UInt64(flight.size)
         self.deliveredAt = now
-        guard flight.delivery.delivered >= self.mark?.delivered ?? 0, flight.sentAt >= self.markSentAt else { return }
+        if let mark = self.mark, (flight.delivery.delivered, flight.sentAt) < (mark.delivered, self.markSentAt) {
+            return
+        }
         self.mark = flight.delivery
         self.markSentAt = flight.sentAt
     }

@@ -8,7 +8,7 @@
 /// startup --rate grows no more--> drain --queue empty--> probing <--+
 ///                                                          |        | 100 ms and a round trip
 ///                                     no least round trip  +--> emptying
-///                                     for ten seconds
+///                                     for five seconds
 /// ```
 ///
 /// - Source: BBR, draft-cardwell-iccrg-bbr-congestion-control-00. Differs: `emptying` leaves half of what the path
@@ -20,11 +20,12 @@ struct PacedModel {
     private static let startupGain = 2.885
     private static let windowGain = 2.0
     private static let cycle: [Double] = [1.25, 0.75, 1, 1, 1, 1, 1, 1]
-    private static let memory: Int64 = 10_000_000_000
+    private static let memory: Int64 = 5_000_000_000
     private static let emptyTime: Int64 = 100_000_000
     private static let firstDatagrams = 32.0
-    /// Of what a round delivers and loses.
+    /// Of what a round delivers and loses, if that is enough to judge by.
     private static let heavyLoss = 0.2
+    private static let judged = 64.0
 
     var rate = DeliveryRate()
     var pacer: Pacer
@@ -115,13 +116,14 @@ struct PacedModel {
     private mutating func judgeLoss(underWay: Int) {
         let delivered = Double(self.rate.delivered - self.roundStart)
         let lost = Double(self.roundLost)
+        guard lost + delivered >= Self.judged * self.datagram else { return }
         self.roundStart = self.rate.delivered
         self.roundLost = 0
-        if lost > Self.heavyLoss * (lost + delivered), lost > 8 * self.datagram {
+        if lost > Self.heavyLoss * (lost + delivered) {
             self.ceiling = 0.85 * min(self.ceiling ?? .infinity, max(Double(underWay), self.amount(0.5)))
             self.isFilled = true
         } else if let ceiling = self.ceiling {
-            self.ceiling = 1.1 * ceiling > self.amount(Self.windowGain) ? nil : 1.1 * ceiling
+            self.ceiling = 1.25 * ceiling > self.amount(Self.windowGain) ? nil : 1.25 * ceiling
         }
     }
 
@@ -191,10 +193,9 @@ struct PacedModel {
     private var emptyWindow: Double { max(self.amount(0.5), 4 * self.datagram) }
 
     private mutating func setWindow(_ acknowledged: Int) {
-        let gain = self.phase == .startup || self.phase == .drain ? Self.startupGain : Self.windowGain
-        let target = self.amount(gain) + self.excess.value + 3 * self.pacer.burst
+        let target = self.amount(Self.windowGain) + self.excess.value + 3 * self.pacer.burst
         var window = Double(self.window + acknowledged)
-        window = self.isFilled ? min(window, target) : max(Double(self.window), min(window, 2 * target))
+        window = min(window, self.isFilled ? target : max(target, Double(self.window)))
         if let ceiling = self.ceiling { window = min(window, ceiling) }
         if self.phase == .emptying { window = min(window, self.emptyWindow) }
         self.window = Int(min(max(window, 4 * self.datagram), 1e12))
