@@ -16,6 +16,9 @@ struct Network {
     /// Bytes that each end has received.
     private(set) var received: [Int] = []
     private var deadlines: [Int64?] = []
+    /// How often an end had nothing to do at its deadline, and had one that was over when it had done all.
+    private(set) var idleWakes = 0
+    private(set) var spins = 0
     /// Called with each piece that an end receives.
     var onReceive: ((Int, ByteBuffer) -> Void)?
 
@@ -67,6 +70,9 @@ struct Network {
                     return true
                 }
                 self.now = max(self.now, next)
+                let before = self.ends[who].counters
+                self.flush(who)
+                if self.ends[who].counters == before, self.ends[who].failure == nil { self.idleWakes += 1 }
             } else {
                 return false
             }
@@ -85,6 +91,7 @@ struct Network {
             self.pass(datagram, self.ways[end].links[...], to: self.ways[end].to, at: self.now)
         }
         self.deadlines[end] = self.ends[end].deadline.map { Int64($0.uptimeNanoseconds) }
+        if let deadline = self.deadlines[end], deadline <= self.now { self.spins += 1 }
     }
 
     private mutating func pass(_ datagram: ByteBuffer, _ links: ArraySlice<Link>, to end: Int, at time: Int64) {

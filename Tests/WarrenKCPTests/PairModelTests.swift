@@ -83,21 +83,23 @@ private struct LossyPair {
         }
     }
 
-    /// All has arrived, both know, and nothing ticks any more.
+    /// All has arrived, both know, nothing ticks any more, and no deadline was for nothing.
     var isRight: Bool {
-        self.received.bytes[1] == self.sent[0] && self.received.bytes[0] == self.sent[1]
+        self.network.spins == 0 && self.network.idleWakes == 0 && self.received.bytes[1] == self.sent[0]
+            && self.received.bytes[0] == self.sent[1]
             && self.network.ends.allSatisfy { $0.isFinished && $0.failure == nil && $0.deadline == nil }
             && (0..<2).allSatisfy { self.network.ends[$0].acknowledged == UInt64(self.sent[$0].readableBytes) }
     }
 
     var story: String {
-        (0..<2).map { end in
-            let machine = self.network.ends[end]
-            return """
-                end \(end): received \(self.received.bytes[end].readableBytes) of \(self.sent[1 - end].readableBytes), \
-                acknowledged \(machine.acknowledged), failure \(String(describing: machine.failure)), \
-                deadline \(String(describing: machine.deadline)), now \(self.network.now), \(machine.counters)
-                """
-        }.joined(separator: "\n")
+        "\(self.network.spins) spins, \(self.network.idleWakes) idle wakes\n"
+            + (0..<2).map { end in
+                let machine = self.network.ends[end]
+                return """
+                    end \(end): received \(self.received.bytes[end].readableBytes) of \(self.sent[1 - end].readableBytes), \
+                    acknowledged \(machine.acknowledged), failure \(String(describing: machine.failure)), \
+                    deadline \(String(describing: machine.deadline)), now \(self.network.now), \(machine.counters)
+                    """
+            }.joined(separator: "\n")
     }
 }
