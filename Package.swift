@@ -37,8 +37,9 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [.executable(name: "warren", targets: ["WarrenCLI"])]
         + ([
-            "WarrenCore", "WarrenRuntime", "WarrenConfiguration", "WarrenTokens", "WarrenCertificates", "WarrenAssembly",
-            "Warren", "WarrenBench", "WarrenDemo", "WarrenTesting", "WarrenFuzzing", "CWarrenAES", "CWarrenSystem",
+            "WarrenCore", "WarrenKCP", "WarrenRuntime", "WarrenConfiguration", "WarrenTokens", "WarrenCertificates",
+            "WarrenAssembly", "Warren", "WarrenBench", "WarrenDemo", "WarrenTesting", "WarrenFuzzing", "CWarrenAES",
+            "CWarrenSystem",
         ] + protocols.map { "Warren\($0)" })
         .map { .library(name: $0, targets: [$0]) },
     dependencies: [
@@ -60,6 +61,7 @@ let package = Package(
         .target(name: "CWarrenSystem"),
         .target(name: "CWarrenStart", cSettings: [.define("WARREN_COMMIT", to: "\"\(commit)\"")]),
         .target(name: "WarrenCore", dependencies: [nio("NIOCore"), heap]),
+        .target(name: "WarrenKCP", dependencies: ["WarrenCore", nio("NIOCore")]),
         .target(
             name: "WarrenRuntime",
             dependencies: [
@@ -115,6 +117,9 @@ let package = Package(
             name: "CWarrenAESTests",
             dependencies: ["CWarrenAES", "WarrenTesting", nio("NIOCore"), crypto, cryptoExtras]),
         .testTarget(name: "WarrenCoreTests", dependencies: ["WarrenCore", "WarrenTesting", nio("NIOCore")]),
+        .testTarget(
+            name: "WarrenKCPTests", dependencies: ["WarrenKCP", "WarrenCore", "WarrenTesting", nio("NIOCore")],
+            exclude: ["Fixtures"]),
         .testTarget(
             name: "WarrenRuntimeTests",
             dependencies: [
