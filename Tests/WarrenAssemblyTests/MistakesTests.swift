@@ -367,14 +367,14 @@ enum Mistakes {
     static let entries: [Mistake] = [
         Mistake(
             "inbounds: [{ listen: \"127.0.0.1:1\" }]\n", "1:12",
-            "the key \"type\" is missing; expected one of the types forward, http, jet, jproxy, mixed, socks5, stdio, zhwkprox"
+            "the key \"type\" is missing; expected one of the types forward, http, jet, jproxy, mixed, mproxy, public, socks5, stdio, zhwkprox"
         ),
         Mistake(
             "inbounds: [{ type: mixt, listen: \"127.0.0.1:1\" }]\n", "1:20",
             "there is no inbound of type \"mixt\"; nearest known type: mixed"),
         Mistake(
             "inbounds: [{ type: [mixed], listen: \"127.0.0.1:1\" }]\n", "1:20",
-            "expected one of the types forward, http, jet, jproxy, mixed, socks5, stdio, zhwkprox, found a list"),
+            "expected one of the types forward, http, jet, jproxy, mixed, mproxy, public, socks5, stdio, zhwkprox, found a list"),
         Mistake(
             "inbounds: [{ type: direct, listen: \"127.0.0.1:1\" }]\n", "1:20",
             "there is no inbound of type \"direct\"; an entry of this type belongs under outbounds:"),

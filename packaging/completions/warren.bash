@@ -173,13 +173,13 @@ _warren() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    run|check|demo|bench|keygen|jet|status|reload|kill|version|help)
+    run|check|demo|bench|keygen|jet|token|expose|status|reload|kill|version|help)
         # Offer subcommand argument completions
         "_warren_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'run check demo bench keygen jet status reload kill version help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'run check demo bench keygen jet token expose status reload kill version help' -- "${cur}"))
         ;;
     esac
 }
@@ -187,8 +187,8 @@ _warren() {
 _warren_run() {
     repeating_flags=()
     non_repeating_flags=(--version -h --help)
-    repeating_options=(-L --listen -F --forward --allow)
-    non_repeating_options=(-c --config --log-level)
+    repeating_options=(-c --config -L --listen -F --forward --allow)
+    non_repeating_options=(--log-level)
     __warren_offer_flags_options 0
 
     # Offer option value completions
@@ -214,8 +214,8 @@ _warren_run() {
 _warren_check() {
     repeating_flags=()
     non_repeating_flags=(--resolve --diff --running --version -h --help)
-    repeating_options=(-L --listen -F --forward --allow --explain)
-    non_repeating_options=(-c --config --user --admin)
+    repeating_options=(-c --config -L --listen -F --forward --allow --explain)
+    non_repeating_options=(--user --admin)
     __warren_offer_flags_options 0
 
     # Offer option value completions
@@ -413,11 +413,88 @@ _warren_jet_connect() {
     esac
 }
 
+_warren_token() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=()
+    __warren_offer_flags_options 0
+
+    # Offer subcommand / subcommand argument completions
+    local -r subcommand="${unparsed_words[0]}"
+    unset 'unparsed_words[0]'
+    unparsed_words=("${unparsed_words[@]}")
+    case "${subcommand}" in
+    mproxy)
+        # Offer subcommand argument completions
+        "_warren_token_${subcommand}"
+        ;;
+    *)
+        # Offer subcommand completions
+        COMPREPLY+=($(compgen -W 'mproxy' -- "${cur}"))
+        ;;
+    esac
+}
+
+_warren_token_mproxy() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=(--name --port)
+    non_repeating_options=(--secret-file --expires --subject --audience)
+    __warren_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--secret-file')
+        return
+        ;;
+    '--name')
+        return
+        ;;
+    '--port')
+        return
+        ;;
+    '--expires')
+        return
+        ;;
+    '--subject')
+        return
+        ;;
+    '--audience')
+        return
+        ;;
+    esac
+}
+
+_warren_expose() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--relay --token-file --tls-ca --log-level)
+    __warren_offer_flags_options 2
+
+    # Offer option value completions
+    case "${prev}" in
+    '--relay')
+        return
+        ;;
+    '--token-file')
+        return
+        ;;
+    '--tls-ca')
+        return
+        ;;
+    '--log-level')
+        return
+        ;;
+    esac
+}
+
 _warren_status() {
     repeating_flags=()
     non_repeating_flags=(--json --watch --version -h --help)
-    repeating_options=()
-    non_repeating_options=(-c --config --admin)
+    repeating_options=(-c --config)
+    non_repeating_options=(--admin)
     __warren_offer_flags_options 0
 
     # Offer option value completions
@@ -434,8 +511,8 @@ _warren_status() {
 _warren_reload() {
     repeating_flags=()
     non_repeating_flags=(--version -h --help)
-    repeating_options=()
-    non_repeating_options=(-c --config --admin)
+    repeating_options=(-c --config)
+    non_repeating_options=(--admin)
     __warren_offer_flags_options 0
 
     # Offer option value completions
@@ -452,8 +529,8 @@ _warren_reload() {
 _warren_kill() {
     repeating_flags=()
     non_repeating_flags=(--version -h --help)
-    repeating_options=()
-    non_repeating_options=(-c --config --admin)
+    repeating_options=(-c --config)
+    non_repeating_options=(--admin)
     __warren_offer_flags_options 1
 
     # Offer option value completions
