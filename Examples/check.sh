@@ -15,6 +15,8 @@ cd "$folder"
     "$warren" keygen tls server --name office.example.net --name server.example.net
     "$warren" keygen tls laptop
 } > /dev/null
+(umask 077 && head -c 32 /dev/urandom | base64 > tokens.secret)
+(umask 077 && "$warren" token mproxy --secret-file tokens.secret --name kitchen.example.net > kitchen.token)
 (umask 077 && head -c 18 /dev/urandom | base64 > alice.pw)
 export LAB_PASSWORD="only for this check"
 
