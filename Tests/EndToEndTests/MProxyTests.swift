@@ -30,19 +30,24 @@ import WarrenTesting
             return Relay(process: process, folder: folder, raw: raw)
         }
 
+        /// Out of the range from which the system gives ports, so that no other test is given it meanwhile.
         private static func freePort() async throws -> Int {
-            let bound = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                .bind(host: "127.0.0.1", port: 0).get()
-            let port = bound.localAddress?.port ?? 0
-            try await bound.close()
-            return port
+            for _ in 0..<100 {
+                let port = Int.random(in: 20_000..<30_000)
+                let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                guard let bound = try? await bootstrap.bind(host: "127.0.0.1", port: port).get() else { continue }
+                try await bound.close()
+                return port
+            }
+            throw HarnessError(description: "there is no free port")
         }
 
         /// Makes a token and writes it into a file.
         @discardableResult
         func token(_ name: String, secret: String = "secret", _ words: String...) async throws -> String {
             let arguments = ["token", "mproxy", "--secret-file", secret] + words
-            let made = try await Program.run(WarrenProcess.executable, arguments, in: self.folder.path, environment: [:])
+            let made = try await Program.run(
+                WarrenProcess.executable, arguments, in: self.folder.path, environment: [:])
             #expect(made.code == 0, "\(made.errors)")
             self.folder.write("\(name).token", made.output)
             return made.output.trimmingCharacters(in: .whitespacesAndNewlines)
@@ -50,7 +55,8 @@ import WarrenTesting
 
         /// - Returns: a device that is up, or would be if it might.
         func device(
-            _ name: String = "dev", serving services: String, waits: Bool = true, number: Int = 1) async throws -> WarrenProcess {
+            _ name: String = "dev", serving services: String, waits: Bool = true, number: Int = 1
+        ) async throws -> WarrenProcess {
             let port = try self.process.port("devices")
             let process = try await WarrenProcess.start(
                 yaml: """
@@ -71,7 +77,8 @@ import WarrenTesting
     }
 
     private static func page(_ text: String) async throws -> Server {
-        try await Server.answering(ByteBuffer(string: "HTTP/1.1 200 OK\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)"))
+        try await Server.answering(
+            ByteBuffer(string: "HTTP/1.1 200 OK\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)"))
     }
 
     @Test("200 visitors of a raw port at once each hear their own bytes") func manyVisitors() async throws {
@@ -140,7 +147,9 @@ import WarrenTesting
         #expect(log.contains("kitchen") && !log.contains(token))
     }
 
-    @Test("a name of another device is not had twice, and its own device may take it over") func duplicates() async throws {
+    @Test("a name of another device is not had twice, and its own device may take it over") func duplicates()
+        async throws
+    {
         let relay = try await Relay.start(keys: ", duplicates: reject")
         let (first, second) = (try await Self.page("first"), try await Self.page("second"))
         try await relay.token("one", "--name", "dev.test", "--subject", "one")
@@ -155,7 +164,8 @@ import WarrenTesting
         await relay.process.stop()
     }
 
-    @Test("a token of another secret, and one that has expired, serve nothing and are told at both ends") func badTokens() async throws {
+    @Test("a token of another secret, and one that has expired, serve nothing and are told at both ends")
+    func badTokens() async throws {
         let relay = try await Relay.start()
         relay.folder.write("other", "another secret, which is as long as it must be\n")
         let page = try await Self.page("hello")

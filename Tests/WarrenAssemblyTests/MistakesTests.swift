@@ -374,7 +374,8 @@ enum Mistakes {
             "there is no inbound of type \"mixt\"; nearest known type: mixed"),
         Mistake(
             "inbounds: [{ type: [mixed], listen: \"127.0.0.1:1\" }]\n", "1:20",
-            "expected one of the types forward, http, jet, jproxy, mixed, mproxy, public, socks5, stdio, zhwkprox, found a list"),
+            "expected one of the types forward, http, jet, jproxy, mixed, mproxy, public, socks5, stdio, zhwkprox, found a list"
+        ),
         Mistake(
             "inbounds: [{ type: direct, listen: \"127.0.0.1:1\" }]\n", "1:20",
             "there is no inbound of type \"direct\"; an entry of this type belongs under outbounds:"),

@@ -27,11 +27,15 @@ import WarrenTesting
         _ = table.serve(Self.name("a.example"), by: Self.holder("a"))
         _ = table.serve(Self.name("*.b.example"), by: Self.holder("b"))
         _ = table.serve(Self.name("c.a.example"), by: Self.holder("c"))
-        let asked = ["a.example", "x.y.a.example", "c.a.example", "d.c.a.example", "x.b.example", "b.example", "example"]
+        let asked = [
+            "a.example", "x.y.a.example", "c.a.example", "d.c.a.example", "x.b.example", "b.example", "example",
+        ]
         #expect(asked.map { Self.found(table, $0) } == ["a", "a", "c", "c", "b", "unknown", "unknown"])
     }
 
-    @Test("a visitor's word is never looked up in anything but the table", arguments: ["constructor", "__proto__", "*", "a"])
+    @Test(
+        "a visitor's word is never looked up in anything but the table",
+        arguments: ["constructor", "__proto__", "*", "a"])
     func oddNames(name: String) {
         let table = NameTable(.replace)
         _ = table.serve(Self.name("a.example"), by: Self.holder("a"))
@@ -55,7 +59,8 @@ import WarrenTesting
         #expect((0..<4).map { _ in Self.found(table, "a.example") } == ["two", "one", "two", "one"])
     }
 
-    @Test("a device that comes again takes its names over at once, also where others may not", arguments: [true, false])
+    @Test(
+        "a device that comes again takes its names over at once, also where others may not", arguments: [true, false])
     func takesItsOwnOver(rejects: Bool) {
         let table = NameTable(rejects ? .reject : .replace)
         let (old, new) = (Self.holder("one"), Self.holder("one"))
@@ -96,7 +101,8 @@ import WarrenTesting
                 switch Int.random(in: 0..<4, using: &random) {
                 case 0: live.append(Self.holder("\(Int.random(in: 0..<3, using: &random))"))
                 case 1: if let one = live.randomElement(using: &random) { _ = table.serve(Self.name(name), by: one) }
-                case 2: if let one = live.randomElement(using: &random) { table.withdraw(Self.name(name), by: one.session) }
+                case 2:
+                    if let one = live.randomElement(using: &random) { table.withdraw(Self.name(name), by: one.session) }
                 default:
                     guard let index = live.indices.randomElement(using: &random) else { break }
                     table.leave(live.remove(at: index).session)
