@@ -86,7 +86,8 @@ let package = Package(
             name: "Warren",
             dependencies: [
                 "WarrenAssembly", "WarrenConfiguration", "WarrenRuntime", "WarrenCore", "CWarrenSystem", nio("NIOCore"),
-                nio("NIOPosix"), nio("NIOConcurrencyHelpers"), nio("NIOFoundationCompat"), logging, lifecycle, unixSignals,
+                nio("NIOPosix"), nio("NIOConcurrencyHelpers"), nio("NIOFoundationCompat"), logging, lifecycle,
+                unixSignals,
             ]
         ),
         .target(name: "WarrenBench", dependencies: ["Warren", "WarrenAssembly", nio("NIOCore")]),

@@ -44,7 +44,7 @@ struct ExposeCommand: AsyncParsableCommand {
         }
         let address = self.address
         do {
-            try await daemon.run(endsWhenRefused: false, onGrant: { _, _ in }) { _ in Console.print(address) }
+            try await daemon.run(endsWhenRefused: false, onGrant: { _, _ in }, onReady: { _ in Console.print(address) })
         } catch let failure as DaemonFailure {
             throw Failure(code: .start, sentence: "\(failure)")
         }
