@@ -134,8 +134,8 @@ let package = Package(
         .testTarget(
             name: "WarrenAssemblyTests",
             dependencies: [
-                "WarrenAssembly", "WarrenDemo", "WarrenConfiguration", "WarrenCore", "WarrenRuntime", "WarrenTesting",
-                nio("NIOCore"), nio("NIOPosix"), nioSSL, logging,
+                "WarrenAssembly", "WarrenDemo", "WarrenConfiguration", "WarrenTokens", "WarrenCore", "WarrenRuntime",
+                "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nioSSL, crypto, logging,
             ] + protocolTargets
         ),
         .testTarget(

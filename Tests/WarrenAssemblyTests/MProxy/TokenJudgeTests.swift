@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Crypto
+import Foundation
+import NIOCore
+import Testing
+import WarrenConfiguration
+import WarrenCore
+import WarrenMProxy
+import WarrenRuntime
+import WarrenTesting
+import WarrenTokens
+
+@testable import WarrenAssembly
+
+@Suite struct TokenJudgeTests {
+    private static let secret = "0123456789abcdef0123456789abcdef"
+
+    /// A token as anybody may write one.
+    private static func token(
+        _ claims: String, header: String = #"{"alg":"HS256","typ":"JWT"}"#, secret: String = Self.secret
+    ) -> [UInt8] {
+        func text(_ bytes: some DataProtocol) -> String {
+            Data(bytes).base64EncodedString().replacingOccurrences(of: "+", with: "-")
+                .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
+        }
+        let signed = text(Data(header.utf8)) + "." + text(Data(claims.utf8))
+        let key = SymmetricKey(data: Data(secret.utf8))
+        let signature = HMAC<SHA256>.authenticationCode(for: Data(signed.utf8), using: key)
+        return Array((signed + "." + text(Data(signature))).utf8)
+    }
+
+    private static func judge(
+        _ token: [UInt8], audience: String? = nil, needsExpiry: Bool = false
+    ) async -> Verdict {
+        let judge = TokenJudge(.secret(Self.secret), audience: audience, needsExpiry: needsExpiry)
+        return await judge.judge(Claim(identity: [], proof: token))
+    }
+
+    private static let claims = #"{"domains":["Dev.Example"],"ports":[22,"5050"],"aud":"wss://relay.example"}"#
+
+    @Test func atokenSaysWhatItsHolderMayServe() async throws {
+        guard case .accepted(let name, let credential) = await Self.judge(Self.token(Self.claims)) else {
+            Issue.record("denied")
+            return
+        }
+        let entitlement = try MProxy.Entitlement(claims: ByteBuffer(bytes: credential))
+        #expect(entitlement == MProxy.Entitlement(names: ["dev.example"], ports: [22, 5050]))
+        #expect(name.hasPrefix("Dev.Example#"))
+    }
+
+    @Test("what is not signed by our key and its algorithm is denied", arguments: 0..<8)
+    func denied(number: Int) async {
+        let good = Self.token(Self.claims)
+        let soon = Int(Date().timeIntervalSince1970)
+        let bad: [[UInt8]] = [
+            [], Array("a.b.c".utf8), Array(good.dropLast()),
+            Self.token(Self.claims, secret: "another secret of the same length"),
+            Self.token(Self.claims, header: #"{"alg":"none","typ":"JWT"}"#),
+            Self.token(Self.claims, header: #"{"alg":"HS512","typ":"JWT"}"#),
+            Self.token(#"{"domains":["a.example"],"exp":\#(soon - 10)}"#),
+            Self.token(#"{"domains":["a.example"],"nbf":\#(soon + 1000)}"#),
+        ]
+        #expect(await Self.judge(bad[number]) == .denied)
+    }
+
+    @Test func audienceAndExpiryAreAskedForWhereThatIsConfigured() async {
+        #expect(await Self.judge(Self.token(Self.claims), audience: "other") == .denied)
+        #expect(await Self.judge(Self.token(Self.claims), audience: "wss://relay.example") != .denied)
+        #expect(await Self.judge(Self.token(Self.claims), needsExpiry: true) == .denied)
+    }
+
+    @Test(
+        "claims that name no names or ports are denied, or serve nothing",
+        arguments: [
+            #"{"domains":[5]}"#, #"{"domains":"a"}"#, #"{"ports":[70000]}"#, #"{"ports":["x"]}"#, "[]", "5", "{",
+        ])
+    func badClaims(claims: String) async {
+        #expect(await Self.judge(Self.token(claims)) == .denied)
+    }
+
+    @Test func aMadeTokenIsGoodAndAShortSecretIsRefused() async throws {
+        let folder = try TemporaryFolder()
+        let file = folder.write("secret", Self.secret + "\n")
+        let token = try await DeviceToken.make(
+            secretFile: file, names: ["*.dev.example"], ports: [22], expires: "1h", subject: "kitchen", audience: nil)
+        guard case .accepted("kitchen", _) = await Self.judge(Array(token.utf8), needsExpiry: true) else {
+            Issue.record("denied")
+            return
+        }
+        let short = folder.write("short", "hunter2\n")
+        let error = await #expect(throws: (any Error).self) {
+            try await DeviceToken.make(
+                secretFile: short, names: ["a b"], ports: [0], expires: "1", subject: nil, audience: nil)
+        }
+        let text = "\(error.map { "\($0)" } ?? "")"
+        for part in ["too short", "no host name", "0 is no port", "has no unit"] {
+            #expect(text.contains(part), "\(text)")
+        }
+        #expect(!text.contains("hunter2"))
+    }
+
+    @Test func theLongestServiceThatFitsHasAVisitor() {
+        var services = Services()
+        let targets = ["dev.example": 1, "*.dev.example": 2, "a.dev.example": 3, "22": 4]
+        for (key, port) in targets {
+            let isGood = services.add(key, Target(host: Host("127.0.0.1"), port: UInt16(port)))
+            #expect(isGood)
+        }
+        let isTaken = services.add("a b", Target(host: Host("127.0.0.1"), port: 9))
+        #expect(!isTaken)
+        func port(_ name: String, _ port: UInt16 = 443) -> UInt16? {
+            guard case .host(_, let port, _)? = services.serve(.service(name: name, port: port)) else { return nil }
+            return port
+        }
+        #expect(port("dev.example") == 1 && port("x.dev.example") == 2 && port("a.dev.example") == 3)
+        #expect(port("y.a.dev.example") == 3 && port("other.example") == nil)
+        #expect(port("", 22) == 4 && port("", 23) == nil)
+    }
+}
