@@ -35,7 +35,9 @@ struct Command: AsyncParsableCommand {
     static func main() async {
         Daemon.prepareProcess()
         do {
-            try UsageHint.checkHelp(Self.arguments ?? Array(CommandLine.arguments.dropFirst()))
+            let arguments = Self.arguments ?? Array(CommandLine.arguments.dropFirst())
+            if let text = try UsageHint.configuration(arguments) { return Console.print(text) }
+            try UsageHint.checkHelp(arguments)
             var command = try Self.parseAsRoot(Self.arguments)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()

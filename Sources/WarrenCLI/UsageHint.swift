@@ -2,13 +2,14 @@
 
 import ArgumentParser
 import Foundation
+import WarrenAssembly
 import WarrenConfiguration
 
 /// What somebody probably meant whose arguments the parser did not understand.
 enum UsageHint {
     /// `warren help nosuch`: the parser shows the general help for it.
     static func checkHelp(_ arguments: [String]) throws {
-        guard arguments.first == "help" else { return }
+        guard arguments.first == "help", arguments.dropFirst().first != "config" else { return }
         var known: [any ParsableCommand.Type] = Command.configuration.subcommands
         for word in arguments.dropFirst() where !word.hasPrefix("-") {
             guard let next = known.first(where: { Self.name(of: $0) == word }) else {
@@ -18,6 +19,19 @@ enum UsageHint {
             }
             known = next.configuration.subcommands
         }
+    }
+
+    /// The answer to `warren help config [TYPE]`; nil if something else was asked.
+    static func configuration(_ arguments: [String]) throws -> String? {
+        guard arguments.starts(with: ["help", "config"]) else { return nil }
+        guard arguments.count <= 3 else {
+            throw Failure(code: .usage, sentence: "warren help config takes one type.")
+        }
+        guard arguments.count == 3 else { return ConfigurationHelp.overview }
+        if let text = ConfigurationHelp.text(of: arguments[2]) { return text }
+        let hint = Nearest.hint("type", for: arguments[2], among: Array(Set(ConfigurationHelp.all.map(\.type))))
+        throw Failure(
+            code: .usage, sentence: "There is no type \(quoted(arguments[2]))\(hint.map { "; \($0)" } ?? "").")
     }
 
     /// A sentence for what the parser calls unexpected.

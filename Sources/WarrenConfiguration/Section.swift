@@ -21,6 +21,8 @@ package final class Section {
     private var asked: [String] = []
     private var read: Set<Int> = []
     private var children: [String: [Section]] = [:]
+    /// Every key that was asked for, in order, with what is expected there.
+    package private(set) var keys: [KeyDescription] = []
 
     /// - Parameters:
     ///   - node: reported and taken as empty if it is not a map.
@@ -41,16 +43,20 @@ package final class Section {
 
     /// nil if the key is absent, or its value was reported.
     package func optional<Value>(_ key: String, _ kind: ValueKind<Value>) -> Value? {
-        self.node(key).flatMap { kind.read($0, self.context) }
+        self.note(KeyDescription(name: key, expected: kind.expected))
+        return self.node(key).flatMap { kind.read($0, self.context) }
     }
 
     /// The default if the key is absent, or its value was reported.
     package func value<Value>(_ key: String, _ kind: ValueKind<Value>, default: Value) -> Value {
-        self.optional(key, kind) ?? `default`
+        let usual = KeyDescription.words(of: `default`, expected: kind.expected)
+        self.note(KeyDescription(name: key, expected: kind.expected, usual: usual))
+        return self.optional(key, kind) ?? `default`
     }
 
     /// nil only after a report.
     package func required<Value>(_ key: String, _ kind: ValueKind<Value>) -> Value? {
+        self.note(KeyDescription(name: key, expected: kind.expected, isRequired: true))
         guard let node = self.node(key) else {
             self.missing(key, expected: kind.expected)
             return nil
@@ -95,6 +101,7 @@ package final class Section {
     /// The raw value of a key, which counts as read; for values that have more than one form.
     package func node(_ key: String) -> ConfigNode? {
         if !self.asked.contains(key) { self.asked.append(key) }
+        self.note(KeyDescription(name: key))
         guard let index = self.index(of: key) else { return nil }
         self.read.insert(index)
         return self.pairs[index].value
@@ -140,6 +147,12 @@ package final class Section {
             self.findings.report("unknown key \(quoted(pair.key))", at: pair.keyPlace, hint: hint)
         }
         for child in self.children.values.joined() { child.finish() }
+    }
+
+    /// The first one to say what is expected counts.
+    private func note(_ key: KeyDescription) {
+        guard let index = self.keys.firstIndex(where: { $0.name == key.name }) else { return self.keys.append(key) }
+        if self.keys[index].expected == nil { self.keys[index] = key }
     }
 
     private var context: ValueContext { ValueContext(folder: self.folder, findings: self.findings) }

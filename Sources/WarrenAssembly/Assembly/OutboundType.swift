@@ -65,17 +65,21 @@ struct SessionDraft {
         _ section: Section, defaultPort: UInt16? = nil,
         install: @escaping @Sendable (any Leg, any SessionOwner, LoopContext) throws -> Void
     ) {
-        guard let carrier = section.serverToDial(defaultPort: defaultPort) else { return nil }
+        let carrier = section.serverToDial(defaultPort: defaultPort)
+        let lanes = section.value("lanes", .lanes, default: .perLoop)
+        guard let carrier else { return nil }
         self.carrier = carrier
-        self.lanes = section.value("lanes", .lanes, default: .perLoop).count
+        self.lanes = lanes.count
         self.install = install
     }
 }
 
 /// How many sessions an outbound may have at a time.
-enum Lanes: Hashable, Sendable {
+enum Lanes: Hashable, Sendable, CustomStringConvertible {
     case perLoop
     case atMost(Int)
+
+    var description: String { self.count.map { "\($0)" } ?? "auto" }
 
     var count: Int? {
         switch self {

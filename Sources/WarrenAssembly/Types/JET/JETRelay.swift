@@ -49,8 +49,9 @@ extension Section {
         relay.maxPending = self.value("maxPending", .int(in: 1...1_000_000), default: relay.maxPending)
         let most = max(1, relay.maxPending / 2)
         relay.maxPendingPerAddress = self.value("maxPendingPerAddress", .int(in: 1...1_000_000), default: most)
-        if self.node("tokenFile") != nil {
-            guard let secret = self.optional("tokenFile", .secretFile) else { return nil }
+        let secret = self.optional("tokenFile", .secretFile)
+        if self.contains("tokenFile") {
+            guard let secret else { return nil }
             relay.token = Array(secret.text.utf8)
         }
         return relay
