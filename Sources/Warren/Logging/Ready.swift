@@ -25,13 +25,14 @@ extension Daemon {
             self.format = format
         }
 
-        /// The line that says so, in the form of the log.
+        /// What says so, in the form of the log: a line, and one before it for what is not up.
         public var line: String {
             switch self.format {
             case .text:
-                let words = ["ready"] + self.listeners.map { "\($0.name)=\($0.value)" }
-                let down = self.tunnelsDown.isEmpty ? [] : ["(not up: \(self.tunnelsDown.joined(separator: ", ")))"]
-                return (words + down).joined(separator: " ")
+                let ready = (["ready"] + self.listeners.map { "\($0.name)=\($0.value)" }).joined(separator: " ")
+                guard !self.tunnelsDown.isEmpty else { return ready }
+                // A line of its own, so that whoever reads the addresses finds nothing else among them.
+                return "not up: \(self.tunnelsDown.joined(separator: ", ")); trying again\n\(ready)"
             case .json:
                 var line = LogLine(.json, at: Timestamp.now(), .notice, "ready")
                 line.add("listening", self.listeners)
