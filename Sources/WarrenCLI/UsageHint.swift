@@ -27,11 +27,11 @@ enum UsageHint {
         guard arguments.count <= 3 else {
             throw Failure(code: .usage, sentence: "warren help config takes one type.")
         }
-        guard arguments.count == 3 else { return ConfigurationHelp.overview }
-        if let text = ConfigurationHelp.text(of: arguments[2]) { return text }
-        let hint = Nearest.hint("type", for: arguments[2], among: Array(Set(ConfigurationHelp.all.map(\.type))))
+        guard let type = arguments.dropFirst(2).first else { return ConfigurationHelp.overview }
+        if let text = ConfigurationHelp.text(of: type) { return text }
+        let hint = Nearest.hint("type", for: type, among: Array(Set(ConfigurationHelp.all.map(\.type))))
         throw Failure(
-            code: .usage, sentence: "There is no type \(quoted(arguments[2]))\(hint.map { "; \($0)" } ?? "").")
+            code: .usage, sentence: "There is no type \(quoted(type))\(hint.map { "; \($0)" } ?? "").")
     }
 
     /// A sentence for what the parser calls unexpected.
