@@ -125,26 +125,13 @@ public struct Daemon: Sendable {
         do throws(Refusal) {
             var addresses: [IPAddress]?
             if resolves, case .name(let name) = try Target(parsing: target, defaultPort: nil).host {
-                addresses = await Self.addresses(of: name)
+                addresses = await AddressLookup.addresses(of: name)
             }
             return try self.assembly.explain(inbound: inbound, target: target, user: user, addresses: addresses)
         } catch {
             let what = error.what ?? "\(quoted(target)) is no host and port"
             throw DaemonFailure(description: error.hint.map { "\(what); \($0)" } ?? what)
         }
-    }
-
-    /// As the system tells them now.
-    private static func addresses(of name: String) async -> [IPAddress] {
-        guard let loop = SocketLoop.start(name: "lookup") else { return [] }
-        defer { loop.stop() }
-        let resolver = SystemResolver()
-        var all: [IPAddress] = []
-        for family in [IPAddress.Family.v4, .v6] {
-            let query = loop.flatSubmit { resolver.resolve(name, family, for: .configuration, on: loop).answer }
-            all += (try? await query.get()) ?? []
-        }
-        return all
     }
 
     /// Runs until SIGINT or SIGTERM: the first one drains, the second one ends the process at once.
@@ -209,14 +196,8 @@ public struct Daemon: Sendable {
             tasks.addTask { [format = self.assembly.log.format] in
                 for await listeners in bound {
                     onReady(Ready(listeners, await live.node.tunnels(), format))
+                    for problem in await self.unknownInstances() { logger.warning("\(problem)") }
                 }
-                // The group ends with its first task.
-                while !Task.isCancelled { try await Task.sleep(for: .seconds(3600)) }
-            }
-            tasks.addTask {
-                for problem in await self.unknownInstances() { logger.warning("\(problem)") }
-                // The group ends with its first task.
-                while !Task.isCancelled { try await Task.sleep(for: .seconds(3600)) }
             }
             tasks.addTask { await Self.obey(signals, group, loops, reloader, logger) }
             tasks.addTask {
@@ -238,7 +219,7 @@ public struct Daemon: Sendable {
         var found: [Problem] = []
         for instance in self.assembly.instances {
             guard case .name(let name)? = (try? Target(parsing: instance.value, defaultPort: 1))?.host else { continue }
-            guard await Self.addresses(of: name).isEmpty else { continue }
+            guard await AddressLookup.addresses(of: name).isEmpty else { continue }
             let what = "the relay sends clients to \(quoted(instance.value)), which does not resolve here"
             found.append(
                 Problem(what, at: instance.place, hint: "set instance: to a name or an address they can reach"))

@@ -23,9 +23,6 @@ public protocol SessionMachine {
     /// False while an orderly end of the carrier would make a part look like all: whoever ends the session from outside
     /// resets it then.
     var mayEndInOrder: Bool { get }
-    /// Every write is one message of the carrier, neither put together with others nor cut (a binary message of a WebSocket,
-    /// where texts are refused): some peers take messages for packets.
-    var writesMessages: Bool { get }
 
     /// The carrier is up. Called once, first.
     mutating func start(now: NIODeadline)
@@ -70,7 +67,6 @@ extension SessionMachine {
     public var wantsBytes: Bool { true }
     public var peerHoldsBack: Bool { false }
     public var mayEndInOrder: Bool { true }
-    public var writesMessages: Bool { false }
     public func hasRoom(on stream: StreamID) -> Bool { true }
     public mutating func isolated(segment: Int) {}
     public mutating func judged(_ verdict: Verdict) {}

@@ -20,14 +20,18 @@ import WarrenTesting
             folder.write("secret", "a secret of this test and of no other one\n")
             let raw = try await Self.freePort()
             let process = try await WarrenProcess.start(
-                yaml: """
-                    log: { level: debug }
-                    inbounds:
-                      - { name: visitors, type: public, listen: "127.0.0.1:0", to: devices, http: pass, ports: \(raw) }
-                    outbounds:
-                      - { name: devices, type: mproxy, listen: "127.0.0.1:0", secretFile: secret, host: relay.test\(keys) }
-                    """, in: folder, name: "relay")
+                yaml: Self.yaml(raw, outbound: keys), in: folder, name: "relay")
             return Relay(process: process, folder: folder, raw: raw)
+        }
+
+        static func yaml(_ raw: Int, inbound: String = "", outbound: String = "") -> String {
+            """
+            log: { level: debug }
+            inbounds:
+              - { name: visitors, type: public, listen: "127.0.0.1:0", to: devices, http: pass, ports: \(raw)\(inbound) }
+            outbounds:
+              - { name: devices, type: mproxy, listen: "127.0.0.1:0", secretFile: secret, host: relay.test\(outbound) }
+            """
         }
 
         /// Out of the range from which the system gives ports, so that no other test is given it meanwhile.
@@ -55,13 +59,14 @@ import WarrenTesting
 
         /// - Returns: a device that is up, or would be if it might.
         func device(
-            _ name: String = "dev", serving services: String, waits: Bool = true, number: Int = 1
+            _ name: String = "dev", serving services: String, scheme: String = "ws://127.0.0.1", keys: String = "",
+            waits: Bool = true, number: Int = 1
         ) async throws -> WarrenProcess {
             let port = try self.process.port("devices")
             let process = try await WarrenProcess.start(
                 yaml: """
                     inbounds:
-                      - { name: \(name), type: mproxy, relay: "ws://127.0.0.1:\(port)", tokenFile: \(name).token, services: { \(services) } }
+                      - { name: \(name), type: mproxy, relay: "\(scheme):\(port)", tokenFile: \(name).token, services: { \(services) }\(keys) }
                       - { name: idle, type: mixed, listen: "127.0.0.1:0" }
                     """, in: self.folder, name: name)
             if waits { _ = await self.process.program.errors.line(with: "tunnel up", number: number) }
@@ -145,6 +150,43 @@ import WarrenTesting
         await again.stop()
         let log = await relay.process.stop().errors
         #expect(log.contains("kitchen") && !log.contains(token))
+    }
+
+    @Test func aTunnelInTLSCarriesTheSame() async throws {
+        let folder = try Folder()
+        let made = try await WarrenProcess.run("keygen", "tls", "localhost", "--out", folder.path)
+        #expect(made.code == 0)
+        let relay = try await Relay.start(
+            keys: ", tls: { cert: \(folder.path)/localhost.crt, key: \(folder.path)/localhost.key }")
+        let page = try await Self.page("hello")
+        try await relay.token("dev", "--name", "dev.test")
+        let device = try await relay.device(
+            serving: "dev.test: \"127.0.0.1:\(page.port)\"", scheme: "wss://localhost",
+            keys: ", tls: { ca: \(folder.path)/authority.crt }")
+        #expect(try await relay.ask("dev.test").hasSuffix("hello"))
+        await device.stop()
+        await relay.process.stop()
+    }
+
+    @Test("a raw port is there again when a reload has changed its inbound") func reload() async throws {
+        let relay = try await Relay.start()
+        let page = try await Self.page("hello")
+        try await relay.token("dev", "--port", "\(relay.raw)")
+        let device = try await relay.device(serving: "\"\(relay.raw)\": \"127.0.0.1:\(page.port)\"")
+        let address = try SocketAddress(ipAddress: "127.0.0.1", port: relay.raw)
+        func ask() async throws -> String {
+            let wire = try await Wire.connect(to: address)
+            try await wire.send(ByteBuffer(string: "hello?"))
+            return String(buffer: try await wire.readToEnd().bytes)
+        }
+        func isServed() async -> Bool { ((try? await ask()) ?? "").hasSuffix("hello") }
+        while await !isServed() { await Task.yield() }
+        relay.folder.write("relay.yaml", Relay.yaml(relay.raw, inbound: ", mode: auto"))
+        relay.process.program.signal(SIGHUP)
+        _ = await relay.process.program.errors.line(with: "listening inbound=visitors", number: 2)
+        while await !isServed() { await Task.yield() }
+        await device.stop()
+        await relay.process.stop()
     }
 
     @Test("a name of another device is not had twice, and its own device may take it over") func duplicates()

@@ -366,6 +366,9 @@ enum Mistakes {
 
     static let entries: [Mistake] = [
         Mistake(
+            "inbounds: [{ name: a, type: public, listen: \"127.0.0.1:1\" }]\n", "1:12",
+            "\"a\" leads to \"direct\", which serves no public names; write to: and the name of an mproxy outbound"),
+        Mistake(
             "inbounds: [{ listen: \"127.0.0.1:1\" }]\n", "1:12",
             "the key \"type\" is missing; expected one of the types forward, http, jet, jproxy, mixed, mproxy, public, socks5, stdio, zhwkprox"
         ),

@@ -32,7 +32,7 @@ extension Daemon {
                 let ready = (["ready"] + self.listeners.map { "\($0.name)=\($0.value)" }).joined(separator: " ")
                 guard !self.tunnelsDown.isEmpty else { return ready }
                 // A line of its own, so that whoever reads the addresses finds nothing else among them.
-                return "not up: \(self.tunnelsDown.joined(separator: ", ")); trying again\n\(ready)"
+                return "not up: \(self.tunnelsDown.joined(separator: ", "))\n\(ready)"
             case .json:
                 var line = LogLine(.json, at: Timestamp.now(), .notice, "ready")
                 line.add("listening", self.listeners)

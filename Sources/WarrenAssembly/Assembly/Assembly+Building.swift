@@ -62,7 +62,8 @@ extension Assembly.Outbound {
 
 extension Assembly.Inbound {
     func build(
-        _ around: BuildContext, to target: StreamTarget, _ accounts: Accounts, sharing port: SharedPort?,
+        _ around: BuildContext, to target: StreamTarget, _ last: any WarrenRuntime.Outbound, _ accounts: Accounts,
+        sharing port: SharedPort?,
         into unit: inout Node.Unit, _ watched: inout [FileWatcher.Watched]
     ) {
         switch self.draft {
@@ -72,7 +73,7 @@ extension Assembly.Inbound {
                 isTunnel: draft.isTunnel, accounts: accounts, reporter: around.reporter
             )
             unit.listeners.append(self.listener(draft, around, sessions, sharing: port, &watched))
-            unit.parts += draft.parts(around, sessions)
+            unit.parts += draft.parts(around, sessions, last)
         case .part(let draft):
             let sessions = InboundSessions(
                 around.unit, protocol: self.entry.type, to: target, isTrusted: draft.isTrusted, isTunnel: true,

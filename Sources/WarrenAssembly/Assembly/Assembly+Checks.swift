@@ -80,6 +80,17 @@ extension Assembly {
         }
     }
 
+    /// Public names are served by one kind of outbound.
+    static func checkNames(_ inbounds: [Inbound], _ outbounds: [Entry], _ findings: Findings) {
+        for inbound in inbounds where inbound.needsNames {
+            let name = inbound.entry.to?.value ?? Entry.direct
+            guard outbounds.first(where: { $0.name == name })?.type != "mproxy" else { continue }
+            let what = "\(quoted(inbound.entry.name)) leads to \(quoted(name)), which serves no public names"
+            let hint = "write to: and the name of an mproxy outbound"
+            findings.report(what, at: inbound.entry.to?.place ?? inbound.entry.section.place, hint: hint)
+        }
+    }
+
     /// Only what dials a carrier can do it through something.
     static func checkThrough(_ inbounds: [Inbound], _ outbounds: [Outbound], _ findings: Findings) {
         let entries = inbounds.map { ($0.entry, $0.carriers) } + outbounds.map { ($0.entry, $0.carriers) }
@@ -158,6 +169,13 @@ extension ListenAddress {
         guard let host, !host.isUnspecified else { return isLocal }
         return host == target.host || (host.isLoopback && isLocal && (host.isNamed || target.host.isNamed))
             || (target.host.isUnspecified && host.isLoopback)
+    }
+}
+
+extension Assembly.Inbound {
+    /// It must lead to an outbound that serves public names.
+    var needsNames: Bool {
+        if case .listening(let draft) = self.draft { draft.needsNames } else { false }
     }
 }
 

@@ -72,6 +72,7 @@ package struct Assembly: @unchecked Sendable {
         Self.checkPorts(listening, findings)
         Self.checkTargets(self.inbounds, configuration.outbounds, findings)
         Self.checkCircles(self.inbounds, configuration.outbounds, findings)
+        Self.checkNames(self.inbounds, configuration.outbounds, findings)
         Self.checkShared(self.outbounds, configuration.inbounds, findings)
         self.chains.check(findings)
         Self.checkRoutes(configuration, findings)

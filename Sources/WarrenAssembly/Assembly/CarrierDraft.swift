@@ -17,12 +17,13 @@ struct CarrierDraft: Sendable {
 
     /// - Parameters:
     ///   - path: what to ask for below the prefix, over a WebSocket.
+    ///   - takesText: whether texts of a WebSocket are taken as bytes.
     ///   - headers: said besides those of the upgrade.
     ///   - ping: how often that is kept alive.
     ///   - isTrusted: false where a peer named the target, so that the egress policy has its say.
     func dialer(
         _ around: BuildContext, webSocket path: String? = nil, ping: TimeAmount = WebSocketClient.usualPing,
-        headers: [(name: String, value: String)] = [],
+        headers: [(name: String, value: String)] = [], takesText: Bool = true,
         isTrusted: Bool = true
     ) -> CarrierDialer {
         var layers: [any DialLayer] = []
@@ -32,6 +33,7 @@ struct CarrierDraft: Sendable {
         if let path {
             var client = WebSocketClient(host: name, path: self.prefix + path + self.query, headers: headers)
             client.keepAlive = ping
+            client.takesText = takesText
             layers.append(client)
         }
         return CarrierDialer(

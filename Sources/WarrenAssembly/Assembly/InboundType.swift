@@ -52,7 +52,11 @@ struct ListeningDraft {
     /// Its outbound must know public names.
     var needsNames = false
     /// What runs beside its port.
-    var parts: @Sendable (BuildContext, InboundSessions) -> [any NodeComponent] = { _, _ in [] }
+    ///
+    /// Told the outbound that `to` names.
+    var parts: @Sendable (BuildContext, InboundSessions, any WarrenRuntime.Outbound) -> [any NodeComponent] = {
+        _, _, _ in []
+    }
     /// Puts its handlers on an accepted connection.
     let install: @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void
 

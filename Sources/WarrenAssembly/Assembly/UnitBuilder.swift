@@ -137,9 +137,10 @@ struct UnitBuilder {
     private func add(_ inbound: Assembly.Inbound, _ built: inout Built) {
         let key = UnitKey(inbound.entry)
         let sharer = self.sharer(of: inbound.entry.name)
-        let shared = sharer.flatMap { self.outbound($0.outbound.entry.name, built) }
+        let last = self.outbound(inbound.entry.to?.value ?? Entry.direct, built)
+        let shared = inbound.needsNames ? last : sharer.flatMap { self.outbound($0.outbound.entry.name, built) }
         let print = self.print(inbound.entry, built, without: ["to"], shared: shared)
-        guard let way = self.way(inbound.entry, built) else { return }
+        guard let way = self.way(inbound.entry, built), let lastOutbound = last?.outbound else { return }
         if var known = self.old[key], known.print == print, let target = known.target {
             if known.way != way.print { built.turns.append((target, way.outbound, way.tag)) }
             known.way = way.print
@@ -165,7 +166,7 @@ struct UnitBuilder {
                 SharedPort(outbound: $0, detect: sharer.detect, timeout: around.limits.handshake)
             }
         }
-        inbound.build(around, to: target, accounts, sharing: port, into: &plan, &unit.watched)
+        inbound.build(around, to: target, lastOutbound, accounts, sharing: port, into: &plan, &unit.watched)
         inbound.carriers.watch(around, &unit.watched)
         built.units[key] = unit
         built.new.append(plan)

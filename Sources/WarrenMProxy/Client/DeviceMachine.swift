@@ -25,7 +25,6 @@ extension MProxy {
         public var deadline: NIODeadline? { self.session?.value.deadline }
         public var wantsTurn: Bool { self.session?.value.wantsTurn ?? false }
         public var wantsBytes: Bool { self.session?.value.common.wantsBytes ?? true }
-        public var writesMessages: Bool { true }
         /// Which kind of relay it turned out to be; nil as long as nobody knows.
         public var dialect: Dialect? { self.session?.value.dialect }
 

@@ -28,7 +28,6 @@ extension MProxy {
         public var deadline: NIODeadline? { self.session?.value.deadline }
         public var wantsTurn: Bool { self.session?.value.common.wantsTurn ?? false }
         public var wantsBytes: Bool { self.session?.value.wantsBytes ?? true }
-        public var writesMessages: Bool { true }
 
         public mutating func start(now: NIODeadline) {
             self.session = Boxed(RelaySession(self.configuration, now: now))

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NIOCore
-import WarrenCore
+package import WarrenCore
 
 /// Looks a name up in both families, within a time, and goes on with what was found.
-final class AddressLookup: OpenAttempt {
+package final class AddressLookup: OpenAttempt {
     private static let timeout = TimeAmount.seconds(5)
 
     private let name: String
@@ -55,9 +55,26 @@ final class AddressLookup: OpenAttempt {
         self.queries = []
     }
 
-    func cancel() {
+    package func cancel() {
         self.end()
         self.next?.cancel()
         self.next = nil
+    }
+}
+
+extension AddressLookup {
+    /// As the system tells them now, on a loop of its own; none after 5 s.
+    package static func addresses(of name: String) async -> [IPAddress] {
+        guard let loop = SocketLoop.start(name: "lookup") else { return [] }
+        defer { loop.stop() }
+        let found = loop.makePromise(of: [IPAddress].self)
+        loop.execute {
+            AddressLookup(name, SystemResolver(), for: .configuration, on: loop).start { addresses in
+                found.succeed(addresses)
+                return NoAttempt()
+            }
+        }
+        // Nothing fails it.
+        return (try? await found.futureResult.get()) ?? []
     }
 }

@@ -11,41 +11,35 @@ struct HTTPHost: Hashable {
     /// Without its port, in small letters; nil where there is none, or one that is no name.
     let host: String?
 
-    enum Reading: Hashable {
-        case no
-        case needs(bytes: Int)
-        case whole(HTTPHost)
-    }
-
     private static let longestMethod = 24
 
-    static func read(_ head: ByteBufferView) -> Reading {
+    /// Whether bytes, few or many, may be the beginning of a request: a method, and a first line that ends in a version.
+    static func mayBegin(_ head: ByteBufferView) -> Bool {
         let method = head.prefix(Self.longestMethod).prefix { $0.isToken }
-        guard !method.isEmpty else { return head.isEmpty ? .needs(bytes: 1) : .no }
-        guard method.endIndex < head.endIndex else {
-            return method.count < Self.longestMethod ? .needs(bytes: head.count + 1) : .no
-        }
-        guard head[method.endIndex] == UInt8(ascii: " ") else { return .no }
-        guard let end = head.firstRange(of: Array("\r\n\r\n".utf8)) else {
-            return Self.mayBeHTTP(head) ? .needs(bytes: head.count + 1) : .no
-        }
+        guard !method.isEmpty else { return head.isEmpty }
+        guard method.endIndex < head.endIndex else { return method.count < Self.longestMethod }
+        guard head[method.endIndex] == UInt8(ascii: " ") else { return false }
+        guard let end = head.firstIndex(of: UInt8(ascii: "\n")) else { return true }
+        return head[..<end].firstRange(of: Array(" HTTP/1.".utf8)) != nil
+    }
+
+    /// - Parameter head: with its last empty line; more may follow.
+    /// - Returns: nil for what is no request of HTTP/1.
+    init?(_ head: ByteBufferView) {
+        guard Self.mayBegin(head), let end = head.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
         let lines = head[..<end.lowerBound].split(separator: UInt8(ascii: "\n")).map {
             $0.last == UInt8(ascii: "\r") ? $0.dropLast() : $0
         }
-        let words = lines.first?.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false) ?? []
-        guard words.count == 3, words[2].starts(with: "HTTP/1.".utf8) else { return .no }
+        var words = (lines.first?.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false) ?? [])
+            .makeIterator()
+        guard let method = words.next(), let target = words.next(), let version = words.next(), words.next() == nil,
+            version.starts(with: "HTTP/1.".utf8)
+        else { return nil }
+        self.method = String(decoding: method, as: UTF8.self)
+        self.target = String(decoding: target, as: UTF8.self)
         let hosts = lines.dropFirst().compactMap { Self.host($0) }
-        return .whole(
-            HTTPHost(
-                method: String(decoding: words[0], as: UTF8.self), target: String(decoding: words[1], as: UTF8.self),
-                // Two of them are two requests, depending on who reads it.
-                host: hosts.count == 1 ? hosts.first.flatMap { Self.name($0) } : nil))
-    }
-
-    /// Whether the first line, once it is there, ends as one of HTTP does.
-    private static func mayBeHTTP(_ head: ByteBufferView) -> Bool {
-        guard let end = head.firstIndex(of: UInt8(ascii: "\n")) else { return true }
-        return head[..<end].firstRange(of: Array(" HTTP/1.".utf8)) != nil
+        // Two of them are two requests, depending on who reads it.
+        self.host = hosts.count == 1 ? hosts.first.flatMap { Self.name($0) } : nil
     }
 
     private static func host(_ line: ByteBufferView) -> ByteBufferView? {

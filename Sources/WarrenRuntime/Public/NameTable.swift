@@ -54,6 +54,18 @@ package final class NameTable: Sendable {
         /// Names that were served and are not now.
         var offline: Set<String> = []
         var watchers: [ObjectIdentifier: @Sendable (UInt16) -> Void] = [:]
+        /// Since when something is served, or nothing.
+        var since = NIODeadline.now()
+
+        var isEmpty: Bool { self.names.isEmpty && self.ports.isEmpty }
+
+        /// Changes who serves what, and notes when the first came or the last went.
+        mutating func change<Result>(_ body: (inout State) -> Result) -> Result {
+            let wasEmpty = self.isEmpty
+            let result = body(&self)
+            if wasEmpty != self.isEmpty { self.since = .now() }
+            return result
+        }
     }
 
     private static let mostOffline = 4096
@@ -69,25 +81,29 @@ package final class NameTable: Sendable {
     }
 
     private func serve(_ name: String, by holder: Holder) -> Bool {
-        self.state.withLock { state in
-            var entry = state.names[name] ?? Entry()
-            guard self.duplicates != .reject || entry.isOf(holder.device) else { return false }
-            state.offline.remove(name)
-            entry.holders.append(holder)
-            state.names[name] = entry
-            return true
+        self.state.withLock {
+            $0.change { state in
+                var entry = state.names[name] ?? Entry()
+                guard self.duplicates != .reject || entry.isOf(holder.device) else { return false }
+                state.offline.remove(name)
+                entry.holders.append(holder)
+                state.names[name] = entry
+                return true
+            }
         }
     }
 
     private func serve(_ port: UInt16, by holder: Holder) -> Bool {
-        let watchers = self.state.withLock { state -> [@Sendable (UInt16) -> Void]? in
-            var entry = state.ports[port] ?? Entry()
-            // Whoever reaches a port says nothing by which visitors could be told apart.
-            guard self.duplicates == .replace || entry.isOf(holder.device) else { return nil }
-            let isNew = entry.holders.isEmpty
-            entry.holders.append(holder)
-            state.ports[port] = entry
-            return isNew ? Array(state.watchers.values) : []
+        let watchers = self.state.withLock {
+            $0.change { state -> [@Sendable (UInt16) -> Void]? in
+                var entry = state.ports[port] ?? Entry()
+                // Whoever reaches a port says nothing by which visitors could be told apart.
+                guard self.duplicates == .replace || entry.isOf(holder.device) else { return nil }
+                let isNew = entry.holders.isEmpty
+                entry.holders.append(holder)
+                state.ports[port] = entry
+                return isNew ? Array(state.watchers.values) : []
+            }
         }
         for watcher in watchers ?? [] { watcher(port) }
         return watchers != nil
@@ -110,23 +126,25 @@ package final class NameTable: Sendable {
     }
 
     private func remove(names: [String], ports: [UInt16], of session: any Session) {
-        let (closed, watchers) = self.state.withLock { state in
-            for name in names {
-                guard var entry = state.names[name] else { continue }
-                entry.holders.removeAll { $0.isSame(session) }
-                state.names[name] = entry.holders.isEmpty ? nil : entry
-                guard entry.holders.isEmpty else { continue }
-                if state.offline.count >= Self.mostOffline { state.offline.removeAll() }
-                state.offline.insert(name)
+        let (closed, watchers) = self.state.withLock {
+            $0.change { state in
+                for name in names {
+                    guard var entry = state.names[name] else { continue }
+                    entry.holders.removeAll { $0.isSame(session) }
+                    state.names[name] = entry.holders.isEmpty ? nil : entry
+                    guard entry.holders.isEmpty else { continue }
+                    if state.offline.count >= Self.mostOffline { state.offline.removeAll() }
+                    state.offline.insert(name)
+                }
+                var closed: [UInt16] = []
+                for port in ports {
+                    guard var entry = state.ports[port] else { continue }
+                    entry.holders.removeAll { $0.isSame(session) }
+                    state.ports[port] = entry.holders.isEmpty ? nil : entry
+                    if entry.holders.isEmpty { closed.append(port) }
+                }
+                return (closed, Array(state.watchers.values))
             }
-            var closed: [UInt16] = []
-            for port in ports {
-                guard var entry = state.ports[port] else { continue }
-                entry.holders.removeAll { $0.isSame(session) }
-                state.ports[port] = entry.holders.isEmpty ? nil : entry
-                if entry.holders.isEmpty { closed.append(port) }
-            }
-            return (closed, Array(state.watchers.values))
         }
         for port in closed { for watcher in watchers { watcher(port) } }
     }
@@ -172,6 +190,9 @@ package final class NameTable: Sendable {
     // MARK: For people, and for ports
 
     package var names: [String] { self.state.withLock { $0.names.keys.sorted() } }
+
+    /// Whether anything is served, and since when that is so.
+    var condition: (isEmpty: Bool, since: NIODeadline) { self.state.withLock { ($0.isEmpty, $0.since) } }
 
     func servesPort(_ port: UInt16) -> Bool { self.state.withLock { $0.ports[port] != nil } }
 

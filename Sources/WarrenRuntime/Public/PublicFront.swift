@@ -58,7 +58,8 @@ package struct PublicFront: SessionMachine {
     private var phase = Phase.idle
     private var early = ByteBuffer()
     private var hasEnded = false
-    private var answer: ByteBuffer?
+    /// Finds the end of a head, looking at every byte once.
+    private var scan = HTTPHeadScan()
     package private(set) var deadline: NIODeadline?
 
     package init(_ configuration: Configuration, port: UInt16) {
@@ -89,10 +90,6 @@ package struct PublicFront: SessionMachine {
     }
 
     package mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
-        if let answer {
-            self.answer = nil
-            return .write(answer)
-        }
         switch self.phase {
         case .idle: return nil
         case .waiting: return self.look(now: now)
@@ -145,18 +142,18 @@ extension PublicFront {
     }
 
     private mutating func lookForHTTP(_ head: ByteBufferView) -> Look? {
-        switch HTTPHost.read(head) {
-        case .no: return nil
-        case .needs(let bytes):
-            if self.hasEnded || bytes > Detection.mostBytes { return Look(step: self.close(.finished)) }
-            return Look()
-        case .whole(let request):
-            guard let host = request.host else { return Look(step: self.refuse(.http(request), .unknownHost)) }
-            if self.configuration.redirects, !request.target.hasPrefix("/.well-known/acme-challenge/") {
-                return Look(step: self.redirect(request, to: host))
-            }
-            return Look(step: self.open(host, "http", .http(request)))
+        let length: Int?
+        do throws(HTTPAnswer) { length = try self.scan.length(in: self.early) } catch { return nil }
+        guard length != nil else {
+            guard HTTPHost.mayBegin(head) else { return nil }
+            return Look(step: self.hasEnded ? self.close(.finished) : nil)
         }
+        guard let request = HTTPHost(head) else { return nil }
+        guard let host = request.host else { return Look(step: self.refuse(.http(request), .unknownHost)) }
+        if self.configuration.redirects, !request.target.hasPrefix("/.well-known/acme-challenge/") {
+            return Look(step: self.redirect(request, to: host))
+        }
+        return Look(step: self.open(host, "http", .http(request)))
     }
 
     private mutating func open(_ name: String, _ scheme: String, _ said: Said) -> SessionAction {

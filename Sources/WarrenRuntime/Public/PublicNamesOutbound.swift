@@ -46,8 +46,9 @@ package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
     package func start() -> EventLoopFuture<Void> { self.loops.next().makeSucceededVoidFuture() }
 
     package func tunnels() -> EventLoopFuture<[TunnelStatus]>? {
-        let state = self.table.names.isEmpty ? "waiting" : "up"
-        let status = TunnelStatus(role: "outbound", name: self.name, state: state, since: .now())
+        let (isEmpty, since) = self.table.condition
+        let state = self.isOver ? "stopped" : isEmpty ? "waiting" : "up"
+        let status = TunnelStatus(role: "outbound", name: self.name, state: state, since: since)
         return self.loops.next().makeSucceededFuture([status])
     }
 

@@ -7,6 +7,8 @@ import WarrenCore
 /// The raw ports of devices: a listener for each that is served, as long as it is.
 package final class PublicPorts: NodeComponent, Sendable {
     package let name: String
+    /// Between two tries to open a port.
+    private static let pause = TimeAmount.seconds(1)
     private let table: NameTable
     private let allowed: [ClosedRange<UInt16>]
     private let makePlan: @Sendable (UInt16) -> Listener.Plan
@@ -21,6 +23,8 @@ package final class PublicPorts: NodeComponent, Sendable {
         var wanted: Set<UInt16> = []
         /// Nil while one is being opened.
         var open: [UInt16: Listener?] = [:]
+        /// Ports that could not be opened, of which a line was written.
+        var failing: Set<UInt16> = []
     }
 
     /// - Parameters:
@@ -92,10 +96,19 @@ package final class PublicPorts: NodeComponent, Sendable {
                 let listener = try await Listener.bind(self.makePlan(port), on: self.loops, gate: limiter)
                 await self.opened(port, listener)
             } catch {
-                self.state.withLock { $0.open[port] = nil }
-                self.reporter.emit(.warn("\(self.name): port \(port) of a device cannot be opened: \(error)"))
+                self.failed(port, error)
             }
         }
+    }
+
+    /// Tried again as long as a device has it: a unit that leaves may be about to close the port.
+    private func failed(_ port: UInt16, _ error: any Error) {
+        let isNews = self.state.withLock { state in
+            state.open[port] = nil
+            return state.wanted.contains(port) && state.failing.insert(port).inserted
+        }
+        if isNews { self.reporter.emit(.warn("\(self.name): port \(port) of a device cannot be opened yet: \(error)")) }
+        _ = self.loops.next().scheduleTask(in: Self.pause) { self.openIfWanted(port) }
     }
 
     /// The device may have gone, and come back, meanwhile.
@@ -103,6 +116,7 @@ package final class PublicPorts: NodeComponent, Sendable {
         let isWanted = self.state.withLock { state in
             let isWanted = state.wanted.contains(port)
             state.open[port] = isWanted ? listener : nil
+            state.failing.remove(port)
             return isWanted
         }
         guard !isWanted else { return }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import Foundation
 import NIOConcurrencyHelpers
 package import NIOCore
@@ -16,6 +17,9 @@ package final class StdioInbound: NodeComponent, SessionOwner {
     private let onDone: @Sendable (StreamFault?) -> Void
     /// The stream is over, and everything is written: in either order.
     private let outcome = NIOLockedValueBox(Outcome())
+    /// Given once, when the stream has ended.
+    private let ended = DispatchSemaphore(value: 0)
+    private static let endTimeout = 10.0
 
     private struct Outcome {
         /// How the stream ended, or the session before there was one.
@@ -59,11 +63,9 @@ package final class StdioInbound: NodeComponent, SessionOwner {
 
     /// On the thread of the output, which may wait: the end of the stream may be on its way between two loops.
     @Sendable private func tellEnd() {
-        for _ in 0..<2000 {
-            let (hasEnded, fault) = self.outcome.withLockedValue { ($0.hasEnded, $0.fault) }
-            if hasEnded { return fault.map(self.beforeEnd) ?? () }
-            usleep(5000)
-        }
+        guard self.ended.wait(timeout: .now() + Self.endTimeout) == .success else { return }
+        self.ended.signal()
+        if let fault = self.outcome.withLockedValue({ $0.fault }) { self.beforeEnd(fault) }
     }
 
     package func retire() {}
@@ -71,7 +73,9 @@ package final class StdioInbound: NodeComponent, SessionOwner {
 
     private func note(_ change: (inout Outcome) -> Void) {
         let told = self.outcome.withLockedValue { outcome -> (fault: StreamFault?, isNow: Bool) in
+            let hadEnded = outcome.hasEnded
             change(&outcome)
+            if outcome.hasEnded && !hadEnded { self.ended.signal() }
             guard outcome.hasEnded, let isWhole = outcome.isWhole, !outcome.isTold else { return (nil, false) }
             outcome.isTold = true
             return (outcome.fault ?? (isWhole ? nil : .aborted), true)

@@ -36,7 +36,8 @@ extension HTTPServiceHandler {
         context.pipeline.syncOperations.removeHandler(self.encoder, promise: nil)
         do {
             let leg = try WebSocket.install(
-                .server, on: self.channel, loop: self.loop, keepAlive: self.limits.keepAlive)
+                .server, on: self.channel, loop: self.loop, keepAlive: self.limits.keepAlive,
+                takesText: self.limits.takesText)
             self.phase = .over
             self.service.upgraded(leg, request, token: token, on: self.loop)
         } catch {

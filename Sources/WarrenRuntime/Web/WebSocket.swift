@@ -22,12 +22,12 @@ enum WebSocket {
     ///
     /// - Parameter keepAlive: a ping goes out when nothing was sent for so long.
     static func install(
-        _ role: Role, on channel: any Channel, loop: SocketLoop, keepAlive: TimeAmount
+        _ role: Role, on channel: any Channel, loop: SocketLoop, keepAlive: TimeAmount, takesText: Bool
     ) throws -> ChannelLeg {
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(WebSocketFrameEncoder())
         try pipeline.addHandler(ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: Self.largestFrame)))
-        try pipeline.addHandler(WebSocketBytes(role, on: loop, keepAlive: keepAlive))
+        try pipeline.addHandler(WebSocketBytes(role, on: loop, keepAlive: keepAlive, takesText: takesText))
         return try ChannelLeg.last(of: channel)
     }
 }

@@ -153,7 +153,8 @@ extension WebSocketAttempt {
         context.pipeline.syncOperations.removeHandler(self.encoder, promise: nil)
         do {
             let leg = try WebSocket.install(
-                .client, on: self.channel, loop: self.loop, keepAlive: self.client.keepAlive)
+                .client, on: self.channel, loop: self.loop, keepAlive: self.client.keepAlive,
+                takesText: self.client.takesText)
             self.phase = .over
             self.timer?.cancel()
             let answer = self.answer

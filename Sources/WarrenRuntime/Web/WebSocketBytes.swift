@@ -49,9 +49,9 @@ final class WebSocketBytes: ChannelDuplexHandler {
     /// Since when a read has been asked for and nothing has come.
     var waitingSince: NIODeadline?
 
-    init(_ role: WebSocket.Role, on loop: SocketLoop, keepAlive: TimeAmount) {
+    init(_ role: WebSocket.Role, on loop: SocketLoop, keepAlive: TimeAmount, takesText: Bool = true) {
         self.role = role
-        self.rules = WebSocketRules(role)
+        self.rules = WebSocketRules(role, takesText: takesText)
         self.loop = loop
         self.keepAlive = keepAlive
         self.lastSent = loop.now

@@ -6,11 +6,17 @@ import NIOWebSocket
 /// What RFC 6455 allows a peer to send, frame by frame, where no extension was agreed on.
 struct WebSocketRules {
     private let role: WebSocket.Role
+    private let takesText: Bool
     /// A message has begun whose last frame has not come.
     private var isInMessage = false
 
-    /// - Parameter role: ours.
-    init(_ role: WebSocket.Role) { self.role = role }
+    /// - Parameters:
+    ///   - role: ours.
+    ///   - takesText: false where what is carried is bytes, and a text a mistake.
+    init(_ role: WebSocket.Role, takesText: Bool = true) {
+        self.role = role
+        self.takesText = takesText
+    }
 
     mutating func judge(_ frame: WebSocketFrame) -> WebSocketFailure? {
         if !frame.reservedBits.isEmpty { return WebSocketFailure("a frame with reserved bits") }
@@ -20,6 +26,8 @@ struct WebSocketRules {
         case (.server, .some), (.client, nil): break
         }
         switch frame.opcode {
+        case .text where !self.takesText:
+            return WebSocketFailure("a text, where only bytes are carried", .unacceptableData)
         case .binary, .text:
             guard !self.isInMessage else { return WebSocketFailure("a message within a message") }
             self.isInMessage = !frame.fin

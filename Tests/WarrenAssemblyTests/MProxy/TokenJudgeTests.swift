@@ -20,14 +20,15 @@ import WarrenTokens
     private static func token(
         _ claims: String, header: String = #"{"alg":"HS256","typ":"JWT"}"#, secret: String = Self.secret
     ) -> [UInt8] {
-        func text(_ bytes: some DataProtocol) -> String {
-            Data(bytes).base64EncodedString().replacingOccurrences(of: "+", with: "-")
-                .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
-        }
-        let signed = text(Data(header.utf8)) + "." + text(Data(claims.utf8))
+        let signed = Self.base64(Data(header.utf8)) + "." + Self.base64(Data(claims.utf8))
         let key = SymmetricKey(data: Data(secret.utf8))
         let signature = HMAC<SHA256>.authenticationCode(for: Data(signed.utf8), using: key)
-        return Array((signed + "." + text(Data(signature))).utf8)
+        return Array((signed + "." + Self.base64(Data(signature))).utf8)
+    }
+
+    private static func base64(_ bytes: Data) -> String {
+        bytes.base64EncodedString().replacingOccurrences(of: "+", with: "-")
+            .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
     }
 
     private static func judge(
@@ -77,6 +78,21 @@ import WarrenTokens
         ])
     func badClaims(claims: String) async {
         #expect(await Self.judge(Self.token(claims)) == .denied)
+    }
+
+    @Test func aPublicKeyJudgesByItsOwnKindOnly() async throws {
+        let key = P256.Signing.PrivateKey()
+        let pem = key.publicKey.pemRepresentation
+        let judge = TokenJudge(.publicKey(try #require(PublicTokenKey(pem: pem))), audience: nil, needsExpiry: false)
+        let header = #"{"alg":"ES256","typ":"JWT"}"#
+        let signed = Self.base64(Data(header.utf8)) + "." + Self.base64(Data(Self.claims.utf8))
+        let signature = try key.signature(for: Data(signed.utf8)).rawRepresentation
+        let token = Array("\(signed).\(Self.base64(signature))".utf8)
+        #expect(await judge.judge(Claim(identity: [], proof: token)) != .denied)
+        #expect(await judge.judge(Claim(identity: [], proof: Self.token(Self.claims))) == .denied)
+        // A public key is no secret: whoever signs with it by HS256 is nobody.
+        #expect(await judge.judge(Claim(identity: [], proof: Self.token(Self.claims, secret: pem))) == .denied)
+        #expect(PublicTokenKey(pem: "no key") == nil)
     }
 
     @Test func aMadeTokenIsGoodAndAShortSecretIsRefused() async throws {

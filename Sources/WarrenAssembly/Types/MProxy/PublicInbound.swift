@@ -25,8 +25,8 @@ extension InboundType {
         draft?.needsNames = true
         guard !ports.isEmpty else { return draft.map { .listening($0) } }
         let host = draft?.listen.host
-        draft?.parts = { around, sessions in
-            guard let outbound = sessions.target.outbound as? PublicNamesOutbound else { return [] }
+        draft?.parts = { around, sessions, outbound in
+            guard let outbound = outbound as? PublicNamesOutbound else { return [] }
             let (name, loops) = (around.name, around.loops)
             return [
                 PublicPorts(of: outbound, allowed: ports, name: name, loops: loops, reporter: around.reporter) { port in
