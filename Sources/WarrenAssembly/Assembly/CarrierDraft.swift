@@ -17,13 +17,13 @@ struct CarrierDraft: Sendable {
 
     /// - Parameters:
     ///   - path: what to ask for below the prefix, over a WebSocket.
-    ///   - takesText: whether texts of a WebSocket are taken as bytes.
+    ///   - carriesSession: it has frames of a session, whose peer always reads.
     ///   - headers: said besides those of the upgrade.
     ///   - ping: how often that is kept alive.
     ///   - isTrusted: false where a peer named the target, so that the egress policy has its say.
     func dialer(
         _ around: BuildContext, webSocket path: String? = nil, ping: TimeAmount = WebSocketClient.usualPing,
-        headers: [(name: String, value: String)] = [], takesText: Bool = true,
+        headers: [(name: String, value: String)] = [], carriesSession: Bool = false,
         isTrusted: Bool = true
     ) -> CarrierDialer {
         var layers: [any DialLayer] = []
@@ -33,7 +33,7 @@ struct CarrierDraft: Sendable {
         if let path {
             var client = WebSocketClient(host: name, path: self.prefix + path + self.query, headers: headers)
             client.keepAlive = ping
-            client.takesText = takesText
+            client.carriesSession = carriesSession
             layers.append(client)
         }
         return CarrierDialer(

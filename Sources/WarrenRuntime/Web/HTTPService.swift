@@ -80,8 +80,9 @@ package struct HTTPServiceLimits: Sendable {
     package var idle = TimeAmount.seconds(60)
     /// A ping goes out on a WebSocket when nothing was sent for so long.
     package var keepAlive = WebSocketClient.usualPing
-    /// Whether texts on a WebSocket are taken as the bytes that they are.
-    package var takesText = true
+    /// A WebSocket has frames of a session: a text is a mistake, and the peer always reads, so that it answers pings also
+    /// under traffic.
+    package var carriesSession = false
     /// The largest body, in bytes.
     package var body = 64 << 10
 

@@ -37,7 +37,7 @@ extension HTTPServiceHandler {
         do {
             let leg = try WebSocket.install(
                 .server, on: self.channel, loop: self.loop, keepAlive: self.limits.keepAlive,
-                takesText: self.limits.takesText)
+                carriesSession: self.limits.carriesSession)
             self.phase = .over
             self.service.upgraded(leg, request, token: token, on: self.loop)
         } catch {

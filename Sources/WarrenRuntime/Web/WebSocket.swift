@@ -15,6 +15,8 @@ enum WebSocket {
     static let largestWrite = 64 << 10
     /// How long a client waits for the server to close the connection after both have said Close.
     static let closingTime = TimeAmount.seconds(2)
+    /// A peer that always reads has read so many bytes before a ping in the time that it has to answer.
+    static let mostUnheard = 64 << 10
     /// How long a ping may remain without an answer.
     static let pongTime = TimeAmount.seconds(15)
 
@@ -22,12 +24,12 @@ enum WebSocket {
     ///
     /// - Parameter keepAlive: a ping goes out when nothing was sent for so long.
     static func install(
-        _ role: Role, on channel: any Channel, loop: SocketLoop, keepAlive: TimeAmount, takesText: Bool
+        _ role: Role, on channel: any Channel, loop: SocketLoop, keepAlive: TimeAmount, carriesSession: Bool
     ) throws -> ChannelLeg {
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(WebSocketFrameEncoder())
         try pipeline.addHandler(ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: Self.largestFrame)))
-        try pipeline.addHandler(WebSocketBytes(role, on: loop, keepAlive: keepAlive, takesText: takesText))
+        try pipeline.addHandler(WebSocketBytes(role, on: loop, keepAlive: keepAlive, carriesSession: carriesSession))
         return try ChannelLeg.last(of: channel)
     }
 }

@@ -154,7 +154,7 @@ extension WebSocketAttempt {
         do {
             let leg = try WebSocket.install(
                 .client, on: self.channel, loop: self.loop, keepAlive: self.client.keepAlive,
-                takesText: self.client.takesText)
+                carriesSession: self.client.carriesSession)
             self.phase = .over
             self.timer?.cancel()
             let answer = self.answer

@@ -115,12 +115,24 @@ extension WebSocketBytes {
     /// what we send is not silent, and a ping behind that would come late.
     private var silentAt: NIODeadline? {
         guard !self.peerHasClosed, let waitingSince else { return nil }
-        return max(waitingSince, self.lastPayload) + self.keepAlive + WebSocket.pongTime
+        let since = self.mustAnswer ? waitingSince : max(waitingSince, self.lastPayload)
+        return since + self.keepAlive + WebSocket.pongTime
+    }
+
+    /// Whether the peer answers pings also while it is written to: there is little before them.
+    private var mustAnswer: Bool { self.carriesSession && self.unheard < WebSocket.mostUnheard }
+
+    /// When the next ping is due: nothing was sent for a while, or nothing came although the peer must answer.
+    private var pingAt: NIODeadline {
+        let quiet = self.lastSent + self.keepAlive
+        guard self.mustAnswer, let waitingSince else { return quiet }
+        return min(quiet, max(waitingSince, self.lastPing) + self.keepAlive)
     }
 
     func armPing(_ context: ChannelHandlerContext) {
         guard !self.hasClosed, !self.isClosing, !self.isGone else { return }
-        let next = self.lastSent + self.keepAlive
+        // What comes to be waited for meanwhile is due no sooner than this.
+        let next = min(self.pingAt, self.loop.now + self.keepAlive)
         self.pingTimer = self.loop.timer(at: min(next, self.silentAt ?? next)) { self.ping(context) }
     }
 
@@ -129,8 +141,9 @@ extension WebSocketBytes {
         if let silentAt, silentAt <= now {
             return self.fail(WebSocketFailure("no answer to pings", .unexpectedServerError), context)
         }
-        if self.lastSent + self.keepAlive <= now {
+        if self.pingAt <= now {
             self.lastSent = now
+            self.lastPing = now
             // Where there is no room, bytes wait that do as well.
             if context.channel.isWritable {
                 self.send(.ping, ByteBuffer(), context, promise: nil)

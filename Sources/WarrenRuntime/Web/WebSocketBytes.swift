@@ -24,6 +24,8 @@ final class WebSocketBytes: ChannelDuplexHandler {
     let role: WebSocket.Role
     let loop: SocketLoop
     let keepAlive: TimeAmount
+    /// Its peer always reads.
+    let carriesSession: Bool
     private var rules: WebSocketRules
 
     /// Frames that came before anybody asked: at most one burst.
@@ -46,12 +48,17 @@ final class WebSocketBytes: ChannelDuplexHandler {
     var lastSent: NIODeadline
     /// When payload was written last: only to a connection that takes it.
     var lastPayload: NIODeadline
+    /// What was written since something came, in bytes.
+    var unheard = 0
+    /// When the last ping was sent.
+    var lastPing = NIODeadline.uptimeNanoseconds(0)
     /// Since when a read has been asked for and nothing has come.
     var waitingSince: NIODeadline?
 
-    init(_ role: WebSocket.Role, on loop: SocketLoop, keepAlive: TimeAmount, takesText: Bool = true) {
+    init(_ role: WebSocket.Role, on loop: SocketLoop, keepAlive: TimeAmount, carriesSession: Bool = false) {
         self.role = role
-        self.rules = WebSocketRules(role, takesText: takesText)
+        self.carriesSession = carriesSession
+        self.rules = WebSocketRules(role, takesText: !carriesSession)
         self.loop = loop
         self.keepAlive = keepAlive
         self.lastSent = loop.now
@@ -101,6 +108,7 @@ extension WebSocketBytes {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         self.waitingSince = nil
+        self.unheard = 0
         // Until the end, whoever listens: closing over unread bytes would reset the connection.
         if self.isDropping || self.isClosing || self.closingTimer != nil { self.readOn(context) }
         guard !self.isHolding else { return }
@@ -167,6 +175,7 @@ extension WebSocketBytes {
         }
         self.lastPayload = self.loop.now
         var bytes = self.unwrapOutboundIn(data)
+        self.unheard = min(self.unheard + bytes.readableBytes, WebSocket.mostUnheard)
         let most = WebSocket.largestWrite
         while bytes.readableBytes > most, let piece = bytes.readSlice(length: most) {
             self.send(.binary, piece, context, promise: nil)

@@ -16,8 +16,8 @@ package struct WebSocketClient: Sendable {
     package var timeout = TimeAmount.seconds(10)
     /// A ping goes out when nothing was sent for so long, so that proxies on the way keep the connection.
     package var keepAlive = Self.usualPing
-    /// Whether texts are taken as the bytes that they are.
-    package var takesText = true
+    /// Frames of a session: a text is a mistake, and the peer always reads, so that it answers pings also under traffic.
+    package var carriesSession = false
 
     /// Proxies give up on a silent connection after 60 seconds as a rule, and some after 30.
     package static let usualPing = TimeAmount.seconds(15)

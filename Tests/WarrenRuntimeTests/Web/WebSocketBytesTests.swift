@@ -190,6 +190,35 @@ import WarrenTesting
         #expect(rig.raw.frames.last == RawFrame(RawFrame.close, ByteBuffer(bytes: [0x03, 0xF3])))
     }
 
+    @Test("a session's peer that is stopped is found also while it is written to, and one that answers is not given up")
+    func aStoppedPeerUnderTraffic() throws {
+        for answers in [false, true] {
+            var limits = HTTPServiceLimits()
+            limits.keepAlive = .seconds(5)
+            limits.carriesSession = true
+            let rig = try RawRig.server(limits: limits)
+            for second in 1...60 where rig.probe.ends.isEmpty {
+                rig.write("a request")
+                rig.loop.advance(by: .seconds(1))
+                if answers, second % 6 == 0 { rig.raw.send(RawFrame(RawFrame.pong).masked) }
+                if second == 19 { #expect(rig.raw.frames.contains(RawFrame(RawFrame.ping))) }
+                if !answers, second == 20 { #expect(rig.raw.frames.last?.first == RawFrame.close) }
+            }
+            #expect(rig.raw.frames.contains { $0.first == RawFrame.close } == !answers)
+        }
+    }
+
+    @Test func aSessionsPeerThatTakesMuchIsNotSilent() throws {
+        var limits = HTTPServiceLimits()
+        limits.carriesSession = true
+        let rig = try RawRig.server(limits: limits)
+        for _ in 0..<60 {
+            rig.write(String(repeating: "x", count: 70_000))
+            rig.loop.advance(by: .seconds(1))
+        }
+        #expect(!rig.raw.frames.contains { $0.first == RawFrame.close })
+    }
+
     @Test func aPeerThatOnlyTakesIsNotSilent() throws {
         let rig = try RawRig.server()
         for _ in 0..<300 {

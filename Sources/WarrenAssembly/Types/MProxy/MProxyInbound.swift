@@ -33,7 +33,7 @@ extension InboundType {
                     let token = configuration.dialect == .go ? configuration.tokens.first : nil
                     let dialer = carrier.dialer(
                         around, webSocket: carrier.prefix.isEmpty ? path : "", ping: MProxyService.ping,
-                        headers: token.map { [("Authorization", "Bearer \($0)")] } ?? [], takesText: false)
+                        headers: token.map { [("Authorization", "Bearer \($0)")] } ?? [], carriesSession: true)
                     return SessionCarrier(dialer) { leg, owner, loop in
                         around.loops.context(on: loop).start(MProxy.DeviceMachine(configuration), on: leg, owner: owner)
                     }

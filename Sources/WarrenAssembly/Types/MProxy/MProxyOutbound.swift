@@ -42,7 +42,7 @@ extension OutboundType {
                     var httpLimits = HTTPServiceLimits()
                     httpLimits.timeout = session.handshake
                     httpLimits.keepAlive = MProxyService.ping
-                    httpLimits.takesText = false
+                    httpLimits.carriesSession = true
                     try service.install(on: leg, loop: loop, limits: httpLimits)
                 }
                 return PublicNamesOutbound(
