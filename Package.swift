@@ -37,7 +37,8 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [.executable(name: "warren", targets: ["WarrenCLI"])]
         + ([
-            "WarrenCore", "WarrenKCP", "WarrenRuntime", "WarrenConfiguration", "WarrenTokens", "WarrenCertificates",
+            "WarrenCore", "WarrenKCP", "WarrenLoop", "WarrenRuntime", "WarrenConfiguration", "WarrenTokens",
+            "WarrenCertificates",
             "WarrenAssembly", "Warren", "WarrenBench", "WarrenDemo", "WarrenTesting", "WarrenFuzzing", "CWarrenAES",
             "CWarrenSystem",
         ] + protocols.map { "Warren\($0)" })
@@ -63,9 +64,16 @@ let package = Package(
         .target(name: "WarrenCore", dependencies: [nio("NIOCore"), heap]),
         .target(name: "WarrenKCP", dependencies: ["WarrenCore", nio("NIOCore")]),
         .target(
+            name: "WarrenLoop",
+            dependencies: [
+                "WarrenCore", "CWarrenSystem", nio("NIOCore"), nio("NIOConcurrencyHelpers"), collections,
+            ]
+        ),
+        .target(
             name: "WarrenRuntime",
             dependencies: [
-                "WarrenCore", "CWarrenSystem", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
+                "WarrenLoop", "WarrenCore", "CWarrenSystem", nio("NIOCore"), nio("NIOPosix"),
+                nio("NIOConcurrencyHelpers"),
                 nio("NIOTLS"), nio("NIOHTTP1"), nio("NIOWebSocket"), nioSSL, collections, logging, metrics, lifecycle,
             ]
         ),
@@ -77,7 +85,8 @@ let package = Package(
         .target(
             name: "WarrenAssembly",
             dependencies: [
-                "WarrenConfiguration", "WarrenRuntime", "WarrenCore", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                "WarrenConfiguration", "WarrenRuntime", "WarrenLoop", "WarrenCore", nio("NIOCore"), nio("NIOPosix"),
+                nio("NIOHTTP1"),
                 nio("NIOFoundationCompat"), "WarrenTokens", "CWarrenSystem",
                 nioSSL, crypto, logging, lifecycle,
             ] + protocolTargets
@@ -85,7 +94,8 @@ let package = Package(
         .target(
             name: "Warren",
             dependencies: [
-                "WarrenAssembly", "WarrenConfiguration", "WarrenRuntime", "WarrenCore", "CWarrenSystem", nio("NIOCore"),
+                "WarrenAssembly", "WarrenConfiguration", "WarrenRuntime", "WarrenLoop", "WarrenCore", "CWarrenSystem",
+                nio("NIOCore"),
                 nio("NIOPosix"), nio("NIOConcurrencyHelpers"), nio("NIOFoundationCompat"), logging, lifecycle,
                 unixSignals,
             ]
@@ -107,7 +117,8 @@ let package = Package(
         .target(
             name: "WarrenFuzzing",
             dependencies: [
-                "Warren", "WarrenConfiguration", "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore"),
+                "Warren", "WarrenConfiguration", "WarrenRuntime", "WarrenLoop", "WarrenCore", "WarrenTesting",
+                nio("NIOCore"),
                 nio("NIOHTTP1"), cryptoExtras,
                 crypto,
             ] + protocolTargets,
@@ -121,10 +132,17 @@ let package = Package(
         .testTarget(
             name: "WarrenKCPTests", dependencies: ["WarrenKCP", "WarrenCore", "WarrenTesting", nio("NIOCore")],
             exclude: ["Fixtures"]),
+        .target(
+            name: "WarrenLoopTesting", dependencies: ["WarrenLoop", "WarrenCore", nio("NIOCore")],
+            path: "Tests/WarrenLoopTesting"),
+        .testTarget(
+            name: "WarrenLoopTests",
+            dependencies: ["WarrenLoop", "WarrenLoopTesting", "WarrenCore", "WarrenTesting", nio("NIOCore")]),
         .testTarget(
             name: "WarrenRuntimeTests",
             dependencies: [
-                "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
+                "WarrenRuntime", "WarrenLoop", "WarrenLoopTesting", "WarrenCore", "WarrenTesting", nio("NIOCore"),
+                nio("NIOPosix"), nio("NIOTLS"),
                 nio("NIOHTTP1"), nio("NIOWebSocket"), logging, lifecycle, nioSSL,
             ]
         ),
@@ -135,6 +153,7 @@ let package = Package(
             name: "WarrenAssemblyTests",
             dependencies: [
                 "WarrenAssembly", "WarrenDemo", "WarrenConfiguration", "WarrenTokens", "WarrenCore", "WarrenRuntime",
+                "WarrenLoop",
                 "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nioSSL, crypto, logging,
             ] + protocolTargets
         ),

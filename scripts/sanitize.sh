@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-filter='EndToEndTests|WarrenRuntimeTests'
+filter='EndToEndTests|WarrenLoopTests|WarrenRuntimeTests'
 kinds=()
 while (($#)); do
     case $1 in

@@ -5,6 +5,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 import WarrenCore
+import WarrenLoop
 import WarrenRuntime
 
 extension FuzzTarget {

@@ -5,6 +5,7 @@ import NIOPosix
 import ServiceLifecycle
 import Synchronization
 import WarrenCore
+import WarrenLoop
 
 /// Everything a configuration describes, running: listeners, outbounds and the loops under them.
 package final class Node: Service {

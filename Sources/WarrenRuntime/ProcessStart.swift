@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CWarrenSystem
+import WarrenLoop
 
 /// What a program does before it opens anything.
 package enum ProcessStart {

@@ -6,6 +6,7 @@ import NIOCore
 import ServiceLifecycle
 import Testing
 import WarrenCore
+import WarrenLoop
 
 @testable import WarrenRuntime
 

@@ -3,6 +3,7 @@
 import NIOCore
 import WarrenConfiguration
 import WarrenCore
+import WarrenLoop
 import WarrenRuntime
 
 /// How the far ends of an outbound that waits for them come in.

@@ -3,6 +3,7 @@
 import NIOCore
 import WarrenConfiguration
 import WarrenCore
+import WarrenLoop
 import WarrenRuntime
 
 extension Assembly.Outbound {

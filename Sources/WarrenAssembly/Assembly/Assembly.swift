@@ -4,6 +4,7 @@ import NIOCore
 import NIOPosix
 package import WarrenConfiguration
 import WarrenCore
+import WarrenLoop
 import WarrenRuntime
 
 /// A configuration that is known to be good, ready to be run. Making it opens nothing.

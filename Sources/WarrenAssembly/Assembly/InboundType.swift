@@ -3,6 +3,7 @@
 import NIOCore
 import WarrenConfiguration
 package import WarrenCore
+import WarrenLoop
 import WarrenRuntime
 
 /// A kind of inbound: how its keys are read, and how it is put together once all keys of the file are known to be good.

@@ -4,6 +4,7 @@ import Crypto
 import Foundation
 import NIOCore
 package import WarrenConfiguration
+import WarrenLoop
 import WarrenRuntime
 
 /// Names an entry of a configuration among all.

@@ -3,6 +3,7 @@
 import NIOCore
 import WarrenConfiguration
 import WarrenCore
+import WarrenLoop
 import WarrenRuntime
 
 /// A kind of relay: a service that pairs carriers and routes nothing.

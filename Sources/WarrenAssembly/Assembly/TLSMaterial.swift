@@ -4,6 +4,7 @@ import Foundation
 import NIOSSL
 import WarrenConfiguration
 import WarrenCore
+import WarrenLoop
 import WarrenRuntime
 
 /// The files of a `tls:` block, read and checked.

@@ -3,6 +3,7 @@
 import NIOCore
 import WarrenConfiguration
 import WarrenCore
+import WarrenLoop
 import WarrenRuntime
 
 /// Puts the units of a configuration together, and keeps those that run already.

@@ -4,6 +4,7 @@ import Dispatch
 import NIOCore
 import Synchronization
 import WarrenCore
+import WarrenLoop
 import WarrenRuntime
 
 /// Reads an ``AnnounceFile`` on a queue of its own, for whoever asks on an event loop. A disk that does not answer holds up

@@ -4,6 +4,7 @@ import Foundation
 import NIOCore
 import ServiceLifecycle
 import Synchronization
+package import WarrenLoop
 package import WarrenRuntime
 
 /// Looks once a second whether files have changed and has them read again, until that has worked.

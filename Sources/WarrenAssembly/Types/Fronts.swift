@@ -3,6 +3,7 @@
 import NIOCore
 import WarrenConfiguration
 import WarrenCore
+import WarrenLoop
 import WarrenRuntime
 
 // The inbounds without a tunnel: SOCKS, HTTP proxy, port forward.

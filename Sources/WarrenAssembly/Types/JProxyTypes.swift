@@ -4,6 +4,7 @@ import NIOCore
 import WarrenConfiguration
 import WarrenCore
 import WarrenJProxy
+import WarrenLoop
 import WarrenRuntime
 
 private let jproxyExposure =

@@ -4,6 +4,7 @@ import CWarrenSystem
 import NIOCore
 import Synchronization
 import WarrenCore
+package import WarrenLoop
 
 /// Counts accepted connections over all listeners and turns away those past the limit, or past what the system has
 /// descriptors for: in the words of their protocol where that is cheap, by a reset where it is not.

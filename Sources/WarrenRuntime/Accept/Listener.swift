@@ -5,6 +5,7 @@ package import NIOCore
 import NIOPosix
 import Synchronization
 import WarrenCore
+package import WarrenLoop
 
 #if canImport(Darwin)
 import Darwin

@@ -3,6 +3,7 @@
 package import NIOCore
 import NIOPosix
 import Synchronization
+package import WarrenLoop
 
 /// The event loops of the process, and what lives on each.
 package final class Loops: Sendable {

@@ -3,6 +3,7 @@
 import CWarrenSystem
 package import NIOCore
 package import WarrenCore
+package import WarrenLoop
 
 /// Two legs joined: what one receives the other writes, with back pressure, half-close and reset passed through.
 ///

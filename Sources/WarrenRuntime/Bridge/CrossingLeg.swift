@@ -2,6 +2,7 @@
 
 import NIOCore
 import WarrenCore
+import WarrenLoop
 
 /// One end of a stream between two loops: what is written to one end, the other one tells.
 ///

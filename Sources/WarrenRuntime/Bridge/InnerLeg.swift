@@ -2,6 +2,7 @@
 
 package import NIOCore
 package import WarrenCore
+import WarrenLoop
 
 /// A leg under which there is no connection: what comes is told by somebody in the process, and held while its reader has
 /// not begun, or has stopped and needs that (``LegNeeds/pauses``).

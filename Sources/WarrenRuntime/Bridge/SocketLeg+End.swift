@@ -2,6 +2,7 @@
 
 import NIOCore
 package import WarrenCore
+import WarrenLoop
 
 // How a plain connection ends: in one direction, in order, or with a reset.
 extension SocketLeg {

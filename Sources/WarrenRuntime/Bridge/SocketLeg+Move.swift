@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import WarrenCore
+import WarrenLoop
 
 /// A connection between two loops: off the one, not yet on the other.
 struct DetachedConnection: Sendable {

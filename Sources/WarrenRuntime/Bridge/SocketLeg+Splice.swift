@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CWarrenSystem
+import WarrenLoop
 
 // Long flows between two plain sockets go through a pipe of the system and never enter the process: half the CPU. A
 // pipe is taken from the loop's pool while bytes are in flight, and belongs to the leg that they go to.

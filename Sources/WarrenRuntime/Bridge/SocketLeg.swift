@@ -2,6 +2,7 @@
 
 package import NIOCore
 import WarrenCore
+import WarrenLoop
 
 /// A plain TCP connection as a leg.
 ///
@@ -158,7 +159,7 @@ extension SocketLeg {
     private func stepSmall() {
         guard self.needs.contains(.smallSteps), !self.takesSmallSteps else { return }
         self.takesSmallSteps = true
-        SocketOptions.holdBackLittle(self.socket)
+        SocketOptions.holdBackLittle(self.socket, most: SocketOptions.smallRead)
     }
 
     package func setReading(_ reading: Bool) {
@@ -205,8 +206,7 @@ extension SocketLeg {
         let inSteps = self.needs.contains(.smallSteps) || self.options.largestRead <= SocketOptions.smallRead
         let most = inSteps ? min(SocketOptions.smallRead, self.options.largestRead) : self.options.largestRead
         let loop = self.loop
-        let outcome =
-            inSteps ? loop.smallReadBuffer.read(from: self.socket, most) : loop.readBuffer.read(from: self.socket, most)
+        let outcome = loop.read(self.socket, most, small: inSteps)
         guard case .moved(let count) = outcome else { return outcome }
         self.streak = count == most ? self.streak + 1 : 0
         self.isSplicing = self.streak >= SocketOptions.fullReadsToSplice
@@ -247,17 +247,3 @@ extension SocketLeg: SocketWatcher {
 
 @available(*, unavailable)
 extension SocketLeg: Sendable {}
-
-extension ByteBuffer {
-    /// Takes the place of what was read last, in fresh storage if somebody has kept that.
-    fileprivate mutating func read(from socket: Socket, _ most: Int) -> Socket.Outcome {
-        self.clear(minimumCapacity: most)
-        var outcome = Socket.Outcome.notNow
-        self.writeWithUnsafeMutableBytes(minimumWritableBytes: most) { space in
-            outcome = socket.read(into: .init(rebasing: space[..<most]))
-            if case .moved(let count) = outcome { return count }
-            return 0
-        }
-        return outcome
-    }
-}

@@ -2,6 +2,7 @@
 
 package import NIOCore
 package import WarrenCore
+package import WarrenLoop
 
 /// A stream of a session as a leg. Pressure, half-close and reset go to the session's machine, which knows what its
 /// protocol can carry.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NIOCore
+import WarrenLoop
 
 /// Holds back the two sides of a relay whose stream has a rate.
 final class Throttle {

@@ -3,6 +3,7 @@
 import CWarrenSystem
 import NIOCore
 import WarrenCore
+import WarrenLoop
 
 /// Finds a peer that has gone while data was on its way to it. On the loop of its leg only.
 ///

@@ -2,6 +2,7 @@
 
 import NIOCore
 package import WarrenCore
+import WarrenLoop
 
 /// Looks a name up in both families, within a time, and goes on with what was found.
 package final class AddressLookup: OpenAttempt {

@@ -4,6 +4,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOSSL
 package import WarrenCore
+package import WarrenLoop
 
 #if canImport(Darwin)
 import Darwin

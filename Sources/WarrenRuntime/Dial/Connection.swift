@@ -3,6 +3,7 @@
 import CWarrenSystem
 import NIOCore
 import WarrenCore
+import WarrenLoop
 
 #if canImport(Darwin)
 import Darwin

@@ -2,6 +2,7 @@
 
 import NIOCore
 import WarrenCore
+import WarrenLoop
 
 /// Runs an ``AddressRace`` to a host on one event loop: asks, judges each address, connects.
 final class DialAttempt: OpenAttempt {

@@ -2,6 +2,7 @@
 
 package import NIOCore
 package import WarrenCore
+package import WarrenLoop
 
 /// Makes outgoing TCP connections: resolves, judges each address, and races them as RFC 8305 says.
 package struct Dialer: Sendable {

@@ -2,6 +2,7 @@
 
 import NIOCore
 import WarrenCore
+import WarrenLoop
 
 /// Reaches a name through a far end which knows no names: its addresses are tried one after the other, IPv4 first.
 final class NameAttempt: OpenAttempt {

@@ -2,6 +2,7 @@
 
 package import NIOCore
 package import WarrenCore
+package import WarrenLoop
 
 /// One thing between an accepted connection and who takes it: TLS, a look at its first bytes. A listener has any number of
 /// them, in any order.

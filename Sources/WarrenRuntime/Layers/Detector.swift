@@ -2,6 +2,7 @@
 
 package import NIOCore
 package import WarrenCore
+package import WarrenLoop
 
 /// Tells by the first bytes which of several protocols a connection speaks, then makes room for that one.
 package final class Detector {

@@ -2,6 +2,7 @@
 
 package import NIOCore
 package import WarrenCore
+package import WarrenLoop
 
 /// One thing around a connection that we dial: TLS, a WebSocket. A carrier has any number of them, in any order.
 package protocol DialLayer: Sendable {

@@ -2,6 +2,7 @@
 
 package import NIOCore
 package import WarrenCore
+package import WarrenLoop
 
 /// Drives a ``RendezvousMachine`` over the carriers of all its listeners: the service that joins peers who can only
 /// dial out.

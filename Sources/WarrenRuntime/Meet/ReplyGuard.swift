@@ -2,6 +2,7 @@
 
 import NIOCore
 import WarrenCore
+import WarrenLoop
 
 /// Keeps the first bytes of a partner from a carrier that has only just been answered.
 ///

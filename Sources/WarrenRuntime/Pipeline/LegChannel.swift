@@ -3,6 +3,7 @@
 import DequeModule
 import NIOCore
 import WarrenCore
+import WarrenLoop
 
 /// A NIO channel whose transport is a leg: for carriers with handlers on the way (TLS, WebSocket).
 ///

@@ -3,6 +3,7 @@
 import NIOCore
 import Synchronization
 import WarrenCore
+import WarrenLoop
 
 /// Which device serves which public name and port. Asked on any loop.
 ///

@@ -3,6 +3,7 @@
 package import NIOCore
 import Synchronization
 package import WarrenCore
+package import WarrenLoop
 
 /// Takes visitors of public names and ports to the devices that serve them, through sessions that the devices dial.
 ///

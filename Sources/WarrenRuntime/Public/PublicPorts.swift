@@ -3,6 +3,7 @@
 package import NIOCore
 import Synchronization
 import WarrenCore
+import WarrenLoop
 
 /// The raw ports of devices: a listener for each that is served, as long as it is.
 package final class PublicPorts: NodeComponent, Sendable {

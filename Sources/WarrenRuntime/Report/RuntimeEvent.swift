@@ -2,6 +2,7 @@
 
 package import NIOCore
 package import WarrenCore
+import WarrenLoop
 
 /// What happened, for whoever keeps a log, counts, or tells people. There is nothing else that the runtime says.
 ///

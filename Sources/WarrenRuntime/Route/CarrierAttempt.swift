@@ -2,6 +2,7 @@
 
 import NIOCore
 import WarrenCore
+import WarrenLoop
 
 /// One stream on its way to a carrier of its own.
 ///

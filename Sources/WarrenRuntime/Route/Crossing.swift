@@ -2,6 +2,7 @@
 
 import NIOCore
 import WarrenCore
+import WarrenLoop
 
 /// A stream that is asked for on one loop and opened on another: its bytes cross once, by a pair of ``CrossingLeg``s.
 final class Crossing: OpenAttempt, @unchecked Sendable {

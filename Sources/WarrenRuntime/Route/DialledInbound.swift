@@ -2,6 +2,7 @@
 
 package import NIOCore
 package import WarrenCore
+package import WarrenLoop
 
 /// An inbound whose carrier we dial: the end of a tunnel that cannot be reached from outside. Keeps its session up, and
 /// opens what the peer asks for through an outbound.

@@ -2,6 +2,7 @@
 
 package import NIOCore
 package import WarrenCore
+package import WarrenLoop
 
 /// What the sessions of one inbound have in common: their judge, where their streams go, and who hears of it.
 package final class InboundSessions: SessionOwner {

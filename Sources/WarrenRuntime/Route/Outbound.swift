@@ -2,6 +2,7 @@
 
 import NIOCore
 package import WarrenCore
+package import WarrenLoop
 
 /// Takes streams to where they go.
 package protocol Outbound: Sendable {

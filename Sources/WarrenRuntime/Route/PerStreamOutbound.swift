@@ -2,6 +2,7 @@
 
 import NIOCore
 package import WarrenCore
+package import WarrenLoop
 
 /// Takes every stream through a carrier of its own, which *is* the stream once the peer has agreed.
 package struct PerStreamOutbound: Outbound {

@@ -2,6 +2,7 @@
 
 package import NIOCore
 package import WarrenCore
+package import WarrenLoop
 
 /// Takes streams through sessions whose carriers the far ends dial: exits that cannot be reached from outside.
 ///

@@ -3,6 +3,7 @@
 import NIOCore
 import Synchronization
 package import WarrenCore
+package import WarrenLoop
 
 /// The outbounds of one inbound, chosen for every stream by the first rule that matches.
 ///

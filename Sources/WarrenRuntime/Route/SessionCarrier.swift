@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import WarrenCore
+package import WarrenLoop
 
 /// A carrier that we dial, and the session that is to run over it.
 package struct SessionCarrier: Sendable {

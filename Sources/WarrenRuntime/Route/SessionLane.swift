@@ -3,6 +3,7 @@
 package import NIOCore
 import Synchronization
 package import WarrenCore
+package import WarrenLoop
 
 /// One session whose carrier we dial, kept up, and the streams that wait for it.
 ///

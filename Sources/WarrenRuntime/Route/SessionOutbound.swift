@@ -2,6 +2,7 @@
 
 package import NIOCore
 package import WarrenCore
+package import WarrenLoop
 
 /// Takes streams through sessions whose carriers we dial, one for each loop that asks for it.
 ///

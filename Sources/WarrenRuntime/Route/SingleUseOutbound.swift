@@ -3,6 +3,7 @@
 import NIOCore
 import Synchronization
 package import WarrenCore
+package import WarrenLoop
 
 /// An outbound that is good for one stream: whoever comes second is refused here, where the reason is known, and not by a
 /// peer who cannot know it.

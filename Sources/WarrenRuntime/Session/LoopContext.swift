@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import WarrenCore
+package import WarrenLoop
 
 /// Where a session lives: a loop and what else lives on it.
 package struct LoopContext {

@@ -2,6 +2,7 @@
 
 import NIOCore
 package import WarrenCore
+import WarrenLoop
 
 // Streams that the peer opens, streams that we open, and the carrier that becomes a stream.
 extension SessionHandler {

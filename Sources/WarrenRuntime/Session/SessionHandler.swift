@@ -2,6 +2,7 @@
 
 package import NIOCore
 package import WarrenCore
+package import WarrenLoop
 
 /// Drives any ``SessionMachine`` over the leg that carries it: the one place where actions become I/O.
 ///

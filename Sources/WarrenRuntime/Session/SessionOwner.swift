@@ -2,6 +2,7 @@
 
 package import NIOCore
 package import WarrenCore
+package import WarrenLoop
 
 /// What a session's handler asks of its surroundings; one per inbound or outbound entry, shared by its sessions.
 package protocol SessionOwner: Sendable {

@@ -5,6 +5,7 @@ import Foundation
 import NIOCore
 import Synchronization
 import WarrenCore
+import WarrenLoop
 
 #if canImport(Darwin)
 import Darwin

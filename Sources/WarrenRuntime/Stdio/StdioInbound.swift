@@ -5,6 +5,7 @@ import Foundation
 import NIOConcurrencyHelpers
 package import NIOCore
 package import WarrenCore
+package import WarrenLoop
 
 /// One stream whose front is the process's standard input and output.
 package final class StdioInbound: NodeComponent, SessionOwner {

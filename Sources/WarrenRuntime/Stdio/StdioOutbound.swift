@@ -3,6 +3,7 @@
 import NIOCore
 import Synchronization
 package import WarrenCore
+package import WarrenLoop
 
 /// Takes one stream to the process's standard input and output, and refuses all others.
 package final class StdioOutbound: Outbound {

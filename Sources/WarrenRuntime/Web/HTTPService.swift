@@ -3,6 +3,7 @@
 package import NIOCore
 package import NIOHTTP1
 package import WarrenCore
+package import WarrenLoop
 
 /// What answers HTTP requests on a listener and takes over its WebSockets. Called on the loop of each connection.
 package protocol HTTPService<Token>: AnyObject {

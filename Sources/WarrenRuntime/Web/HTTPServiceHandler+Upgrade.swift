@@ -3,6 +3,7 @@
 import NIOCore
 import NIOHTTP1
 import NIOWebSocket
+import WarrenLoop
 
 // From HTTP to WebSocket on the server's side. Any request of a connection may ask: proxies use theirs again.
 extension HTTPServiceHandler {

@@ -4,6 +4,7 @@ import DequeModule
 import NIOCore
 import NIOHTTP1
 import WarrenCore
+import WarrenLoop
 
 /// Answers the requests of one connection in their order, one at a time, until one of them becomes a WebSocket.
 ///

@@ -3,6 +3,7 @@
 import NIOCore
 import NIOHTTP1
 import NIOWebSocket
+import WarrenLoop
 
 /// WebSocket (RFC 6455) as a carrier of bytes: where messages begin and end means nothing to it.
 enum WebSocket {

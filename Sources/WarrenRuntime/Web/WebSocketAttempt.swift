@@ -4,6 +4,7 @@ import NIOCore
 import NIOHTTP1
 import NIOWebSocket
 import WarrenCore
+import WarrenLoop
 
 /// Asks a server to go from HTTP to WebSocket, then makes room for it.
 ///

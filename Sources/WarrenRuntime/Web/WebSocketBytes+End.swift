@@ -3,6 +3,7 @@
 import NIOCore
 import NIOWebSocket
 import WarrenCore
+import WarrenLoop
 
 // How a WebSocket connection ends, and how it is kept from ending.
 extension WebSocketBytes {

@@ -4,6 +4,7 @@ import NIOCore
 import NIOSSL
 import NIOWebSocket
 import WarrenCore
+import WarrenLoop
 
 /// Makes a stream of bytes of WebSocket frames, with a half-close: a Close frame means "I send no more".
 ///

@@ -3,6 +3,7 @@
 package import NIOCore
 import NIOHTTP1
 import WarrenCore
+package import WarrenLoop
 
 /// How to ask a server for a WebSocket.
 package struct WebSocketClient: Sendable {

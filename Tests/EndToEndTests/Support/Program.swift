@@ -2,6 +2,7 @@
 
 import Foundation
 import NIOConcurrencyHelpers
+import WarrenLoop
 
 /// A failure of the harness itself, in one sentence.
 struct HarnessError: Error, CustomStringConvertible {

@@ -3,6 +3,7 @@
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import WarrenLoop
 
 #if canImport(Darwin)
 import Darwin

@@ -5,6 +5,7 @@ import NIOCore
 import Testing
 import WarrenConfiguration
 import WarrenCore
+import WarrenLoop
 import WarrenRuntime
 import WarrenTesting
 

@@ -3,6 +3,7 @@
 import Foundation
 import Synchronization
 import Testing
+import WarrenLoop
 import WarrenRuntime
 import WarrenTesting
 

@@ -6,6 +6,7 @@ import NIOCore
 import Synchronization
 import Testing
 import WarrenCore
+import WarrenLoop
 import WarrenTesting
 
 @testable import WarrenJET

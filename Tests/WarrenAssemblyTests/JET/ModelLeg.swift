@@ -2,6 +2,7 @@
 
 import NIOCore
 import WarrenCore
+import WarrenLoop
 import WarrenTesting
 
 @testable import WarrenRuntime

@@ -3,6 +3,7 @@
 import NIOCore
 import Testing
 import WarrenCore
+import WarrenLoop
 
 @testable import WarrenRuntime
 

@@ -4,6 +4,8 @@ import NIOCore
 import Synchronization
 import Testing
 import WarrenCore
+import WarrenLoop
+import WarrenLoopTesting
 
 @testable import WarrenRuntime
 

@@ -3,6 +3,8 @@
 import NIOCore
 import Testing
 import WarrenCore
+import WarrenLoop
+import WarrenLoopTesting
 import WarrenTesting
 
 @testable import WarrenRuntime

@@ -5,6 +5,7 @@ import NIOPosix
 import Synchronization
 import Testing
 import WarrenCore
+import WarrenLoop
 
 @testable import WarrenRuntime
 

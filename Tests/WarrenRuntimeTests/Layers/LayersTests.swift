@@ -4,6 +4,8 @@ import NIOCore
 import NIOSSL
 import Testing
 import WarrenCore
+import WarrenLoop
+import WarrenLoopTesting
 import WarrenTesting
 
 @testable import WarrenRuntime

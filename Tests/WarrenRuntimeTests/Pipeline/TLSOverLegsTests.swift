@@ -4,6 +4,7 @@ import NIOCore
 import NIOSSL
 import Testing
 import WarrenCore
+import WarrenLoop
 import WarrenTesting
 
 @testable import WarrenRuntime

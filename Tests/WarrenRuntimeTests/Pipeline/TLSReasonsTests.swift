@@ -4,6 +4,7 @@ import NIOCore
 import NIOSSL
 import Testing
 import WarrenCore
+import WarrenLoop
 
 @testable import WarrenRuntime
 

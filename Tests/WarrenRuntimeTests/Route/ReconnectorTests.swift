@@ -4,6 +4,7 @@ import Logging
 import NIOCore
 import Testing
 import WarrenCore
+import WarrenLoop
 
 @testable import WarrenRuntime
 

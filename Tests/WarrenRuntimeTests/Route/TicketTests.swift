@@ -4,6 +4,7 @@ import NIOCore
 import Synchronization
 import Testing
 import WarrenCore
+import WarrenLoop
 
 @testable import WarrenRuntime
 

@@ -4,6 +4,8 @@ import Logging
 import NIOCore
 import Synchronization
 import WarrenCore
+import WarrenLoop
+import WarrenLoopTesting
 
 @testable import WarrenRuntime
 

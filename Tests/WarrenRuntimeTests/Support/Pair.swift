@@ -2,6 +2,8 @@
 
 import NIOCore
 import WarrenCore
+import WarrenLoop
+import WarrenLoopTesting
 
 @testable import WarrenRuntime
 
@@ -45,14 +47,5 @@ struct Pair: Sendable {
     /// Runs something on the loop of the near end.
     func onLoop<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
         try await self.loop.submit(body).get()
-    }
-}
-
-/// A listening descriptor of the test.
-enum BoundPort {
-    static func make(_ address: PeerAddress, options: SocketOptions) throws -> (CInt, SocketAddress) {
-        let descriptor = try ListeningSocket.bind(to: address, times: 1, options: options)[0]
-        guard let bound = ListeningSocket.localAddress(of: descriptor) else { throw ChannelError.unknownLocalAddress }
-        return (descriptor, bound.socketAddress)
     }
 }

@@ -4,6 +4,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 import WarrenCore
+import WarrenLoop
 
 @testable import WarrenRuntime
 

@@ -3,6 +3,8 @@
 import NIOCore
 import Synchronization
 import WarrenCore
+import WarrenLoop
+import WarrenLoopTesting
 
 @testable import WarrenRuntime
 

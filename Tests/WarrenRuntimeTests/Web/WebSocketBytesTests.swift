@@ -3,6 +3,7 @@
 import NIOCore
 import Testing
 import WarrenCore
+import WarrenLoop
 import WarrenTesting
 
 @testable import WarrenRuntime

@@ -4,6 +4,7 @@ import Foundation
 import NIOCore
 import Testing
 import WarrenCore
+import WarrenLoop
 import WarrenTesting
 
 @testable import WarrenRuntime

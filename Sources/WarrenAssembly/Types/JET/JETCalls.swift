@@ -4,6 +4,7 @@ import NIOCore
 import NIOHTTP1
 import WarrenCore
 import WarrenJET
+import WarrenLoop
 import WarrenRuntime
 
 /// The side entrance of a JET relay: calls, and carriers that come as WebSockets.

@@ -5,6 +5,7 @@ import NIOHTTP1
 import WarrenConfiguration
 import WarrenCore
 import WarrenJET
+import WarrenLoop
 import WarrenRuntime
 
 /// A JET relay that runs: its meeting place, and for each port what takes over the connections.

@@ -3,6 +3,7 @@
 import NIOCore
 import NIOHTTP1
 import WarrenCore
+import WarrenLoop
 import WarrenMProxy
 import WarrenRuntime
 

@@ -17,7 +17,7 @@ package final class DescriptorLimit: Sendable {
     private static let perSession = 2
 
     /// What a new descriptor may be used for.
-    enum Room {
+    package enum Room {
         /// Anything.
         case plenty
         /// Telling its peer that there are too many.
@@ -31,7 +31,7 @@ package final class DescriptorLimit: Sendable {
     private let keeping: Int?
 
     /// - Parameter keeping: the reserve; nil for one that fits the limit.
-    init(keeping: Int? = nil, _ read: @escaping @Sendable () -> Int) {
+    package init(keeping: Int? = nil, _ read: @escaping @Sendable () -> Int) {
         self.read = read
         self.current = Atomic(read())
         self.keeping = keeping
@@ -43,16 +43,16 @@ package final class DescriptorLimit: Sendable {
     package var count: Int { self.current.load(ordering: .relaxed) }
 
     /// Kept back from connections.
-    var reserve: Int { self.keeping ?? min(max(self.count / 8, min(32, self.count / 4)), 512) }
+    package var reserve: Int { self.keeping ?? min(max(self.count / 8, min(32, self.count / 4)), 512) }
 
-    func room(for descriptor: CInt) -> Room {
+    package func room(for descriptor: CInt) -> Room {
         let (count, reserve) = (self.count, self.reserve)
         if Int(descriptor) < count - reserve { return .plenty }
         return Int(descriptor) < count - reserve / 4 ? .scarce : .none
     }
 
     /// The system gave none, although there should have been some: the limit is another one now.
-    func reread() { self.current.store(self.read(), ordering: .relaxed) }
+    package func reread() { self.current.store(self.read(), ordering: .relaxed) }
 
     /// A sentence for the log if so many sessions cannot all have descriptors; nil if they can.
     ///

@@ -12,7 +12,7 @@ import Musl
 #endif
 
 /// Who serves a socket when it has become ready.
-protocol SocketWatcher: AnyObject {
+package protocol SocketWatcher: AnyObject {
     /// Something may be possible that was not: see ``Socket/isReadable``, ``Socket/isWritable``, ``Socket/hasFailed``.
     func socketIsReady(_ socket: Socket)
 }
@@ -22,24 +22,24 @@ protocol SocketWatcher: AnyObject {
 /// The system tells of each change once. So `isReadable` and `isWritable` stay true until a call has found that there
 /// is nothing more, and a watcher that stops early must come back by itself (``again()``).
 package final class Socket: Watched {
-    let descriptor: CInt
-    let loop: SocketLoop
+    package let descriptor: CInt
+    package let loop: SocketLoop
     /// Kept until the socket is closed.
-    var watcher: (any SocketWatcher)?
-    private(set) var isReadable = false
+    package var watcher: (any SocketWatcher)?
+    package private(set) var isReadable = false
     /// Assumed until the system has taken less than was offered.
-    private(set) var isWritable: Bool
+    package private(set) var isWritable: Bool
     /// The system tells of room: most sockets never need to be told.
     private var watchesWriting: Bool
-    private(set) var hasFailed = false
+    package private(set) var hasFailed = false
     /// The peer will send no more than what is already there.
-    private(set) var peerHasEnded = false
-    private(set) var isClosed = false
+    package private(set) var peerHasEnded = false
+    package private(set) var isClosed = false
     private var isBusy = false
 
     /// - Parameter isConnecting: it is not writable before the system says so.
     /// - Returns: nil if the loop cannot watch it; the descriptor is closed then.
-    init?(_ descriptor: CInt, on loop: SocketLoop, isConnecting: Bool = false) {
+    package init?(_ descriptor: CInt, on loop: SocketLoop, isConnecting: Bool = false) {
         self.descriptor = descriptor
         self.loop = loop
         self.isWritable = !isConnecting
@@ -52,7 +52,7 @@ package final class Socket: Watched {
     }
 
     /// The system's word on what has become possible.
-    override func became(_ ready: UInt32) {
+    package override func became(_ ready: UInt32) {
         guard !self.isClosed else { return }
         if ready & Ready.readable != 0 { self.isReadable = true }
         if ready & Ready.writable != 0 { self.isWritable = true }
@@ -62,26 +62,26 @@ package final class Socket: Watched {
     }
 
     /// Serves the socket once more when everybody else has had a turn.
-    func again() {
+    package func again() {
         guard !self.isBusy, !self.isClosed else { return }
         self.isBusy = true
         self.loop.again(self)
     }
 
     /// There is something to be learnt from a read, whatever the system has told so far.
-    func mustBeRead() {
+    package func mustBeRead() {
         self.isReadable = true
         self.again()
     }
 
-    func serve() {
+    package func serve() {
         self.isBusy = false
         guard !self.isClosed else { return }
         self.watcher?.socketIsReady(self)
     }
 
     /// Takes the socket off its loop and leaves it open, for another loop.
-    func release() -> CInt {
+    package func release() -> CInt {
         self.isClosed = true
         self.watcher = nil
         self.loop.unwatch(self.descriptor)
@@ -89,7 +89,7 @@ package final class Socket: Watched {
     }
 
     /// Closes at once. With `reset`, the peer sees an error instead of an end, and what is on its way is dropped.
-    func close(reset: Bool = false) {
+    package func close(reset: Bool = false) {
         guard !self.isClosed else { return }
         self.isClosed = true
         if reset { _ = cws_set_reset_on_close(self.descriptor) }
@@ -103,7 +103,7 @@ package final class Socket: Watched {
 
 extension Socket {
     /// What came of a call that does not wait.
-    enum Outcome {
+    package enum Outcome {
         case moved(Int)
         /// Nothing for now; the watcher is called when that changes.
         case notNow
@@ -112,7 +112,7 @@ extension Socket {
     }
 
     /// Reads what is there, up to the size of `space`.
-    func read(into space: UnsafeMutableRawBufferPointer) -> Outcome {
+    package func read(into space: UnsafeMutableRawBufferPointer) -> Outcome {
         let outcome = self.reading { recv(self.descriptor, space.baseAddress, space.count, 0) }
         // After the peer's end a short read does not mean that all has been read: the end is still to come.
         if case .moved(let count) = outcome, count < space.count, !self.peerHasEnded, !self.hasFailed {
@@ -122,7 +122,7 @@ extension Socket {
     }
 
     /// Moves bytes from the socket into a pipe that is empty.
-    func splice(into pipe: Pipe, most: Int) -> Outcome {
+    package func splice(into pipe: Pipe, most: Int) -> Outcome {
         self.reading { cws_splice(self.descriptor, pipe.writeEnd, most) }
     }
 
@@ -142,7 +142,7 @@ extension Socket {
     }
 
     /// Writes what the system takes.
-    func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
+    package func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
         self.writing(bytes.count) { cws_send(self.descriptor, bytes.baseAddress, bytes.count) }
     }
 
@@ -152,7 +152,7 @@ extension Socket {
     }
 
     /// Moves bytes out of a pipe into the socket.
-    func splice(from pipe: Pipe, most: Int) -> Outcome {
+    package func splice(from pipe: Pipe, most: Int) -> Outcome {
         self.writing(most) { cws_splice(pipe.readEnd, self.descriptor, most) }
     }
 
@@ -180,13 +180,13 @@ extension Socket {
         self.loop.watchWriting(self)
     }
 
-    func shutOutput() { _ = shutdown(self.descriptor, CInt(SHUT_WR)) }
+    package func shutOutput() { _ = shutdown(self.descriptor, CInt(SHUT_WR)) }
 
     /// Bytes that the system has taken and not sent, because the peer's window is full.
-    var unsent: Int { Int(cws_unsent(self.descriptor)) }
+    package var unsent: Int { Int(cws_unsent(self.descriptor)) }
 
     /// Why it has failed, as an error number; 0 if it has not.
-    func takeError() -> CInt { cws_take_error(self.descriptor) }
+    package func takeError() -> CInt { cws_take_error(self.descriptor) }
 }
 
 /// The bits of an event, as numbers of one type on every system.
@@ -197,4 +197,4 @@ private enum Ready {
     static let failed = UInt32(CWS_FAILED)
 }
 
-func systemClose(_ descriptor: CInt) -> CInt { close(descriptor) }
+package func systemClose(_ descriptor: CInt) -> CInt { close(descriptor) }

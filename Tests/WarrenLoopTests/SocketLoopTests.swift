@@ -2,9 +2,10 @@
 
 import NIOCore
 import Testing
+import WarrenLoopTesting
 import WarrenTesting
 
-@testable import WarrenRuntime
+@testable import WarrenLoop
 
 /// What happened, in order.
 private final class Diary: @unchecked Sendable {

@@ -5,7 +5,7 @@ import NIOCore
 import Testing
 import WarrenCore
 
-@testable import WarrenRuntime
+@testable import WarrenLoop
 
 @Suite(.timeLimit(.minutes(1))) struct DescriptorLimitTests {
     @Test(

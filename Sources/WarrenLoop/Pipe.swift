@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CWarrenSystem
-import NIOCore
+package import NIOCore
 
 /// A pipe of the system through which bytes go from socket to socket without passing through this process.
-final class Pipe {
+package final class Pipe {
     /// The kernel's usual limit for pipes of ordinary users.
-    static let size = 1 << 20
+    package static let size = 1 << 20
 
-    let readEnd: CInt
-    let writeEnd: CInt
+    package let readEnd: CInt
+    package let writeEnd: CInt
 
     /// - Returns: nil where there are none, or none left.
-    init?() {
+    package init?() {
         var ends: (CInt, CInt) = (-1, -1)
         let made = withUnsafeMutableBytes(of: &ends) {
             cws_pipe($0.assumingMemoryBound(to: CInt.self).baseAddress, CInt(Self.size))
@@ -30,12 +30,12 @@ final class Pipe {
 }
 
 /// The pipes of one loop: making one costs more than using one, so some are kept for a while.
-final class PipePool {
+package final class PipePool {
     private static let mostKept = 16
     /// Flows beyond those are copied: what readers leave in pipes is the kernel's memory.
     private static let mostInUse = 128
     /// A loop that splices nothing for so long keeps no descriptors for it.
-    static let keeping = TimeAmount.seconds(2)
+    package static let keeping = TimeAmount.seconds(2)
 
     private unowned let loop: SocketLoop
     private var pipes: [Pipe] = []
@@ -43,19 +43,19 @@ final class PipePool {
     private var lastUse = NIODeadline.uptimeNanoseconds(0)
     private var timer: LoopTimer?
 
-    init(on loop: SocketLoop) { self.loop = loop }
+    package init(on loop: SocketLoop) { self.loop = loop }
 
     /// Empty pipes that are kept.
-    var count: Int { self.pipes.count }
+    package var count: Int { self.pipes.count }
 
-    func take() -> Pipe? {
+    package func take() -> Pipe? {
         guard self.inUse < Self.mostInUse, let pipe = self.pipes.popLast() ?? Pipe() else { return nil }
         self.inUse += 1
         return pipe
     }
 
     /// Takes back a pipe that is empty.
-    func give(_ pipe: Pipe) {
+    package func give(_ pipe: Pipe) {
         self.inUse -= 1
         guard self.pipes.count < Self.mostKept else { return }
         self.pipes.append(pipe)
@@ -64,7 +64,7 @@ final class PipePool {
     }
 
     /// A pipe is closed with what is in it.
-    func lose() { self.inUse -= 1 }
+    package func lose() { self.inUse -= 1 }
 
     private func wait() {
         self.timer = self.loop.timer(at: self.lastUse + Self.keeping) {

@@ -44,29 +44,11 @@ package struct SocketOptions: Sendable {
         return options
     }
 
-    /// The largest read of the source of a session's stream: it has the carrier not for itself, and what it reads ahead
-    /// waits in the stream's queue.
-    static let smallRead = 128 << 10
-    /// So many full reads in a row make a flow long: from then on it is spliced, until it comes in small pieces.
-    static let fullReadsToSplice = 4
-    static let worthSplicing = 32 << 10
-    static let smallSplicesToCopy = 8
-    /// More than two segments: the system does not put off acknowledging it.
-    static let longRead = 4 << 10
-    /// Reads in a row, before others have their turn.
-    static let readsPerTurn = 4
-    /// How long a peer's bytes are dropped after everything was sent.
-    static let lingerTime = TimeAmount.seconds(2)
-    /// Bytes that are dropped at most; a peer that sends more is made to wait, and reset once it has our last words.
-    static let mostDropped = 256 << 10
-    /// How often that is looked at.
-    static let lastWordsTime = TimeAmount.milliseconds(50)
-
     private static let retransmitTime = CInt(0x80)  // TCP_RXT_CONNDROPTIME of Darwin
     private static let noDelay = CInt(1)  // TCP_NODELAY, the same everywhere
 
     /// Sets what lasts for the life of a socket. Listening ones pass it on to what they accept (Linux).
-    func apply(to descriptor: CInt) {
+    package func apply(to descriptor: CInt) {
         Self.set(descriptor, CInt(IPPROTO_TCP), Self.noDelay, 1)
         guard let keepAlive else { return }
         Self.set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
@@ -83,7 +65,7 @@ package struct SocketOptions: Sendable {
     }
 
     /// What an accepted socket did not get from its listener.
-    func applyToAccepted(_ socket: Socket) {
+    package func applyToAccepted(_ socket: Socket) {
         #if !os(Linux)
         self.apply(to: socket.descriptor)
         #endif
@@ -91,14 +73,14 @@ package struct SocketOptions: Sendable {
 
     /// For the socket at the other end of a session's stream. The system tells of room only when a third of what it
     /// holds back has left: for pressure to be felt and told early, that must be little.
-    static func holdBackLittle(_ socket: Socket) {
+    package static func holdBackLittle(_ socket: Socket, most: Int) {
         #if os(Linux)
-        Self.set(socket.descriptor, CInt(IPPROTO_TCP), CInt(TCP_NOTSENT_LOWAT), CInt(Self.smallRead))
+        Self.set(socket.descriptor, CInt(IPPROTO_TCP), CInt(TCP_NOTSENT_LOWAT), CInt(clamping: most))
         #endif
     }
 
     /// Sends the acknowledgement that the system would hold back for up to 40 ms.
-    static func acknowledge(_ socket: Socket) {
+    package static func acknowledge(_ socket: Socket) {
         #if os(Linux)
         Self.set(socket.descriptor, CInt(IPPROTO_TCP), CInt(TCP_QUICKACK), 1)
         #endif
@@ -107,7 +89,7 @@ package struct SocketOptions: Sendable {
     /// For a carrier whose peer takes what comes in one read as one message: nothing is taken while something is held back.
     ///
     /// - Returns: how many bytes travel in one segment.
-    static func isolateWrites(_ socket: Socket) -> Int? {
+    package static func isolateWrites(_ socket: Socket) -> Int? {
         #if os(Linux)
         Self.set(socket.descriptor, CInt(IPPROTO_TCP), CInt(TCP_NOTSENT_LOWAT), 1)
         #endif

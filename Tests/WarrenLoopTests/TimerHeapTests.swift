@@ -4,7 +4,7 @@ import NIOCore
 import Testing
 import WarrenTesting
 
-@testable import WarrenRuntime
+@testable import WarrenLoop
 
 @Suite struct TimerHeapTests {
     private static func moment(_ number: Int) -> NIODeadline { .uptimeNanoseconds(UInt64(number)) }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NIOCore
+package import NIOCore
 import WarrenCore
-
-@testable import WarrenRuntime
+package import WarrenLoop
 
 #if canImport(Darwin)
 import Darwin
@@ -16,17 +15,23 @@ import Musl
 /// Two joined sockets without a thread: one is Warren's, the other one is the test's, which does what it says at once.
 ///
 /// On a manual loop nobody waits for the system: ``turn()`` asks it what has become possible.
-final class LocalPair {
-    let socket: Socket
-    let loop: SocketLoop
+package final class LocalPair {
+    /// How the near side ended.
+    package enum End: Hashable, Sendable {
+        case finished
+        case reset
+    }
+
+    package let socket: Socket
+    package let loop: SocketLoop
     private var far: CInt
     /// How the near side ended, as far as ``drain()`` has seen.
-    private(set) var end: Peer.End?
+    package private(set) var end: End?
 
     /// - Parameters:
     ///   - isTCP: a connection over the loopback network, for what only TCP has.
     ///   - room: about how many bytes wait in the system.
-    init(on loop: SocketLoop = .manual(), isTCP: Bool = false, room: CInt? = nil) throws {
+    package init(on loop: SocketLoop = .manual(), isTCP: Bool = false, room: CInt? = nil) throws {
         let (near, far) = isTCP ? try Self.connected() : try Self.joined()
         if let room {
             for (descriptor, name) in [(near, SO_SNDBUF), (far, SO_SNDBUF), (far, SO_RCVBUF)] {
@@ -42,11 +47,6 @@ final class LocalPair {
     }
 
     deinit { self.close() }
-
-    func makeLeg(_ options: SocketOptions = SocketOptions(), onClose: (@Sendable () -> Void)? = nil) -> SocketLeg {
-        let peer = PeerAddress(IPAddress(v4: 0x7F00_0001), port: 1)
-        return SocketLeg(self.socket, peer: peer, options: options, onClose: onClose)
-    }
 
     private static var stream: CInt {
         #if canImport(Glibc)
@@ -92,7 +92,7 @@ extension LocalPair {
     #endif
 
     /// Tells the socket what the system says about it now, and lets the loop do what is due.
-    func turn() {
+    package func turn() {
         let (readable, writable, ended, failed) = (UInt32(1), UInt32(2), UInt32(4), UInt32(8))
         if !self.socket.isClosed {
             let asked = CInt(POLLIN | POLLOUT) | Self.peerHasEnded
@@ -108,20 +108,22 @@ extension LocalPair {
     }
 
     /// Waits until the far end's reset has come over.
-    func resetHasArrived() -> Bool { Self.wait(for: 0, on: self.socket.descriptor) & CInt(POLLERR | POLLHUP) != 0 }
+    package func resetHasArrived() -> Bool {
+        Self.wait(for: 0, on: self.socket.descriptor) & CInt(POLLERR | POLLHUP) != 0
+    }
 }
 
 // MARK: - The far end
 
 extension LocalPair {
-    func send(_ bytes: ByteBuffer) -> Int {
+    package func send(_ bytes: ByteBuffer) -> Int {
         bytes.withUnsafeReadableBytes { Glue.send(self.far, $0.baseAddress, $0.count) }
     }
 
-    @discardableResult func send(_ text: String) -> Int { self.send(ByteBuffer(string: text)) }
+    @discardableResult package func send(_ text: String) -> Int { self.send(ByteBuffer(string: text)) }
 
     /// Everything that waits for the far end, up to so many bytes.
-    func drain(_ most: Int = .max) -> ByteBuffer {
+    package func drain(_ most: Int = .max) -> ByteBuffer {
         var all = ByteBuffer()
         var left = most
         while left > 0 {
@@ -142,15 +144,15 @@ extension LocalPair {
         return count
     }
 
-    func finish() { shutdown(self.far, CInt(SHUT_WR)) }
+    package func finish() { shutdown(self.far, CInt(SHUT_WR)) }
 
-    func reset() {
+    package func reset() {
         var now = linger(l_onoff: 1, l_linger: 0)
         setsockopt(self.far, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
         self.close()
     }
 
-    func close() {
+    package func close() {
         guard self.far >= 0 else { return }
         _ = systemClose(self.far)
         self.far = -1

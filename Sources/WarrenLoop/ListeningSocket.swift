@@ -2,7 +2,6 @@
 
 import CWarrenSystem
 import NIOCore
-import NIOPosix
 import WarrenCore
 
 #if canImport(Darwin)
@@ -14,13 +13,13 @@ import Musl
 #endif
 
 /// A listening port as one loop sees it.
-final class ListeningSocket: Watched {
+package final class ListeningSocket: Watched {
     /// Connections that one loop takes at once: few, so that the others get some of a burst.
     private static let perTurn = 16
     /// Out of descriptors: wait for some instead of spinning.
     private static let breath = TimeAmount.milliseconds(100)
 
-    let descriptor: CInt
+    package let descriptor: CInt
     private let loop: SocketLoop
     private let onConnection: (CInt, PeerAddress) -> Void
     private let onShortage: () -> Void
@@ -31,7 +30,7 @@ final class ListeningSocket: Watched {
     /// - Parameters:
     ///   - onConnection: takes over an accepted descriptor and its peer's address, on the loop.
     ///   - onShortage: told, on the loop, that a connection waits for which the system has no descriptor or no memory.
-    init(
+    package init(
         _ descriptor: CInt, on loop: SocketLoop, onConnection: @escaping (CInt, PeerAddress) -> Void,
         onShortage: @escaping () -> Void = {}
     ) {
@@ -41,14 +40,14 @@ final class ListeningSocket: Watched {
         self.onShortage = onShortage
     }
 
-    func start() {
+    package func start() {
         guard !self.isClosed else { return }
         self.isWatched = self.loop.watch(self, listening: self.descriptor)
         if !self.isWatched { self.takeBreath() }
     }
 
     /// Closes the port, as far as it is this loop's.
-    func stop() {
+    package func stop() {
         guard !self.isClosed else { return }
         self.isClosed = true
         self.pause()
@@ -63,7 +62,7 @@ final class ListeningSocket: Watched {
         self.loop.unwatch(self.descriptor)
     }
 
-    override func became(_ ready: UInt32) {
+    package override func became(_ ready: UInt32) {
         guard self.isWatched else { return }
         for _ in 0..<Self.perTurn where self.isWatched {
             var address = cws_address()
@@ -93,7 +92,7 @@ extension ListeningSocket {
     /// - Parameter options: set on the listener, from which accepted sockets inherit them.
     /// - Returns: as many descriptors; where the system cannot spread, they are one socket.
     /// - Throws: `IOError`.
-    static func bind(to address: PeerAddress, times: Int, options: SocketOptions) throws -> [CInt] {
+    package static func bind(to address: PeerAddress, times: Int, options: SocketOptions) throws -> [CInt] {
         #if os(Linux)
         guard times > 1 else { return [try Self.bind(to: address, options: options)] }
         // Shared ports are found taken only by those who do not share: so ask as one of them first.
@@ -137,7 +136,7 @@ extension ListeningSocket {
     }
 
     /// Where a bound descriptor listens.
-    static func localAddress(of descriptor: CInt) -> PeerAddress? {
+    package static func localAddress(of descriptor: CInt) -> PeerAddress? {
         var address = cws_address()
         return cws_local_address(descriptor, &address) == 0 ? PeerAddress(address) : nil
     }

@@ -30,13 +30,13 @@ package final class SocketLoop: @unchecked Sendable {
     private var busy: [Socket] = []
     /// What is watched, by descriptor.
     private var watched = WatchTable()
-    var timers = TimerHeap()
+    package internal(set) var timers = TimerHeap()
     /// How long the reader of a last word may take nothing of it; nil for as long as it likes.
     package var readerTimeout: TimeAmount? = .hours(1)
     /// What is read goes here first, in large steps or small ones. Whoever keeps it makes the next read use new storage.
-    var readBuffer = ByteBuffer()
-    var smallReadBuffer = ByteBuffer()
-    private(set) lazy var pipes = PipePool(on: self)
+    package private(set) var readBuffer = ByteBuffer()
+    package private(set) var smallReadBuffer = ByteBuffer()
+    package private(set) lazy var pipes = PipePool(on: self)
 
     /// Splicing to a peer that has gone raises SIGPIPE, and unlike sending it cannot be told not to.
     private static let ignoresBrokenPipes: Void = cws_ignore_broken_pipes()
@@ -124,7 +124,7 @@ extension SocketLoop {
 
 extension SocketLoop {
     /// Watches a socket until it is closed.
-    func watch(_ socket: Socket, writing: Bool) -> Bool {
+    package func watch(_ socket: Socket, writing: Bool) -> Bool {
         let token = self.watched.insert(socket, socket.descriptor)
         guard cws_poller_add(self.poller, socket.descriptor, token, writing ? 1 : 0) == 0 else {
             self.watched.remove(socket.descriptor)
@@ -134,12 +134,12 @@ extension SocketLoop {
     }
 
     /// Tells a socket of room from now on.
-    func watchWriting(_ socket: Socket) {
+    package func watchWriting(_ socket: Socket) {
         _ = cws_poller_add_writing(self.poller, socket.descriptor, self.watched.token(of: socket.descriptor))
     }
 
     /// Watches a listening descriptor until ``unwatch(_:)``.
-    func watch(_ listener: Watched, listening descriptor: CInt) -> Bool {
+    package func watch(_ listener: Watched, listening descriptor: CInt) -> Bool {
         let token = self.watched.insert(listener, descriptor)
         guard cws_poller_add_listener(self.poller, descriptor, token) == 0 else {
             self.watched.remove(descriptor)
@@ -149,16 +149,39 @@ extension SocketLoop {
     }
 
     /// For a descriptor that stays open.
-    func unwatch(_ descriptor: CInt) {
+    package func unwatch(_ descriptor: CInt) {
         _ = cws_poller_remove(self.poller, descriptor)
         self.forget(descriptor)
     }
 
     /// To be called once, right before something watched is closed.
-    func forget(_ descriptor: CInt) { self.watched.remove(descriptor) }
+    package func forget(_ descriptor: CInt) { self.watched.remove(descriptor) }
 
     /// Serves the socket again in the next round, as if it had become ready.
-    func again(_ socket: Socket) { self.busy.append(socket) }
+    package func again(_ socket: Socket) { self.busy.append(socket) }
+}
+
+// MARK: - Reading
+
+extension SocketLoop {
+    /// Reads up to `most` bytes into the loop's one buffer for reads of that kind.
+    package func read(_ socket: Socket, _ most: Int, small: Bool) -> Socket.Outcome {
+        small ? self.smallReadBuffer.read(from: socket, most) : self.readBuffer.read(from: socket, most)
+    }
+}
+
+extension ByteBuffer {
+    /// Takes the place of what was read last, in fresh storage if somebody has kept that.
+    fileprivate mutating func read(from socket: Socket, _ most: Int) -> Socket.Outcome {
+        self.clear(minimumCapacity: most)
+        var outcome = Socket.Outcome.notNow
+        self.writeWithUnsafeMutableBytes(minimumWritableBytes: most) { space in
+            outcome = socket.read(into: .init(rebasing: space[..<most]))
+            if case .moved(let count) = outcome { return count }
+            return 0
+        }
+        return outcome
+    }
 }
 
 // MARK: - The round

@@ -10,7 +10,7 @@ package final class LoopTimer {
     fileprivate var index = -1
     private weak var loop: SocketLoop?
 
-    init(_ deadline: NIODeadline, on loop: SocketLoop, _ action: @escaping () -> Void) {
+    package init(_ deadline: NIODeadline, on loop: SocketLoop, _ action: @escaping () -> Void) {
         self.deadline = deadline
         self.loop = loop
         self.action = action
@@ -23,7 +23,7 @@ package final class LoopTimer {
         self.loop?.timers.remove(self)
     }
 
-    func fire() {
+    package func fire() {
         let action = self.action
         self.action = nil
         action?()
@@ -33,19 +33,19 @@ package final class LoopTimer {
 /// Timers by deadline: a binary heap in which each timer knows its place, so that a cancelled one leaves at once.
 ///
 /// Most timers here guard against what hardly ever happens; kept until their time they would pile up.
-struct TimerHeap {
+package struct TimerHeap {
     private var timers: [LoopTimer] = []
 
-    var first: LoopTimer? { self.timers.first }
-    var count: Int { self.timers.count }
+    package var first: LoopTimer? { self.timers.first }
+    package var count: Int { self.timers.count }
 
-    mutating func insert(_ timer: LoopTimer) {
+    package mutating func insert(_ timer: LoopTimer) {
         timer.index = self.timers.count
         self.timers.append(timer)
         self.siftUp(from: timer.index)
     }
 
-    mutating func remove(_ timer: LoopTimer) {
+    package mutating func remove(_ timer: LoopTimer) {
         let index = timer.index
         guard index >= 0 else { return }
         timer.index = -1

@@ -41,9 +41,9 @@ private final class ScheduledTimer: @unchecked Sendable {
     private var timer: LoopTimer?
     private var isCancelled = false
 
-    init(_ loop: SocketLoop) { self.loop = loop }
+    package init(_ loop: SocketLoop) { self.loop = loop }
 
-    func start<T>(at deadline: NIODeadline, _ promise: EventLoopPromise<T>, _ task: @escaping () throws -> T) {
+    package func start<T>(at deadline: NIODeadline, _ promise: EventLoopPromise<T>, _ task: @escaping () throws -> T) {
         guard !self.isCancelled else { return }
         self.timer = self.loop.timer(at: deadline) {
             do {
@@ -56,7 +56,7 @@ private final class ScheduledTimer: @unchecked Sendable {
         }
     }
 
-    func cancel() {
+    package func cancel() {
         self.isCancelled = true
         self.timer?.cancel()
         self.timer = nil

@@ -2,7 +2,7 @@
 
 import CWarrenSystem
 import DequeModule
-import NIOCore
+package import NIOCore
 
 #if canImport(Darwin)
 import Darwin
@@ -13,7 +13,7 @@ import Musl
 #endif
 
 /// Bytes that wait to leave through a socket. Empty most of the time, and without an allocation then.
-struct SendQueue {
+package struct SendQueue {
     private static let mostAtOnce = 32
 
     private var first: ByteBuffer?
@@ -21,18 +21,20 @@ struct SendQueue {
     /// So many of `rest` keep no more memory than their own.
     private var compactRest = 0
     /// Bytes in the queue.
-    private(set) var count = 0
+    package private(set) var count = 0
 
-    mutating func append(_ bytes: ByteBuffer) {
+    package init() {}
+
+    package mutating func append(_ bytes: ByteBuffer) {
         guard bytes.readableBytes > 0 else { return }
         self.count += bytes.readableBytes
         if self.first == nil { self.first = bytes } else { self.rest.append(bytes) }
     }
 
-    mutating func removeAll() { self = SendQueue() }
+    package mutating func removeAll() { self = SendQueue() }
 
     /// Offers the front of the queue to the socket, once.
-    mutating func write(to socket: Socket) -> Socket.Outcome {
+    package mutating func write(to socket: Socket) -> Socket.Outcome {
         guard let first else { return .moved(0) }
         let outcome =
             self.rest.isEmpty ? first.withUnsafeReadableBytes { socket.write($0) } : self.writeSeveral(first, socket)
@@ -74,7 +76,7 @@ struct SendQueue {
     }
 
     /// What has to wait must not keep more memory than its own: a short piece of a large read is copied to its size.
-    mutating func compact() {
+    package mutating func compact() {
         if let first, first.isMostlyRoom { self.first = first.compacted }
         while self.compactRest < self.rest.count {
             let piece = self.rest[self.compactRest]
@@ -88,7 +90,7 @@ extension ByteBuffer {
     fileprivate var isMostlyRoom: Bool { self.readableBytes < self.storageCapacity / 2 }
 
     /// The readable bytes in storage of just their size.
-    var compacted: ByteBuffer {
+    package var compacted: ByteBuffer {
         var copy = ByteBufferAllocator().buffer(capacity: self.readableBytes)
         copy.writeImmutableBuffer(self)
         return copy

@@ -2,9 +2,10 @@
 
 import NIOCore
 import Testing
+import WarrenLoopTesting
 import WarrenTesting
 
-@testable import WarrenRuntime
+@testable import WarrenLoop
 
 @Suite struct SendQueueTests {
     @Test("whatever the system takes at once, all bytes arrive in their order", arguments: 0..<20)

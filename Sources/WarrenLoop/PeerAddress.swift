@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CWarrenSystem
+package import CWarrenSystem
 package import NIOCore
 package import WarrenCore
 
@@ -24,13 +24,13 @@ package struct PeerAddress: Hashable, Sendable {
 }
 
 extension PeerAddress {
-    init(_ system: cws_address) {
+    package init(_ system: cws_address) {
         let isV4 = system.version == 4
         let address = isV4 ? IPAddress(v4: UInt32(system.low)) : IPAddress(high: system.high, low: system.low)
         self.init(address, port: system.port)
     }
 
-    var system: cws_address {
+    package var system: cws_address {
         cws_address(
             high: self.address.high, low: self.address.low, port: self.port,
             version: self.address.family == .v4 ? 4 : 6
