@@ -66,7 +66,7 @@ let package = Package(
         .target(
             name: "WarrenLoop",
             dependencies: [
-                "WarrenCore", "CWarrenSystem", nio("NIOCore"), nio("NIOConcurrencyHelpers"), collections,
+                "WarrenCore", "CWarrenSystem", nio("NIOCore"), nio("NIOConcurrencyHelpers"),
             ]
         ),
         .target(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CWarrenSystem
+package import CWarrenSystem
 import NIOCore
 
 #if canImport(Darwin)
@@ -147,7 +147,7 @@ extension Socket {
     }
 
     /// Writes what the system takes of several pieces, `total` bytes in all.
-    func write(_ pieces: UnsafeBufferPointer<iovec>, _ total: Int) -> Outcome {
+    package func write(_ pieces: UnsafeBufferPointer<iovec>, _ total: Int) -> Outcome {
         self.writing(total) { cws_send_several(self.descriptor, pieces.baseAddress, pieces.count) }
     }
 

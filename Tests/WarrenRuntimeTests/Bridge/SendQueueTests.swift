@@ -5,7 +5,7 @@ import Testing
 import WarrenLoopTesting
 import WarrenTesting
 
-@testable import WarrenLoop
+@testable import WarrenRuntime
 
 @Suite struct SendQueueTests {
     @Test("whatever the system takes at once, all bytes arrive in their order", arguments: 0..<20)

@@ -2,7 +2,8 @@
 
 import CWarrenSystem
 import DequeModule
-package import NIOCore
+import NIOCore
+import WarrenLoop
 
 #if canImport(Darwin)
 import Darwin
@@ -13,7 +14,7 @@ import Musl
 #endif
 
 /// Bytes that wait to leave through a socket. Empty most of the time, and without an allocation then.
-package struct SendQueue {
+struct SendQueue {
     private static let mostAtOnce = 32
 
     private var first: ByteBuffer?
@@ -21,20 +22,18 @@ package struct SendQueue {
     /// So many of `rest` keep no more memory than their own.
     private var compactRest = 0
     /// Bytes in the queue.
-    package private(set) var count = 0
+    private(set) var count = 0
 
-    package init() {}
-
-    package mutating func append(_ bytes: ByteBuffer) {
+    mutating func append(_ bytes: ByteBuffer) {
         guard bytes.readableBytes > 0 else { return }
         self.count += bytes.readableBytes
         if self.first == nil { self.first = bytes } else { self.rest.append(bytes) }
     }
 
-    package mutating func removeAll() { self = SendQueue() }
+    mutating func removeAll() { self = SendQueue() }
 
     /// Offers the front of the queue to the socket, once.
-    package mutating func write(to socket: Socket) -> Socket.Outcome {
+    mutating func write(to socket: Socket) -> Socket.Outcome {
         guard let first else { return .moved(0) }
         let outcome =
             self.rest.isEmpty ? first.withUnsafeReadableBytes { socket.write($0) } : self.writeSeveral(first, socket)
@@ -76,7 +75,7 @@ package struct SendQueue {
     }
 
     /// What has to wait must not keep more memory than its own: a short piece of a large read is copied to its size.
-    package mutating func compact() {
+    mutating func compact() {
         if let first, first.isMostlyRoom { self.first = first.compacted }
         while self.compactRest < self.rest.count {
             let piece = self.rest[self.compactRest]
@@ -90,7 +89,7 @@ extension ByteBuffer {
     fileprivate var isMostlyRoom: Bool { self.readableBytes < self.storageCapacity / 2 }
 
     /// The readable bytes in storage of just their size.
-    package var compacted: ByteBuffer {
+    var compacted: ByteBuffer {
         var copy = ByteBufferAllocator().buffer(capacity: self.readableBytes)
         copy.writeImmutableBuffer(self)
         return copy
