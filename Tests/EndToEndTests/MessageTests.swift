@@ -52,10 +52,11 @@ import WarrenTesting
 
     @Test("jet accept prints the command for the other side, which works as it stands") func otherSide() async throws {
         let relay = try await MeetingRelay.start()
-        let far = try Program.start(WarrenProcess.executable, ["jet", "accept", "127.0.0.1:\(relay.port)"])
+        let place = "127.0.0.1:\(try relay.port)"
+        let far = try Program.start(WarrenProcess.executable, ["jet", "accept", place])
         let line = try #require(await far.errors.line(with: "on the other side: "))
         let words = line.replacing("on the other side: ", with: "").split(separator: " ").map(String.init)
-        #expect(words.prefix(4) == ["warren", "jet", "connect", "127.0.0.1:\(relay.port)"])
+        #expect(words.prefix(4) == ["warren", "jet", "connect", place])
         let near = try await Program.run(WarrenProcess.executable, Array(words.dropFirst()))
         #expect(near.code == 0)
         #expect(await far.outcome().code == 0)
