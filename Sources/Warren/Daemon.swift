@@ -134,6 +134,17 @@ public struct Daemon: Sendable {
         }
     }
 
+    /// What it means for whoever wanted the one stream that a JET relay was asked for.
+    private static let meaningOfJET: @Sendable (StreamFault) -> String? = { fault in
+        if fault == .refused {
+            "refused: nobody waits under this association (it is used up or has expired), or the relay takes nobody"
+        } else if fault == .noServer {
+            "the relay cannot be reached, or hung up without an answer"
+        } else {
+            nil
+        }
+    }
+
     /// Runs until SIGINT or SIGTERM: the first one drains, the second one ends the process at once.
     ///
     /// Or until there is nothing more to do: where all there is are streams that come once.
@@ -170,8 +181,7 @@ public struct Daemon: Sendable {
             LogWriter.standardError.flush(within: 1)
         }
         if self.assembly.configuration.outbounds.allSatisfy({ $0.type == "jet" }) {
-            hooks.refusalMeans =
-                "refused: nobody waits under this association (it is used up or has expired), or the relay takes nobody"
+            hooks.faultMeans = Self.meaningOfJET
         }
         hooks.onGrant = { grant in
             guard case .meeting(let association) = grant.destination else { return }

@@ -2,7 +2,6 @@
 
 import ArgumentParser
 import Foundation
-import WarrenAssembly
 import WarrenConfiguration
 
 /// What somebody probably meant whose arguments the parser did not understand.
@@ -21,17 +20,13 @@ enum UsageHint {
         }
     }
 
-    /// The answer to `warren help config [TYPE]`; nil if something else was asked.
+    /// The answer to `warren help config [WORD]`; nil if something else was asked.
     static func configuration(_ arguments: [String]) throws -> String? {
         guard arguments.starts(with: ["help", "config"]) else { return nil }
         guard arguments.count <= 3 else {
-            throw Failure(code: .usage, sentence: "warren help config takes one type.")
+            throw Failure(code: .usage, sentence: "warren help config takes one block or type.")
         }
-        guard let type = arguments.dropFirst(2).first else { return ConfigurationHelp.overview }
-        if let text = ConfigurationHelp.text(of: type) { return text }
-        let hint = Nearest.hint("type", for: type, among: Array(Set(ConfigurationHelp.all.map(\.type))))
-        throw Failure(
-            code: .usage, sentence: "There is no type \(quoted(type))\(hint.map { "; \($0)" } ?? "").")
+        return try ConfigCommand.text(of: arguments.dropFirst(2).first)
     }
 
     /// A sentence for what the parser calls unexpected.

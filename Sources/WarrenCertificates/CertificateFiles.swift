@@ -77,10 +77,8 @@ public struct CertificateFiles: Hashable, Sendable {
             throw CertificateFailure(
                 "\(other) is there, but not \(one); put it beside it, or choose another folder with --out")
         }
-        guard let certificate = Self.read(file) else {
-            throw CertificateFailure("\(file) cannot be read; check its mode")
-        }
-        guard let secret = Self.read(key) else { throw CertificateFailure("\(key) cannot be read; check its mode") }
+        let certificate = try Self.read(file)
+        let secret = try Self.read(key)
         do throws(CertificateFailure) {
             return try CertificateAuthority(certificate: certificate, key: secret, now: now)
         } catch {
@@ -93,10 +91,20 @@ public struct CertificateFiles: Hashable, Sendable {
         (try? FileManager.default.attributesOfItem(atPath: path)) != nil
     }
 
-    private static func read(_ path: String) -> String? {
-        guard let file = FileHandle(forReadingAtPath: path) else { return nil }
-        defer { try? file.close() }
-        return (try? file.read(upToCount: Self.longestFile)).map { String(decoding: $0, as: UTF8.self) }
+    /// As UTF-8; a byte order mark at its start is no part of the text.
+    private static func read(_ path: String) throws(CertificateFailure) -> String {
+        let file = FileHandle(forReadingAtPath: path)
+        defer { try? file?.close() }
+        guard let data = try? file?.read(upToCount: Self.longestFile) else {
+            throw CertificateFailure("\(path) cannot be read; check its mode")
+        }
+        // With its mark, or with every other byte of plain text zero.
+        let start = Array(data.prefix(2))
+        if start == [0xFF, 0xFE] || start == [0xFE, 0xFF] || start.count(where: { $0 == 0 }) == 1 {
+            throw CertificateFailure("\(path) is UTF-16 text; save it as UTF-8")
+        }
+        let isMarked = data.starts(with: [0xEF, 0xBB, 0xBF])
+        return String(decoding: isMarked ? data.dropFirst(3) : data, as: UTF8.self)
     }
 
     private static func text(_ pem: String) -> String { pem.hasSuffix("\n") ? pem : pem + "\n" }

@@ -11,7 +11,9 @@ extension Section {
             if let perUser = limits.section("perUser") { plan.perUser = perUser.accountLimits() }
         }
         // A folder of keys says nothing of limits.
-        guard self.contains("users"), case .map = self.node("users")?.content else { return plan }
+        if !self.isSample {
+            guard self.contains("users"), case .map = self.node("users")?.content else { return plan }
+        }
         for (name, section) in self.sections("users", isReported: true) ?? [] {
             guard let limits = section.section("limits") else { continue }
             plan.users[name.value] = limits.accountLimits()

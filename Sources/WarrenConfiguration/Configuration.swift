@@ -91,7 +91,7 @@ extension Configuration {
         self.read(Section(root, folder: folder, findings: findings), types: types)
     }
 
-    private mutating func read(_ root: Section, types: EntryTypes) {
+    mutating func read(_ root: Section, types: EntryTypes) {
         if let log = root.section("log") {
             self.log.level = log.value("level", .oneOf(LogLevel.self), default: .info)
             self.log.format = log.value("format", .oneOf(LogFormat.self), default: .text)

@@ -32,9 +32,25 @@ package struct KeyDescription: Hashable, Sendable {
 
 extension Entry {
     /// An entry in which nothing is written: its reader asks for all keys it knows.
-    package static func empty(_ role: Role, type: String) -> Entry {
-        let place = Place(argument: type, position: 0)
-        let section = Section(ConfigNode(.map([]), at: place), folder: "", findings: Findings())
-        return Entry(role: role, name: type, type: type, to: nil, through: nil, place: place, section: section)
+    package static func sample(_ role: Role, type: String) -> Entry {
+        let section = Section.sample(type)
+        return Entry(role: role, name: type, type: type, to: nil, through: nil, place: section.place, section: section)
+    }
+}
+
+extension Section {
+    fileprivate static func sample(_ what: String) -> Section {
+        let place = Place(argument: what, position: 0)
+        return Section(ConfigNode(.map([]), at: place), folder: "", findings: Findings(), isSample: true)
+    }
+}
+
+extension Configuration {
+    /// The blocks of a file as their readers ask for them.
+    package static func sample(types: EntryTypes) -> Section {
+        var configuration = Configuration()
+        let root = Section.sample("file")
+        configuration.read(root, types: types)
+        return root
     }
 }

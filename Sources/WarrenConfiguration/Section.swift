@@ -17,6 +17,8 @@ package final class Section {
 
     /// A text stands where keys should.
     let isScalar: Bool
+    /// Nothing is written in it, and every block that a reader asks for is there: only what is asked for is of interest.
+    package let isSample: Bool
     package let pairs: [ConfigNode.Pair]
     private var asked: [String] = []
     private var read: Set<Int> = []
@@ -27,7 +29,10 @@ package final class Section {
     /// - Parameters:
     ///   - node: reported and taken as empty if it is not a map.
     ///   - isReported: a text in its place has been reported already.
-    package init(_ node: ConfigNode, folder: String, findings: Findings, isReported: Bool = false) {
+    package init(
+        _ node: ConfigNode, folder: String, findings: Findings, isReported: Bool = false, isSample: Bool = false
+    ) {
+        self.isSample = isSample
         self.place = node.place
         self.folder = folder
         self.findings = findings
@@ -66,14 +71,16 @@ package final class Section {
 
     /// The section under a key; nil if there is none. Finished with this one.
     package func section(_ key: String) -> Section? {
-        self.node(key).flatMap { self.children(key, [$0]).first }
+        self.node(key, expected: "a block of keys").flatMap { self.children(key, [$0]).first } ?? self.sample(key)
     }
 
     /// The sections of a map from names to maps, such as `users`; nil if the key is absent. Finished with this one.
     ///
     /// - Parameter isReported: texts in the place of maps have been reported already.
     package func sections(_ key: String, isReported: Bool = false) -> [(name: Located<String>, section: Section)]? {
-        guard let node = self.node(key) else { return nil }
+        guard let node = self.node(key, expected: "a map from names to blocks of keys") else {
+            return self.sample(key).map { [(name: Located(key, at: self.place), section: $0)] }
+        }
         guard case .map(let pairs) = node.content else {
             node.isNot("a map from names to maps of keys", self.findings)
             return nil
@@ -84,7 +91,9 @@ package final class Section {
 
     /// The maps of a list; whoever reads them finishes them. Empty if the key is absent or holds nothing.
     package func items(_ key: String) -> [Section] {
-        guard let node = self.node(key), !node.isNull else { return [] }
+        guard let node = self.node(key, expected: "a list of blocks of keys"), !node.isNull else {
+            return [self.sample(key)].compactMap { $0 }
+        }
         guard case .list(let nodes) = node.content else {
             node.isNot("a list of entries", self.findings)
             return []
@@ -99,9 +108,9 @@ package final class Section {
     }
 
     /// The raw value of a key, which counts as read; for values that have more than one form.
-    package func node(_ key: String) -> ConfigNode? {
+    package func node(_ key: String, expected: String? = nil) -> ConfigNode? {
         if !self.asked.contains(key) { self.asked.append(key) }
-        self.note(KeyDescription(name: key))
+        self.note(KeyDescription(name: key, expected: expected))
         guard let index = self.index(of: key) else { return nil }
         self.read.insert(index)
         return self.pairs[index].value
@@ -155,6 +164,14 @@ package final class Section {
         if self.keys[index].expected == nil { self.keys[index] = key }
     }
 
+    /// The block that a reader has asked for under a key.
+    package func below(_ key: String) -> Section? { self.children[key]?.first }
+
+    private func sample(_ key: String) -> Section? {
+        guard self.isSample else { return nil }
+        return self.children(key, [ConfigNode(.map([]), at: self.place)]).first
+    }
+
     private var context: ValueContext { ValueContext(folder: self.folder, findings: self.findings) }
 
     private func index(of key: String) -> Int? {
@@ -165,7 +182,8 @@ package final class Section {
     private func children(_ key: String, _ nodes: [ConfigNode], isReported: Bool = false) -> [Section] {
         if let known = self.children[key], known.count == nodes.count { return known }
         let sections = nodes.map {
-            Section($0, folder: self.folder, findings: self.findings, isReported: isReported)
+            Section(
+                $0, folder: self.folder, findings: self.findings, isReported: isReported, isSample: self.isSample)
         }
         self.children[key] = sections
         return sections

@@ -42,8 +42,8 @@ extension Section {
     ///
     /// - Returns: nil if there is no TLS, or after a report; ``Findings`` tell which.
     package func tls(_ key: String = "tls", for role: TLSSettings.Role) -> TLSSettings? {
-        guard let node = self.node(key) else { return nil }
-        if case .scalar = node.content {
+        let expected = role == .server ? "a block of keys" : "true, or a block of keys"
+        if let node = self.node(key, expected: expected), case .scalar = node.content {
             guard let isOn = self.optional(key, .bool), isOn else { return nil }
             guard role == .client else {
                 let hint =
@@ -56,8 +56,8 @@ extension Section {
                 place: node.place
             )
         }
-        guard let block = self.section(key) else { return nil }
-        return block.tlsSettings(for: role)
+        let settings = self.section(key)?.tlsSettings(for: role)
+        return self.isSample ? nil : settings
     }
 
     private func tlsSettings(for role: TLSSettings.Role) -> TLSSettings? {

@@ -94,7 +94,7 @@ extension Section {
     package func secret(_ name: String, isRequired: Bool = false) -> Secret? {
         let file = "\(name)File"
         let fromFile = self.node(file)
-        guard let node = self.node(name) else {
+        guard let node = self.node(name, expected: "a variable of the environment such as ${PASSWORD}") else {
             if fromFile == nil, isRequired { self.missing(file, expected: "a file that holds the \(name)") }
             return self.optional(file, .secretFile)
         }

@@ -131,6 +131,24 @@ import X509
         #expect(!self.folder.names.contains("laptop.key"))
     }
 
+    @Test("an authority with a byte order mark signs as without, and UTF-16 is named")
+    func marks() throws {
+        _ = try CertificateFiles.write(names: ["relay"], to: self.folder.path, now: self.now)
+        for name in ["authority.crt", "authority.key"] {
+            let file = URL(fileURLWithPath: "\(self.folder.path)/\(name)")
+            try Data("\u{FEFF}\(try self.folder.text(name))".utf8).write(to: file)
+        }
+        let files = try CertificateFiles.write(names: ["laptop"], to: self.folder.path, now: self.now)
+        #expect(!files.authorityIsNew)
+        let text = try self.folder.text("authority.key")
+        let wide = try #require(text.data(using: .utf16LittleEndian))
+        try wide.write(to: URL(fileURLWithPath: "\(self.folder.path)/authority.key"))
+        let failure = #expect(throws: CertificateFailure.self) {
+            try CertificateFiles.write(names: ["phone"], to: self.folder.path, now: self.now)
+        }
+        #expect(failure?.description == "\(self.folder.path)/authority.key is UTF-16 text; save it as UTF-8")
+    }
+
     @Test func anAuthorityThatCannotSignIsSaidToBeSo() throws {
         _ = try CertificateFiles.write(names: ["relay"], to: self.folder.path, now: self.now)
         let other = Folder()

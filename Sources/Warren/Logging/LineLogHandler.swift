@@ -87,7 +87,9 @@ public struct LineLogHandler: LogHandler {
 
 extension LineLogHandler: StreamLog {
     /// The same line as by way of metadata, for what is written most.
-    package func streamEnded(_ stream: StreamLabel, _ request: StreamRequest, _ report: BridgeReport, user: String?) {
+    package func streamEnded(
+        _ stream: StreamLabel, _ request: StreamRequest, _ report: BridgeReport, user: String?, reason: String
+    ) {
         var line = LogLine(self.format, at: Timestamp.now(), .info, "stream")
         line.add("inbound", stream.inbound)
         line.add("protocol", stream.protocol)
@@ -99,7 +101,7 @@ extension LineLogHandler: StreamLog {
         line.add("bytesIn", report.bytesIn)
         line.add("bytesOut", report.bytesOut)
         line.add("durationMs", Int(report.duration.nanoseconds / 1_000_000))
-        line.add("reason", report.reason)
+        line.add("reason", reason)
         LogWriter.standardError.write(line.finished)
     }
 }

@@ -113,8 +113,8 @@ package struct Hooks: Sendable {
     package var onDone: @Sendable (String?) -> Void = { _ in }
     /// Called with the same sentence before standard output is closed behind it.
     package var beforeEnd: @Sendable (String) -> Void = { _ in }
-    /// What it means where the one stream there is was refused; nil for no more than that.
-    package var refusalMeans: String?
+    /// What it means where the one stream there is ends so; nil for no more than the word says.
+    package var faultMeans: @Sendable (StreamFault) -> String? = { _ in nil }
     /// Whether a relay that will not have us is the end, and no reason to ask again.
     package var endsWhenRefused = false
     /// Called with what a relay says of how an inbound is reached.

@@ -14,8 +14,8 @@ extension InboundType {
             DialledInboundDraft(isTrusted: true, needsTarget: !entry.section.contains("target")) { around, sessions in
                 let hooks = around.hooks
                 let sentence: @Sendable (StreamFault) -> String = { fault in
-                    fault == .refused
-                        ? hooks.refusalMeans ?? "the stream was refused" : "the stream ended: \(fault.rawValue)"
+                    hooks.faultMeans(fault)
+                        ?? (fault == .refused ? "the stream was refused" : "the stream ended: \(fault.rawValue)")
                 }
                 return StdioInbound(
                     destination, sessions: sessions, loops: around.loops,

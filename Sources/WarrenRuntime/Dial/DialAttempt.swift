@@ -17,6 +17,8 @@ final class DialAttempt: OpenAttempt {
     private var queries: [NameQuery] = []
     private var connections: [(attempt: Int, connection: Connection)] = []
     private var timer: LoopTimer?
+    /// Of the addresses that the policy does not allow.
+    private var refusals: [EgressRefusal] = []
 
     init(
         _ dialer: Dialer, port: UInt16, request: StreamRequest? = nil, on loop: SocketLoop,
@@ -82,7 +84,7 @@ extension DialAttempt {
         case .allowed:
             return .success(())
         case .refused(let refusal):
-            self.dialer.onRefusal(refusal, self.request)
+            self.refusals.append(refusal)
             return .failure(.notAllowed)
         }
     }
@@ -143,6 +145,10 @@ extension DialAttempt {
         for (_, connection) in connections { connection.cancel() }
         guard let answer else { return }
         self.answer = nil
-        if let result { answer(result) }
+        guard let result else { return }
+        if case .failure(.notAllowed) = result, !self.refusals.isEmpty {
+            self.dialer.onRefusal(self.refusals, self.request)
+        }
+        answer(result)
     }
 }

@@ -9,8 +9,8 @@ package struct Dialer: Sendable {
     package var resolver: any AddressResolver
     /// Judges every resolved address.
     package var policy: EgressPolicy
-    /// Told of every address that the policy refused, with the reason, and for which stream.
-    package var onRefusal: @Sendable (EgressRefusal, StreamRequest?) -> Void = { _, _ in }
+    /// Told of the addresses that the policy refused where it left none, and for which stream, before that is answered.
+    package var onRefusal: @Sendable ([EgressRefusal], StreamRequest?) -> Void = { _, _ in }
     /// Told that there is no descriptor for a connection.
     package var onShortage: @Sendable () -> Void = {}
     /// Told of the system's number for a connect that failed in a way that no fault of ours has a word for.

@@ -14,6 +14,7 @@ struct EventLog: RuntimeObserver {
     private let turningAway = Seldom()
     private let shortage = Seldom()
     private let strangers = Strangers()
+    private let refusals = Refusals()
 
     init(_ logger: Logger, streams: (any StreamLog)?) {
         self.logger = logger
@@ -44,7 +45,7 @@ struct EventLog: RuntimeObserver {
         switch event {
         case .streamEnded(let stream, let request, let report, let user):
             self.streamEnded(stream, request, report, user: user)
-        case .egressRefused(let refusal, let request): self.egressRefused(refusal, request)
+        case .egressRefused(let refusals, let request): self.egressRefused(refusals, request)
         case .listening(let inbound, let `protocol`, let address):
             self.logger.info(
                 "listening",
@@ -87,19 +88,23 @@ struct EventLog: RuntimeObserver {
 
 /// Takes the line of a stream as it is. The keys and their order are those of the log.
 package protocol StreamLog: Sendable {
-    func streamEnded(_ stream: StreamLabel, _ request: StreamRequest, _ report: BridgeReport, user: String?)
+    /// - Parameter reason: one word, or for what was not allowed also why.
+    func streamEnded(
+        _ stream: StreamLabel, _ request: StreamRequest, _ report: BridgeReport, user: String?, reason: String)
 }
 
 extension EventLog {
     private func streamEnded(_ stream: StreamLabel, _ request: StreamRequest, _ report: BridgeReport, user: String?) {
         guard self.logger.logLevel <= .info else { return }
-        if let streams { return streams.streamEnded(stream, request, report, user: user) }
+        let detail = report.fault == .notAllowed ? self.refusals.take(request) : nil
+        let reason = detail.map { "\(report.reason): \($0)" } ?? report.reason
+        if let streams { return streams.streamEnded(stream, request, report, user: user, reason: reason) }
         var metadata: Logger.Metadata = [
             Key.inbound: .string(stream.inbound), Key.protocol: .string(stream.protocol),
             Key.peer: .string(request.source?.text ?? "-"), Key.destination: .string("\(request.destination)"),
             Key.outbound: .string(stream.outbound),
             Key.bytesIn: .stringConvertible(report.bytesIn), Key.bytesOut: .stringConvertible(report.bytesOut),
-            Key.duration: .stringConvertible(report.duration.milliseconds), Key.reason: .string(report.reason),
+            Key.duration: .stringConvertible(report.duration.milliseconds), Key.reason: .string(reason),
         ]
         if let rule = (request.route as? TakenRoute)?.rule { metadata[Key.rule] = .string(rule) }
         if let user { metadata[Key.user] = .string(user) }
@@ -146,15 +151,10 @@ extension EventLog {
             "out of descriptors; connections are refused until others end", metadata: [Key.reason: "\(reason)"])
     }
 
-    private func egressRefused(_ refusal: EgressRefusal, _ request: StreamRequest?) {
-        var metadata: Logger.Metadata = [Key.reason: "\(refusal)"]
-        if let request {
-            metadata[Key.peer] = "\(request.source?.text ?? "-")"
-            metadata[Key.destination] = "\(request.destination)"
-            if let user = request.user { metadata[Key.user] = "\(user)" }
-            if let outbound = (request.route as? TakenRoute)?.outbound { metadata[Key.outbound] = "\(outbound)" }
-        }
-        self.logger.info("not allowed", metadata: metadata)
+    private func egressRefused(_ refusals: [EgressRefusal], _ request: StreamRequest?) {
+        guard self.logger.logLevel <= .info else { return }
+        if let request { return self.refusals.keep(refusals, of: request) }
+        self.logger.info("carrier not allowed", metadata: [Key.reason: "\(Refusals.sentence(refusals))"])
     }
 
     private func granted(_ inbound: String, _ peer: SocketAddress?, _ grant: Grant) {

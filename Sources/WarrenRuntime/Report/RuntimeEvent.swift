@@ -10,8 +10,9 @@ import WarrenLoop
 package enum RuntimeEvent: Sendable {
     /// A stream is over, or its destination could not be reached.
     case streamEnded(StreamLabel, StreamRequest, BridgeReport, user: String?)
-    /// Why a destination was not allowed: the stream's own event has room for one word only.
-    case egressRefused(EgressRefusal, StreamRequest?)
+    /// Why a destination was not allowed: the stream's own event, which comes next, has room for one word only. Without a
+    /// request it was the address of a carrier that a peer had named.
+    case egressRefused([EgressRefusal], StreamRequest?)
 
     case listening(inbound: String, protocol: String, address: SocketAddress)
     case sessionStarted(inbound: String, protocol: String, peer: SocketAddress?, user: String?)

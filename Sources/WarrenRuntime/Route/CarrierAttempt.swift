@@ -81,7 +81,8 @@ final class CarrierAttempt: OpenAttempt {
             }
         case .failure(let failure):
             self.outbound.silent.failed(carrier)
-            self.failed(failure.description, self.route.whenUnreachable ?? failure.fault)
+            let why = failure.fault == .notAllowed ? nil : self.route.whenUnreachable
+            self.failed(failure.description, why ?? failure.fault)
         }
     }
 

@@ -118,7 +118,7 @@ private let hasIPv6 =
         let resolver = ScriptedResolver(v4: ["127.0.0.1", "10.0.0.1"], v6: ["::1"])
         var dialer = dialer(resolver, policy: EgressPolicy())
         let (refusals, told) = AsyncStream<EgressRefusal>.makeStream()
-        dialer.onRefusal = { refusal, _ in told.yield(refusal) }
+        dialer.onRefusal = { refusals, _ in for refusal in refusals { told.yield(refusal) } }
         #expect(await Dialed(dialer, .name("far"), port: 1).fault() == .notAllowed)
         told.finish()
         var addresses: [String] = []

@@ -83,12 +83,15 @@ private struct JETRoute {
 
     func route() -> PerStreamOutbound.Route {
         let carriers = self.carriers.map { self.carrier($0, isTrusted: true) }
-        return PerStreamOutbound.Route(carriers: carriers, ticket: self.ticket) { host in
+        var route = PerStreamOutbound.Route(carriers: carriers, ticket: self.ticket) { host in
             guard let first = self.carriers.first,
                 let target = try? Target(parsing: host, defaultPort: first.target.port)
             else { return nil }
             return self.carrier(first.moved(to: target), isTrusted: false)
         }
+        // That it is the relay that is not there: nobody has been asked who could refuse.
+        route.whenUnreachable = .noServer
+        return route
     }
 
     private func carrier(_ draft: CarrierDraft, isTrusted: Bool) -> SessionCarrier {

@@ -67,14 +67,18 @@ extension Section {
             return nil
         }
         guard let file else { return nil }
-        let text = (try? String(contentsOfFile: file.value, encoding: .utf8)) ?? ""
-        guard let key = PublicTokenKey(pem: text) else {
-            let hint = "write the public key of an RSA or P-256 key as PEM (BEGIN PUBLIC KEY)"
-            self.findings.report(
-                "\(quoted(file.value)) holds no key that tokens can be verified with", at: file.place, hint: hint)
+        do throws(Refusal) {
+            guard let key = PublicTokenKey(pem: try TextFile.read(file.value, limit: 64 << 10)) else {
+                throw Refusal(
+                    "holds no key that tokens can be verified with",
+                    hint: "write the public key of an RSA or P-256 key as PEM (BEGIN PUBLIC KEY)")
+            }
+            return .publicKey(key)
+        } catch {
+            let what = "\(quoted(file.value)) \(error.what ?? "cannot be read")"
+            self.findings.report(what, at: file.place, hint: error.hint)
             return nil
         }
-        return .publicKey(key)
     }
 }
 
