@@ -135,7 +135,7 @@ let package = Package(
             name: "WarrenAssemblyTests",
             dependencies: [
                 "WarrenAssembly", "WarrenDemo", "WarrenConfiguration", "WarrenTokens", "WarrenCore", "WarrenRuntime",
-                "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nioSSL, crypto, logging,
+                "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nioSSL, crypto, cryptoExtras, logging,
             ] + protocolTargets
         ),
         .testTarget(

@@ -48,6 +48,7 @@ package enum KeyPurposes {
         ],
         "mproxy inbound": [
             "tokenFile": "the tokens shown to the relay", "services": "a map from public names or ports to targets",
+            "lanes": "how many tunnels it keeps to each relay",
         ],
         "mproxy outbound": [
             "host": "the relay's own name", "secretFile": "the secret that signs tokens",
