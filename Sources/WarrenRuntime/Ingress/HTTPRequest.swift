@@ -45,14 +45,15 @@ struct HTTPRequest: Hashable {
         }
         self.minorVersion = try Self.minorVersion(words[2])
         self.method = String(decoding: words[0], as: UTF8.self)
-        let proxied = origin == nil ? try HTTPTarget(words[1], method: self.method) : nil
+        let target = words[1]
+        let proxied = try origin == nil ? HTTPTarget(target, method: self.method) : nil
         var fields: [HTTPField] = []
         for line in lines.dropFirst() { fields.append(try Self.field(line)) }
         self.target =
             if let proxied {
                 proxied
             } else {
-                try HTTPTarget(words[1], method: self.method, at: origin ?? HTTPOrigin(), fields)
+                try HTTPTarget(target, method: self.method, at: origin ?? HTTPOrigin(), fields)
             }
         self.origin = origin
         self.fields = fields

@@ -88,6 +88,14 @@ package final class NameTable: Sendable {
             self.offline.insert(name)
         }
 
+        /// - Returns: ports that nobody has any more.
+        mutating func remove(_ served: Served, of session: any Session) -> [UInt16] {
+            for name in served.names { self.remove(name, of: session) }
+            var closed: [UInt16] = []
+            for port in served.ports where self.remove(port, of: session) { closed.append(port) }
+            return closed
+        }
+
         /// - Returns: whether nobody has the port any more.
         mutating func remove(_ port: UInt16, of session: any Session) -> Bool {
             guard var entry = self.ports[port] else { return false }
@@ -150,33 +158,36 @@ package final class NameTable: Sendable {
 
     func withdraw(_ destination: Destination, by session: any Session) {
         guard case .service(let name, let port) = destination else { return }
-        self.remove { state in
-            let id = ObjectIdentifier(session)
-            var left = state.served[id] ?? Served()
-            // What it does not serve is nothing that it could withdraw.
-            var gone = Served()
-            if left.names.remove(name) != nil { gone.names = [name] }
-            if name.isEmpty, left.ports.remove(port) != nil { gone.ports = [port] }
-            state.served[id] = left.names.isEmpty && left.ports.isEmpty ? nil : left
-            return (gone, session)
+        let closed = self.state.withLock {
+            $0.change { state in
+                let id = ObjectIdentifier(session)
+                var left = state.served[id] ?? Served()
+                // What it does not serve is nothing that it could withdraw.
+                var gone = Served()
+                if left.names.remove(name) != nil { gone.names = [name] }
+                if name.isEmpty, left.ports.remove(port) != nil { gone.ports = [port] }
+                state.served[id] = left.names.isEmpty && left.ports.isEmpty ? nil : left
+                return state.remove(gone, of: session)
+            }
         }
+        self.tell(of: closed)
     }
 
     /// The session is over: nothing is its any more.
     func leave(_ session: any Session) {
-        self.remove { ($0.served.removeValue(forKey: ObjectIdentifier(session)) ?? Served(), session) }
-    }
-
-    private func remove(_ take: (inout State) -> (Served, any Session)) {
-        let (closed, watchers) = self.state.withLock {
+        let closed = self.state.withLock {
             $0.change { state in
-                let (served, session) = take(&state)
-                for name in served.names { state.remove(name, of: session) }
-                let closed = served.ports.filter { state.remove($0, of: session) }
-                return (closed, closed.isEmpty ? [] : Array(state.watchers.values))
+                let served = state.served.removeValue(forKey: ObjectIdentifier(session))
+                return state.remove(served ?? Served(), of: session)
             }
         }
-        for port in closed { for watcher in watchers { watcher(port) } }
+        self.tell(of: closed)
+    }
+
+    private func tell(of ports: [UInt16]) {
+        guard !ports.isEmpty else { return }
+        let watchers = self.state.withLock { Array($0.watchers.values) }
+        for port in ports { for watcher in watchers { watcher(port) } }
     }
 
     // MARK: Visitors
