@@ -153,8 +153,7 @@ let package = Package(
             name: "WarrenAssemblyTests",
             dependencies: [
                 "WarrenAssembly", "WarrenDemo", "WarrenConfiguration", "WarrenTokens", "WarrenCore", "WarrenRuntime",
-                "WarrenLoop",
-                "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nioSSL, crypto, logging,
+                "WarrenLoop", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nioSSL, crypto, cryptoExtras, logging,
             ] + protocolTargets
         ),
         .testTarget(

@@ -135,6 +135,27 @@ int cws_connect(int descriptor, struct cws_address address) {
     return made < 0 && (errno == EINPROGRESS || errno == EINTR) ? 0 : made;
 }
 
+int cws_dial_unix(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(address.sun_path, path, length + 1);
+#if defined(SOCK_NONBLOCK)
+    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+#else
+    int descriptor = no_block(socket(AF_UNIX, SOCK_STREAM, 0));
+#endif
+    if (descriptor < 0) return -1;
+    if (connect(descriptor, (struct sockaddr *)&address, sizeof address) == 0) return descriptor;
+    int code = errno;
+    close(descriptor);
+    errno = code;
+    return -1;
+}
+
 int cws_local_address(int descriptor, struct cws_address *address) {
     union any_address system = {0};
     socklen_t length = sizeof system;

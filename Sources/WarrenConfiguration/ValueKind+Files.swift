@@ -118,7 +118,7 @@ extension Section {
 
 extension ValueKind where Value == String {
     /// `unix:/run/warren.sock`: the path of a socket, which must fit into an address of the system.
-    static var unixSocket: Self {
+    package static var unixSocket: Self {
         .scalar("unix:/path of a socket") { text, context throws(Refusal) in
             guard text.hasPrefix("unix:"), text.utf8.count > 5 else { throw Refusal() }
             let path = TextFile.path(String(text.dropFirst(5)), in: context.folder)

@@ -23,3 +23,33 @@ extension NodeComponent {
     package func prepare(_ limiter: ConnectionLimiter) {}
     package func tunnels() -> EventLoopFuture<[TunnelStatus]>? { nil }
 }
+
+/// Several components as one.
+package final class ComponentGroup: NodeComponent {
+    package let name: String
+    private let first: any NodeComponent
+    private let others: [any NodeComponent]
+
+    private var parts: [any NodeComponent] { [self.first] + self.others }
+
+    package init(_ first: any NodeComponent, _ others: [any NodeComponent]) {
+        self.name = first.name
+        self.first = first
+        self.others = others
+    }
+
+    package func prepare(_ limiter: ConnectionLimiter) { for part in self.parts { part.prepare(limiter) } }
+
+    package func start() -> EventLoopFuture<Void> {
+        let (first, others) = (self.first.start(), self.others.map { $0.start() })
+        return EventLoopFuture.andAllSucceed([first] + others, on: first.eventLoop)
+    }
+
+    package func tunnels() -> EventLoopFuture<[TunnelStatus]>? {
+        let all = self.parts.compactMap { $0.tunnels() }
+        return all.first.map { EventLoopFuture.whenAllSucceed(all, on: $0.eventLoop).map { $0.flatMap { $0 } } }
+    }
+
+    package func retire() { for part in self.parts { part.retire() } }
+    package func stop() { for part in self.parts { part.stop() } }
+}

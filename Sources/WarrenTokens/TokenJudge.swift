@@ -4,6 +4,7 @@ import Crypto
 import Foundation
 package import JWTKit
 import NIOCore
+import Synchronization
 package import WarrenCore
 import WarrenMProxy
 import WarrenRuntime
@@ -49,8 +50,8 @@ package struct TokenClaims: JWTPayload {
     }
 }
 
-/// Judges the tokens of devices by one key and its algorithm. A token is never logged.
-package struct TokenJudge: Authenticator {
+/// Judges the tokens of devices by one key and its algorithm, which can be exchanged. A token is never logged.
+package final class TokenJudge: Authenticator {
     /// HS256 asks for a secret that is as long as its hash (RFC 7518, section 3.2), in bytes.
     package static let shortestSecret = 32
 
@@ -62,51 +63,74 @@ package struct TokenJudge: Authenticator {
         case publicKey(PublicTokenKey)
     }
 
-    private let keys: JWTKeyCollection
-    private let algorithm: String
+    /// A key, ready to verify.
+    private struct Verifier: Sendable {
+        let keys: JWTKeyCollection
+        let algorithm: String
+        private let ready: Task<Void, Never>
+
+        init(_ key: Key) {
+            let keys = JWTKeyCollection()
+            self.keys = keys
+            self.algorithm =
+                switch key {
+                case .secret: "HS256"
+                case .publicKey(let key): key.algorithm
+                }
+            self.ready = Task {
+                switch key {
+                case .secret(let secret):
+                    await keys.add(hmac: HMACKey(from: Data(secret.utf8)), digestAlgorithm: .sha256)
+                case .publicKey(let key): await key.add(to: keys)
+                }
+            }
+        }
+
+        func claims(of token: [UInt8]) async -> TokenClaims? {
+            await self.ready.value
+            // The header decides nothing: a token that says another algorithm than ours is none.
+            guard let header = try? DefaultJWTParser().parse(token, as: TokenClaims.self).header,
+                header.alg == self.algorithm
+            else { return nil }
+            return try? await self.keys.verify(token, as: TokenClaims.self)
+        }
+    }
+
+    private let verifier: Mutex<Verifier>
     private let audience: String?
     private let needsExpiry: Bool
-    private let ready: Task<Void, Never>
 
     /// - Parameters:
     ///   - audience: what a token's `aud` must name, where it has one.
     ///   - needsExpiry: a token without `exp` is refused; those that deployed devices make have none.
     package init(_ key: Key, audience: String?, needsExpiry: Bool) {
-        let keys = JWTKeyCollection()
-        self.keys = keys
+        self.verifier = Mutex(Verifier(key))
         self.audience = audience
         self.needsExpiry = needsExpiry
-        self.algorithm =
-            switch key {
-            case .secret: "HS256"
-            case .publicKey(let key): key.algorithm
-            }
-        self.ready = Task {
-            switch key {
-            case .secret(let secret):
-                await keys.add(hmac: HMACKey(from: Data(secret.utf8)), digestAlgorithm: .sha256)
-            case .publicKey(let key): await key.add(to: keys)
-            }
-        }
+    }
+
+    /// Tokens that come from now on are judged by this key; tunnels that are up stay.
+    package func exchange(_ key: Key) {
+        let verifier = Verifier(key)
+        self.verifier.withLock { $0 = verifier }
     }
 
     package func judge(_ claim: Claim) async -> Verdict {
-        await self.ready.value
-        guard self.isOfOurAlgorithm(claim.proof),
-            let claims = try? await self.keys.verify(claim.proof, as: TokenClaims.self),
-            claims.exp != nil || !self.needsExpiry, self.isForUs(claims.aud)
+        let verifier = self.verifier.withLock { $0 }
+        guard let claims = await verifier.claims(of: claim.proof), claims.exp != nil || !self.needsExpiry,
+            self.isForUs(claims.aud)
         else { return .denied }
-        let entitlement = MProxy.Entitlement(
+        var entitlement = MProxy.Entitlement(
             names: claims.domains ?? [], ports: (claims.ports ?? []).map(\.number).filter { $0 > 0 })
+        entitlement.lifetime = claims.exp.map { Self.left(until: $0.value) }
         let credential = Array(entitlement.claims.readableBytesView)
         // Bad names are the machine's business, which reads the claims as it would anybody's.
         return .accepted(name: Self.device(claims, claim.proof), credential: credential)
     }
 
-    /// The header decides nothing: a token that says another algorithm than ours is none.
-    private func isOfOurAlgorithm(_ token: [UInt8]) -> Bool {
-        guard let header = try? DefaultJWTParser().parse(token, as: TokenClaims.self).header else { return false }
-        return header.alg == self.algorithm
+    /// - Parameter end: however far away somebody wrote it.
+    private static func left(until end: Date) -> TimeAmount {
+        .milliseconds(Int64(min(max(end.timeIntervalSinceNow, 0), 1e9) * 1000))
     }
 
     private func isForUs(_ audience: AudienceClaim?) -> Bool {

@@ -8,83 +8,9 @@ import WarrenTesting
 
 /// A relay with public names and a device that serves them, as two real processes.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct MProxyTests {
-    private struct Relay: Sendable {
-        let process: WarrenProcess
-        let folder: Folder
-        /// A port of the relay that devices may have.
-        let raw: Int
+    private typealias Relay = PublicRelay
 
-        /// - Parameter keys: further keys of the outbound.
-        static func start(keys: String = "") async throws -> Relay {
-            let folder = try Folder()
-            folder.write("secret", "a secret of this test and of no other one\n")
-            let raw = try await Self.freePort()
-            let process = try await WarrenProcess.start(
-                yaml: Self.yaml(raw, outbound: keys), in: folder, name: "relay")
-            return Relay(process: process, folder: folder, raw: raw)
-        }
-
-        static func yaml(_ raw: Int, inbound: String = "", outbound: String = "") -> String {
-            """
-            log: { level: debug }
-            inbounds:
-              - { name: visitors, type: public, listen: "127.0.0.1:0", to: devices, http: pass, ports: \(raw)\(inbound) }
-            outbounds:
-              - { name: devices, type: mproxy, listen: "127.0.0.1:0", secretFile: secret, host: relay.test\(outbound) }
-            """
-        }
-
-        /// Out of the range from which the system gives ports, so that no other test is given it meanwhile.
-        private static func freePort() async throws -> Int {
-            for _ in 0..<100 {
-                let port = Int.random(in: 20_000..<30_000)
-                let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                guard let bound = try? await bootstrap.bind(host: "127.0.0.1", port: port).get() else { continue }
-                try await bound.close()
-                return port
-            }
-            throw HarnessError(description: "there is no free port")
-        }
-
-        /// Makes a token and writes it into a file.
-        @discardableResult
-        func token(_ name: String, secret: String = "secret", _ words: String...) async throws -> String {
-            let arguments = ["token", "mproxy", "--secret-file", secret] + words
-            let made = try await Program.run(
-                WarrenProcess.executable, arguments, in: self.folder.path, environment: [:])
-            #expect(made.code == 0, "\(made.errors)")
-            self.folder.write("\(name).token", made.output)
-            return made.output.trimmingCharacters(in: .whitespacesAndNewlines)
-        }
-
-        /// - Returns: a device that is up, or would be if it might.
-        func device(
-            _ name: String = "dev", serving services: String, scheme: String = "ws://127.0.0.1", keys: String = "",
-            waits: Bool = true, number: Int = 1
-        ) async throws -> WarrenProcess {
-            let port = try self.process.port("devices")
-            let process = try await WarrenProcess.start(
-                yaml: """
-                    inbounds:
-                      - { name: \(name), type: mproxy, relay: "\(scheme):\(port)", tokenFile: \(name).token, services: { \(services) }\(keys) }
-                      - { name: idle, type: mixed, listen: "127.0.0.1:0" }
-                    """, in: self.folder, name: name)
-            if waits { _ = await self.process.program.errors.line(with: "tunnel up", number: number) }
-            return process
-        }
-
-        /// Asks for a page under a name.
-        func ask(_ host: String) async throws -> String {
-            let wire = try await Wire.connect(to: self.process.address("visitors"))
-            try await wire.send(ByteBuffer(string: "GET / HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n\r\n"))
-            return String(buffer: try await wire.readToEnd().bytes)
-        }
-    }
-
-    private static func page(_ text: String) async throws -> Server {
-        try await Server.answering(
-            ByteBuffer(string: "HTTP/1.1 200 OK\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)"))
-    }
+    private static func page(_ text: String) async throws -> Server { try await Server.page(text) }
 
     @Test("200 visitors of a raw port at once each hear their own bytes") func manyVisitors() async throws {
         let relay = try await Relay.start()

@@ -8,6 +8,13 @@ import WarrenTesting
 @testable import WarrenMProxy
 
 @Suite struct DeviceTests {
+    @Test func saysThatItsTokenHasExpiredWhereTheRelayLeavesForThat() {
+        var device = Device.up()
+        #expect(device.control(#"[0,{"message":"the token has expired","code":"E_TOKEN_EXPIRED"}]"#) == [])
+        device.machine.receiveEnd()
+        #expect(device.drain() == [.close(.rejected("the token has expired, E_TOKEN_EXPIRED"))])
+    }
+
     @Test func bringsItsTokensThenAcknowledgesTheHello() {
         var device = Device(MProxy.DeviceMachine(.init(tokens: ["a.b.c", "d.e.f"])))
         #expect(device.drain() == [])

@@ -25,6 +25,49 @@ import WarrenTesting
             ])
     }
 
+    @Test func takesBackWhatATokenServedWhenItsTimeIsUp() throws {
+        var relay = Relay(MProxy.RelayMachine(.init()))
+        _ = relay.drain()
+        _ = relay.control(#"[5,"add_token","a.b.c"]"#)
+        var entitlement = MProxy.Entitlement(names: ["foo.test"])
+        entitlement.lifetime = .seconds(3600)
+        relay.machine.judged(.accepted(name: "x", credential: entitlement.claims.array))
+        _ = relay.drain()
+        let stream = try relay.visit()
+        #expect(relay.after(.seconds(3599)) == [])
+        #expect(try #require(relay.machine.deadline) <= relay.now + .seconds(1))
+        let complaint = control(#"[0,{"message":"the token has expired","code":"E_TOKEN_EXPIRED"}]"#)
+        #expect(relay.after(.seconds(1)) == [.withdraw(service("foo.test")), complaint])
+        // The visitor who is there stays; the session goes with the last one.
+        relay.machine.reset(stream, nil)
+        #expect(relay.drain().last == .close(.timedOut(phase: "its token's lifetime")))
+    }
+
+    @Test func aTokenThatExpiresLeavesTheOthers() {
+        var relay = Relay.up()
+        _ = relay.control(#"[6,"add_token","d.e.f"]"#)
+        var entitlement = MProxy.Entitlement(names: ["foo.test", "bar.test"])
+        entitlement.lifetime = .seconds(10)
+        relay.machine.judged(.accepted(name: "x", credential: entitlement.claims.array))
+        _ = relay.drain()
+        let actions = relay.after(.seconds(11))
+        #expect(actions.first == .withdraw(service("bar.test")) && actions.count == 2, "\(actions)")
+        #expect(relay.after(.seconds(3600)) == [])
+    }
+
+    @Test(
+        "a lifetime is read as it is written, and odd ones do no harm",
+        arguments: [
+            (#"{"lifetime":1500}"#, TimeAmount.milliseconds(1500)), (#"{"lifetime":-5}"#, .zero),
+            (#"{"lifetime":"1"}"#, nil),
+            (#"{"lifetime":9223372036854775807}"#, .hours(24 * 365 * 100)), ("{}", nil),
+        ])
+    func lifetimes(claims: String, lifetime: TimeAmount?) throws {
+        let entitlement = try MProxy.Entitlement(claims: ByteBuffer(string: claims))
+        #expect(entitlement.lifetime == lifetime)
+        #expect(try MProxy.Entitlement(claims: entitlement.claims) == entitlement)
+    }
+
     @Test func answersAsTheProbedRelay() throws {
         let results = try Vector.load("relay-probes.json")["results"]
         for name in ["unknown_command", "bad_json_control", "oob_and_acks"] {

@@ -70,6 +70,8 @@ int cws_bind_without_port(int descriptor);
 int cws_take_both_families(int descriptor);
 /// Keeps other processes of ours from binding the same port meanwhile, until the descriptor is closed; -1 if one does so.
 int cws_lock_port(uint16_t port);
+/// Connects to a socket of this machine at a path; -1 if that cannot be at once, with EAGAIN if too many others wait there.
+int cws_dial_unix(const char *path);
 /// Starts to connect; 0 also when it is under way.
 int cws_connect(int descriptor, struct cws_address address);
 /// Where a socket is bound.

@@ -11,26 +11,42 @@ enum Arrival: Sendable {
     /// On a port of their own.
     case port(PortDraft)
     /// On the port of the inbound with this name, told apart by their first bytes.
-    case shared(Located<String>, detect: @Sendable (ByteBufferView) -> Detection)
+    case shared(Located<String>, SharedArrival)
+}
+
+/// What tells the far ends from others on a shared port.
+struct SharedArrival: Sendable {
+    /// Makes what tells one connection.
+    let detector: @Sendable () -> (ByteBufferView) -> Detection
+    /// Around their connections alone.
+    var tls: TLSMaterial?
 }
 
 extension Section {
     /// The port under `listen`, with the `tls:` block beside it, or the inbound under `sharedWith`.
     ///
+    /// - Parameters:
+    ///   - ownsTLS: a `tls:` block goes with `sharedWith`, as the far ends are told from others by what is around theirs.
+    ///   - detector: told whether there is one, and asked for each connection.
     /// - Returns: nil after a report.
-    func arrival(detect: @escaping @Sendable (ByteBufferView) -> Detection) -> Arrival? {
+    func arrival(
+        ownsTLS: Bool = false, detector: @escaping @Sendable (_ hasTLS: Bool) -> (ByteBufferView) -> Detection
+    ) -> Arrival? {
         let inbound = self.optional("sharedWith", .located(.name))
-        if self.contains("sharedWith") {
-            for key in ["listen", "tls"] where self.node(key) != nil {
-                self.report("the port is that of another inbound", at: key, hint: "remove it, or sharedWith")
-                return nil
-            }
-            return inbound.map { .shared($0, detect: detect) }
+        let isShared = self.contains("sharedWith")
+        for key in ownsTLS ? ["listen"] : ["listen", "tls"] where isShared && self.node(key) != nil {
+            self.report("the port is that of another inbound", at: key, hint: "remove it, or sharedWith")
+            return nil
         }
-        let listen = self.required("listen", .listenAddress)
+        let listen = isShared ? nil : self.required("listen", .listenAddress)
         let settings = self.tls(for: .server)
         let tls = settings.flatMap { TLSMaterial($0, self.findings) }
-        guard let listen, (settings == nil) == (tls == nil) else { return nil }
+        guard (settings == nil) == (tls == nil) else { return nil }
+        if isShared {
+            let hasTLS = tls != nil
+            return inbound.map { .shared($0, SharedArrival(detector: { detector(hasTLS) }, tls: tls)) }
+        }
+        guard let listen else { return nil }
         return .port(
             PortDraft(key: "listen", suffix: "", scheme: tls == nil ? .tcp : .tls, listen: listen, tls: tls)
         )
@@ -63,17 +79,18 @@ extension Assembly.Outbound {
 
 /// A port that an inbound shares with the far ends of its outbound.
 struct SharedPort: Sendable {
-    let outbound: ReverseOutbound
-    let detect: @Sendable (ByteBufferView) -> Detection
+    let outbound: any ArrivingOutbound
+    let detector: @Sendable () -> (ByteBufferView) -> Detection
+    /// Around what the far ends say.
+    let layers: [any AcceptLayer]
     let timeout: TimeAmount
 
     /// Lets the far ends through to the outbound, and everybody else to the inbound.
     var layer: any AcceptLayer {
-        let (outbound, detect) = (self.outbound, self.detect)
-        return PeekLayer(
-            [
-                PeekLayer.Branch(detect: detect) { leg, loop in outbound.arrive(leg, on: loop) },
-                PeekLayer.Branch(detect: { detect($0) == .no ? .yes : .no }),
-            ], timeout: self.timeout, stranger: "neither of two protocols")
+        let outbound = self.outbound
+        let ends = PeekLayer.Branch(layers: self.layers, detector: self.detector) { leg, loop in
+            try outbound.arrive(leg, on: loop)
+        }
+        return PeekLayer([ends], passesOthers: true, timeout: self.timeout, stranger: "neither of two protocols")
     }
 }

@@ -17,6 +17,14 @@ extension Assembly.Outbound {
     }
 }
 
+extension Assembly.Outbound {
+    /// Files besides those of its carriers that are read again when they change.
+    var watched: [FileWatcher.Watched] {
+        guard case .made(let draft) = self.draft else { return [] }
+        return draft.watched
+    }
+}
+
 extension Assembly.Inbound {
     /// What it dials.
     var carriers: [CarrierDraft] {
@@ -24,6 +32,14 @@ extension Assembly.Inbound {
         case .listening: []
         case .part(let draft): draft.carriers
         }
+    }
+}
+
+extension Assembly.Inbound {
+    /// The TLS that it ends behind no port of its own.
+    var served: [ServedTLS] {
+        guard case .part(let draft) = self.draft else { return [] }
+        return draft.served
     }
 }
 

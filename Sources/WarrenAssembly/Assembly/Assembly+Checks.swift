@@ -49,21 +49,25 @@ extension Assembly {
                 findings.report("there is no inbound \(quoted(name.value))", at: name.place, hint: hint)
                 continue
             }
-            let canShare = ["mixed", "socks5", "http"].contains(inbound.type)
+            let isRelay = outbound.entry.type == "mproxy"
+            let canShare = isRelay ? inbound.type == "public" : ["mixed", "socks5", "http"].contains(inbound.type)
             guard !canShare || inbound.to?.value != outbound.entry.name else { continue }
             let what = "\(quoted(name.value)) cannot share its port"
-            let hint = "name a mixed, socks5 or http inbound that leads to: \(outbound.entry.name)"
+            let kind = isRelay ? "public" : "mixed, socks5 or http"
+            let hint = "name a \(kind) inbound that leads to: \(outbound.entry.name)"
             findings.report(what, at: name.place, hint: hint)
         }
     }
 
     /// Two listeners on one address would only be found when the second one is bound.
     static func checkPorts(_ places: [ListeningAddress], _ findings: Findings) {
-        var taken: [ListenAddress: String] = [:]
+        var taken: [ListenAddress: Entry] = [:]
         for place in places where place.listen.port > 0 {
-            if let other = taken.updateValue(place.entry.name, forKey: place.listen) {
-                let what = "\(quoted(other)) listens on \(place.listen) already"
-                findings.report(what, at: place.entry.section.place(of: place.key), hint: "choose another port")
+            if let other = taken.updateValue(place.entry, forKey: place.listen) {
+                let what = "\(quoted(other.name)) listens on \(place.listen) already"
+                let canShare = other.type == "public" && place.entry.type == "mproxy"
+                let hint = canShare ? "write sharedWith: \(other.name) in its place" : "choose another port"
+                findings.report(what, at: place.entry.section.place(of: place.key), hint: hint)
             }
         }
     }

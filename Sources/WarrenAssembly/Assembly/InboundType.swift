@@ -85,6 +85,8 @@ struct DialledInboundDraft {
     var isTrusted = false
     /// As ``ListeningDraft/needsTarget``.
     var needsTarget = false
+    /// The TLS that it ends.
+    var served: [ServedTLS] = []
     let build: @Sendable (BuildContext, InboundSessions) -> any NodeComponent
 }
 

@@ -65,7 +65,8 @@ package enum KeyPurposes {
             "tokenFile": "the token that calls must bear; without it the list of associations is for loopback only",
         ],
         "mproxy inbound": [
-            "relay": "the relays to dial, tried in order: wss:// (port 443), ws:// (80)",
+            "relay": "the relays, each of which gets a tunnel: wss:// (port 443), ws:// (80)",
+            "lanes": "how many tunnels it keeps to each relay",
             "tls": "what wss:// trusts and shows",
             "tokenFile": "the tokens shown to the relay", "services": "from public names and ports to local targets",
             "dialect": "v1-go shows the token in the upgrade, at /ws; the relay's first words tell if it is left out",
@@ -78,7 +79,7 @@ package enum KeyPurposes {
             "duplicates": "who has a name that two devices serve",
             "audience": "whom tokens must be meant for (aud); anybody without it",
             "expiry": "refuses tokens that never end",
-            "sharedWith": "not yet: only listen",
+            "sharedWith": "the public inbound on whose port devices come in as well, in the place of listen",
             "budget": "what readers of one tunnel may leave untaken",
             "stall": "how long a full budget may wait for slow readers",
         ],

@@ -75,7 +75,7 @@ extension Fingerprint {
 
 extension Section {
     /// Files that are read once, with the configuration; the others are looked at again by themselves.
-    private static let files: Set<String> = ["passwordFile", "secretKeyFile", "secretFile", "tokenFile"]
+    private static let files: Set<String> = ["passwordFile", "secretKeyFile", "tokenFile"]
 
     /// Keys and values as one text, with what stands in the files that nothing else looks at.
     func print(without keys: Set<String>) -> String {

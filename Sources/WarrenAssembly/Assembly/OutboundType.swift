@@ -41,9 +41,20 @@ enum OutboundDraft {
 struct CustomOutboundDraft {
     /// What it dials.
     var carriers: [CarrierDraft] = []
-    /// Where its peers arrive, if it waits for them; what is built is an ``ReverseOutbound`` then.
+    /// Where its peers arrive, if it waits for them; what is built is an ``ArrivingOutbound`` then.
     var arrival: Arrival?
+    /// Files that are read again when they change.
+    var watched: [FileWatcher.Watched] = []
     let build: @Sendable (BuildContext) -> any WarrenRuntime.Outbound
+
+    init(
+        carriers: [CarrierDraft] = [], arrival: Arrival? = nil,
+        build: @escaping @Sendable (BuildContext) -> any WarrenRuntime.Outbound
+    ) {
+        self.carriers = carriers
+        self.arrival = arrival
+        self.build = build
+    }
 }
 
 /// What the dialling of `direct` can be told.

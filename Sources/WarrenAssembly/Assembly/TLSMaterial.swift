@@ -49,14 +49,23 @@ struct TLSMaterial: Sendable {
 
     /// For a listener: its certificate is exchanged when the files change.
     private func server(_ around: BuildContext, _ watched: inout [FileWatcher.Watched]) -> TLSServer {
-        let server = TLSServer(context: self.context, allowsTruncation: self.settings.allowsTruncation)
+        let server = self.makeServer()
         self.watch(around, &watched, server.replace)
         return server
+    }
+
+    fileprivate func makeServer() -> TLSServer {
+        TLSServer(context: self.context, allowsTruncation: self.settings.allowsTruncation)
     }
 
     /// Ends TLS on a listener.
     func layer(_ around: BuildContext, _ watched: inout [FileWatcher.Watched]) -> any AcceptLayer {
         TLSAcceptLayer(self.server(around, &watched), timeout: around.limits.handshake)
+    }
+
+    /// For what ends TLS with these files without a listener of its own: it is told when they change.
+    fileprivate func watchServer(_ server: TLSServer, _ around: BuildContext, _ watched: inout [FileWatcher.Watched]) {
+        self.watch(around, &watched, server.replace)
     }
 
     /// For what dials: new carriers use what the files hold then.
@@ -190,5 +199,21 @@ extension TLSMaterial? {
     /// What a `tls:` block puts on a listener: nothing where there is none.
     func layers(_ around: BuildContext, _ watched: inout [FileWatcher.Watched]) -> [any AcceptLayer] {
         self.map { [$0.layer(around, &watched)] } ?? []
+    }
+}
+
+/// TLS that is ended with the files of a `tls:` block behind no port of ours: made when the block is read, so that whatever
+/// is built of it follows its files.
+struct ServedTLS: Sendable {
+    let server: TLSServer
+    private let material: TLSMaterial
+
+    init(_ material: TLSMaterial) {
+        self.material = material
+        self.server = material.makeServer()
+    }
+
+    func watch(_ around: BuildContext, _ watched: inout [FileWatcher.Watched]) {
+        self.material.watchServer(self.server, around, &watched)
     }
 }

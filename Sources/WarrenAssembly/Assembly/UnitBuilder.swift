@@ -112,6 +112,7 @@ struct UnitBuilder {
         if let part = made as? any NodeComponent { plan.parts.append(part) }
         outbound.listen(for: made, around, into: &plan, &unit.watched)
         outbound.carriers.watch(around, &unit.watched)
+        unit.watched += outbound.watched.map { $0.reporting(to: around.reporter, about: around.name) }
         built.units[key] = unit
         built.new.append(plan)
     }
@@ -162,13 +163,15 @@ struct UnitBuilder {
         unit.allowance = inbound.accounts
         unit.destination = inbound.entry.to?.value
         var plan = Node.Unit(tag)
-        let port = sharer.flatMap { sharer in
-            (shared?.outbound as? ReverseOutbound).map {
-                SharedPort(outbound: $0, detect: sharer.detect, timeout: around.limits.handshake)
-            }
+        var port: SharedPort?
+        if let arrival = sharer?.arrival, let outbound = shared?.outbound as? any ArrivingOutbound {
+            port = SharedPort(
+                outbound: outbound, detector: arrival.detector, layers: arrival.tls.layers(around, &unit.watched),
+                timeout: around.limits.handshake)
         }
         inbound.build(around, to: target, lastOutbound, accounts, sharing: port, into: &plan, &unit.watched)
         inbound.carriers.watch(around, &unit.watched)
+        for tls in inbound.served { tls.watch(around, &unit.watched) }
         built.units[key] = unit
         built.new.append(plan)
     }
@@ -176,10 +179,10 @@ struct UnitBuilder {
     /// The outbound whose far ends arrive on the port of an inbound.
     private func sharer(
         of inbound: String
-    ) -> (outbound: Assembly.Outbound, detect: @Sendable (ByteBufferView) -> Detection)? {
+    ) -> (outbound: Assembly.Outbound, arrival: SharedArrival)? {
         for outbound in self.assembly.outbounds {
-            if case .shared(let name, let detect) = outbound.arrival, name.value == inbound {
-                return (outbound, detect)
+            if case .shared(let name, let arrival) = outbound.arrival, name.value == inbound {
+                return (outbound, arrival)
             }
         }
         return nil

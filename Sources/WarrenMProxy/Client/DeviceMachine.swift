@@ -52,8 +52,9 @@ extension MProxy {
             if session.value.common.unpacker.isInsideFrame {
                 return self.close(.violation(WireError(.truncated, in: "frame")))
             }
-            // A relay that refuses the token of the upgrade says so, and leaves.
-            if session.value.refusal != nil, !session.value.isAccepted {
+            // A relay that refuses the token of the upgrade says so, and leaves; so does one whose last token has expired.
+            let isOver = !session.value.isAccepted || session.value.refusal == .expired
+            if session.value.refusal != nil, isOver {
                 return self.close(.rejected(session.value.refusalText))
             }
             return self.close(.finished)

@@ -54,6 +54,7 @@ extension MProxy.Failure {
     static let noConnection = Self(message: "no matching connection", code: "E_NO_CONN")
     static let invalidToken = Self(message: "invalid token", code: "E_INVALID_TOKEN")
     static let nameTaken = Self(message: "all of it is another's", code: "E_NAME_TAKEN")
+    static let expired = Self(message: "the token has expired", code: "E_TOKEN_EXPIRED")
     static let tooMany = Self(message: "too many tokens", code: "E_LIMIT")
 
     static func unknownCommand(_ command: String) -> Self {

@@ -10,11 +10,18 @@ extension MProxy {
         public var names: [String]
         /// Ports of the relay.
         public var ports: [UInt16]
+        /// How long the token is still good; nil where it does not end. In claims the member `lifetime`, in milliseconds, which a
+        /// judge writes who knows the time of day.
+        public var lifetime: TimeAmount?
 
-        public init(names: [String] = [], ports: [UInt16] = []) {
+        public init(names: [String] = [], ports: [UInt16] = [], lifetime: TimeAmount? = nil) {
             self.names = names
             self.ports = ports
+            self.lifetime = lifetime
         }
+
+        /// A hundred years, in milliseconds.
+        private static let longestLifetime = 100 * 365 * 86_400_000
 
         /// No token may name more of either.
         public static let most = 64
@@ -41,16 +48,23 @@ extension MProxy {
                 guard let port = number.port else { throw WireError(.badValue, in: "claims.ports") }
                 if !self.ports.contains(port) { self.ports.append(port) }
             }
+            self.lifetime = json["lifetime"]?.integer.map {
+                .milliseconds(Int64(min(max($0, 0), Self.longestLifetime)))
+            }
         }
 
         /// The claims as ``init(claims:)`` reads them: a ``Verdict``'s credential.
         public var claims: ByteBuffer {
+            var members = [
+                JSON.Member(name: "domains", value: .array(self.names.map { .string($0) })),
+                JSON.Member(name: "ports", value: .array(self.ports.map { .integer(Int($0)) })),
+            ]
+            if let lifetime {
+                let milliseconds = Int(lifetime.nanoseconds / 1_000_000)
+                members.append(JSON.Member(name: "lifetime", value: .integer(milliseconds)))
+            }
             var bytes = ByteBuffer()
-            bytes.writeJSON(
-                .object([
-                    JSON.Member(name: "domains", value: .array(self.names.map { .string($0) })),
-                    JSON.Member(name: "ports", value: .array(self.ports.map { .integer(Int($0)) })),
-                ]))
+            bytes.writeJSON(.object(members))
             return bytes
         }
 

@@ -16,11 +16,11 @@ extension RelaySession {
     mutating func withheld(_ destination: Destination) { self.tokens.withhold(destination) }
 
     /// Goes on with tokens: the judge's answer, or the next order.
-    mutating func order() -> SessionAction? {
+    mutating func order(now: NIODeadline) -> SessionAction? {
         if let (token, id, verdict) = self.judged {
             guard let verdict else { return nil }
             self.judged = nil
-            self.answer(token, id: id, verdict)
+            self.answer(token, id: id, verdict, now: now)
             return nil
         }
         switch self.orders.popFirst() {
@@ -53,11 +53,25 @@ extension RelaySession {
         self.steps.append(.say(.reply(to: id, gone == nil ? .invalidToken : nil)))
     }
 
-    private mutating func answer(_ token: String, id: Int?, _ verdict: Verdict) {
+    /// Takes back what a token served whose time is up. Visitors that are there stay; without another token and without them
+    /// the session is over.
+    mutating func expireTokens(now: NIODeadline) {
+        while let token = self.tokens.expired(now: now) {
+            for destination in self.tokens.remove(token) ?? [] { self.steps.append(.withdraw(destination)) }
+            self.steps.append(.say(.complaint(.expired)))
+            self.hasExpired = true
+        }
+        guard self.hasExpired, self.steps.isEmpty, self.tokens.isEmpty, self.common.table.count == 0 else { return }
+        // A better one may be on its way.
+        if self.orders.isEmpty, self.judged == nil { self.close(.timedOut(phase: Self.lifetimePhase)) }
+    }
+
+    private mutating func answer(_ token: String, id: Int?, _ verdict: Verdict, now: NIODeadline) {
         guard case .accepted(_, let credential) = verdict,
             let entitlement = try? MProxy.Entitlement(claims: ByteBuffer(bytes: credential))
         else { return self.refuse(id) }
-        let new = self.tokens.add(token, entitlement)
+        let new = self.tokens.add(token, entitlement, now: now)
+        self.hasExpired = false
         self.steps.append(.ready)
         for destination in new { self.steps.append(.serve(destination)) }
         self.steps.append(.conclude(token, entitlement, id: id))

@@ -25,6 +25,8 @@ struct RelaySession {
     static let mostOrders = 16
     /// Tokens that may be denied before the session is.
     static let mostDenied = 16
+    /// What the session's end is called when its last token has expired.
+    static let lifetimePhase = "its token's lifetime"
 
     let configuration: MProxy.RelayConfiguration
     var common: Multiplexer
@@ -34,6 +36,8 @@ struct RelaySession {
     /// The token that the judge has, and what it said.
     var judged: (token: String, id: Int?, verdict: Verdict?)?
     var denied = 0
+    /// A token's time was up.
+    var hasExpired = false
     private var hasGreeted = false
     private var isReady = false
     /// The session is over when what waits is written.
@@ -55,8 +59,7 @@ struct RelaySession {
     var wantsBytes: Bool { self.common.wantsBytes && self.orders.count < Self.mostOrders }
 
     var deadline: NIODeadline? {
-        guard let tokenDeadline else { return self.common.deadline }
-        return min(tokenDeadline, self.common.deadline ?? .distantFuture)
+        [self.tokenDeadline, self.tokens.deadline, self.common.deadline].compactMap { $0 }.min()
     }
 
     mutating func next(now: NIODeadline, writable: Bool) throws(WireError) -> SessionAction? {
@@ -65,12 +68,14 @@ struct RelaySession {
         }
         if let tokenDeadline, tokenDeadline <= now { return .close(.timedOut(phase: "login")) }
         defer { self.watchForTokens(now: now) }
+        self.expireTokens(now: now)
+        if self.farewell != nil { return try self.next(now: now, writable: writable) }
         repeat {
             while let step = self.steps.popFirst() {
                 if let action = self.perform(step) { return action }
             }
             if self.farewell != nil { return try self.next(now: now, writable: writable) }
-            if let action = self.order() { return action }
+            if let action = self.order(now: now) { return action }
             if !self.steps.isEmpty || self.farewell != nil { continue }
             self.greet()
             if let action = try self.nextOfStreams(now: now) { return action }

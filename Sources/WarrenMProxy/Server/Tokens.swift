@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NIOCore
 import WarrenCore
 
 /// The tokens of one session, and what they let it serve: each token with claims of its own, each name as long as one of them
@@ -8,7 +9,7 @@ struct Tokens {
     /// Tokens that one session may hold.
     static let most = 64
 
-    private var held: [(text: String, destinations: [Destination])] = []
+    private var held: [(text: String, destinations: [Destination], end: NIODeadline?)] = []
     private var counts: [Destination: Int] = [:]
 
     var isEmpty: Bool { self.held.isEmpty }
@@ -17,10 +18,16 @@ struct Tokens {
     func contains(_ text: String) -> Bool { self.held.contains { $0.text == text } }
     func serves(_ destination: Destination) -> Bool { self.counts[destination] != nil }
 
+    /// When the next one expires.
+    var deadline: NIODeadline? { self.held.lazy.compactMap(\.end).min() }
+
+    /// One that has expired.
+    func expired(now: NIODeadline) -> String? { self.held.first { $0.end.map { $0 <= now } ?? false }?.text }
+
     /// - Returns: what no other token has.
-    mutating func add(_ text: String, _ entitlement: MProxy.Entitlement) -> [Destination] {
+    mutating func add(_ text: String, _ entitlement: MProxy.Entitlement, now: NIODeadline) -> [Destination] {
         let destinations = entitlement.destinations
-        self.held.append((text, destinations))
+        self.held.append((text, destinations, entitlement.lifetime.map { now + $0 }))
         var new: [Destination] = []
         for destination in destinations {
             if self.counts[destination] == nil { new.append(destination) }

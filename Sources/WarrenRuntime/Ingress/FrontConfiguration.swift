@@ -7,6 +7,8 @@ package struct FrontConfiguration: Hashable, Sendable {
     /// Users are configured: nobody passes without a login that the judge accepts.
     package var requiresLogin: Bool
     package var limits: SessionLimits
+    /// An HTTP front stands before this one, and is no proxy.
+    package var origin: HTTPOrigin?
 
     package init(requiresLogin: Bool = false, limits: SessionLimits = SessionLimits()) {
         self.requiresLogin = requiresLogin

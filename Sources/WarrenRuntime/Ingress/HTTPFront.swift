@@ -143,7 +143,7 @@ extension HTTPFront {
             else { return self.inputHasEnded ? self.close(.finished) : nil }
             self.scan = HTTPHeadScan()
             self.input.discardReadBytesIfLarge()
-            let request = try HTTPRequest(head.readableBytesView)
+            let request = try HTTPRequest(head.readableBytesView, at: self.configuration.origin)
             guard self.configuration.requiresLogin else { return self.open(request, now) }
             guard let claim = request.claim else {
                 self.end(.loginRequired, to: request.method, .denied)

@@ -10,6 +10,7 @@ extension HTTPRequest {
         head.writeImmutableBuffer(path)
         head.writeString(" HTTP/1.1\r\nHost: \(self.target.authority)\r\n")
         var dropped: Set<String> = ["host"]
+        dropped.formUnion(self.origin?.dropped ?? [])
         // Who waits for "100 Continue" would never get it in HTTP/1.0 (RFC 9110, section 10.1.1).
         if self.minorVersion == 0 { dropped.insert("expect") }
         var hasLength = false
@@ -24,6 +25,7 @@ extension HTTPRequest {
             head.writeField(field)
         }
         if let mostForwards { head.writeString("Max-Forwards: \(max(0, mostForwards - 1))\r\n") }
+        self.origin?.write(to: &head, asking: self.fields.first { $0.key == "host" }?.value)
         head.writeVia(minorVersion: self.minorVersion)
         let upgrades = self.upgrades
         head.writeString(

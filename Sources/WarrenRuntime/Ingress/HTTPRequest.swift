@@ -30,10 +30,14 @@ struct HTTPRequest: Hashable {
     var body: HTTPBody
     /// How often TRACE and OPTIONS may still be passed on; nil without such a limit, and for every other method.
     var mostForwards: Int?
+    /// Whose server it is for, where it is not for a proxy.
+    var origin: HTTPOrigin?
 
-    /// - Parameter head: all of it with the last empty line, as ``HTTPHeadScan`` has found it.
+    /// - Parameters:
+    ///   - head: all of it with the last empty line, as ``HTTPHeadScan`` has found it.
+    ///   - origin: nil for a request to a proxy.
     /// - Throws: the answer that says what is wrong with it.
-    init(_ head: ByteBufferView) throws(HTTPAnswer) {
+    init(_ head: ByteBufferView, at origin: HTTPOrigin? = nil) throws(HTTPAnswer) {
         let lines = head.split(separator: UInt8(ascii: "\n")).map { $0.dropLast() }.filter { !$0.isEmpty }
         let words = lines.first?.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false) ?? []
         guard words.count == 3, !words[0].isEmpty, words[0].allSatisfy(\.isToken) else {
@@ -41,9 +45,17 @@ struct HTTPRequest: Hashable {
         }
         self.minorVersion = try Self.minorVersion(words[2])
         self.method = String(decoding: words[0], as: UTF8.self)
-        self.target = try HTTPTarget(words[1], method: self.method)
+        let target = words[1]
+        let proxied = try origin == nil ? HTTPTarget(target, method: self.method) : nil
         var fields: [HTTPField] = []
         for line in lines.dropFirst() { fields.append(try Self.field(line)) }
+        self.target =
+            if let proxied {
+                proxied
+            } else {
+                try HTTPTarget(target, method: self.method, at: origin ?? HTTPOrigin(), fields)
+            }
+        self.origin = origin
         self.fields = fields
         self.body = try HTTPBody(fields, minorVersion: self.minorVersion)
         guard self.method != "CONNECT" || self.body.isComplete else {

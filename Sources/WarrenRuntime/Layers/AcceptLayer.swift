@@ -64,7 +64,8 @@ package struct TLSAcceptLayer: AcceptLayer {
 /// the branch that knows them.
 package struct PeekLayer: AcceptLayer {
     package struct Branch: Sendable {
-        package var detect: @Sendable (ByteBufferView) -> Detection
+        /// Makes what tells one connection by its first bytes, which grow from call to call.
+        package var detector: @Sendable () -> (ByteBufferView) -> Detection
         package var layers: [any AcceptLayer]
         /// Nil for what follows this layer.
         package var install: Listener.Install?
@@ -74,7 +75,14 @@ package struct PeekLayer: AcceptLayer {
             layers: [any AcceptLayer] = [], detect: @escaping @Sendable (ByteBufferView) -> Detection,
             install: Listener.Install? = nil
         ) {
-            self.detect = detect
+            self.init(layers: layers, detector: { detect }, install: install)
+        }
+
+        package init(
+            layers: [any AcceptLayer] = [], detector: @escaping @Sendable () -> (ByteBufferView) -> Detection,
+            install: Listener.Install? = nil
+        ) {
+            self.detector = detector
             self.layers = layers
             self.install = install
         }
@@ -83,12 +91,15 @@ package struct PeekLayer: AcceptLayer {
     private let branches: [Branch]
     private let timeout: TimeAmount
     private let stranger: String
+    private let passesOthers: Bool
 
     /// - Parameters:
+    ///   - passesOthers: what no branch knows goes to what follows this layer.
     ///   - timeout: how long the first bytes may take.
     ///   - stranger: what a connection said that no branch knows, for the log: `neither of two protocols`.
-    package init(_ branches: [Branch], timeout: TimeAmount, stranger: String) {
+    package init(_ branches: [Branch], passesOthers: Bool = false, timeout: TimeAmount, stranger: String) {
         self.branches = branches
+        self.passesOthers = passesOthers
         self.timeout = timeout
         self.stranger = stranger
     }
@@ -96,11 +107,12 @@ package struct PeekLayer: AcceptLayer {
     package func accept(_ leg: any Leg, at port: AcceptPort, then next: @escaping Listener.Install) throws {
         let peer = leg.peer
         let candidates = self.branches.map { branch in
-            Detector.Candidate(detect: branch.detect) { leg in
+            Detector.Candidate(detect: branch.detector()) { leg in
                 try branch.layers.accept(leg, at: port, then: branch.install ?? next)
             }
         }
-        let detector = Detector(leg, candidates) { head in
+        let others: Detector.Install? = self.passesOthers ? { leg in try next(leg, port.loop) } : nil
+        let detector = Detector(leg, candidates, others: others) { head in
             port.onStranger(peer, head.readableBytes == 0 ? "nothing" : self.stranger, true)
         }
         detector.start(timeout: self.timeout, on: port.loop)

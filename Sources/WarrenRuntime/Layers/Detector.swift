@@ -6,13 +6,16 @@ package import WarrenLoop
 
 /// Tells by the first bytes which of several protocols a connection speaks, then makes room for that one.
 package final class Detector {
+    /// Lets somebody take over the connection.
+    package typealias Install = (any Leg) throws -> Void
+
     /// One protocol that may be spoken on the port.
     package struct Candidate {
         package var detect: (ByteBufferView) -> Detection
         /// Lets the protocol take over the connection.
-        package var install: (any Leg) throws -> Void
+        package var install: Install
 
-        package init(detect: @escaping (ByteBufferView) -> Detection, install: @escaping (any Leg) throws -> Void) {
+        package init(detect: @escaping (ByteBufferView) -> Detection, install: @escaping Install) {
             self.detect = detect
             self.install = install
         }
@@ -20,16 +23,21 @@ package final class Detector {
 
     private let leg: any Leg
     private let candidates: [Candidate]
+    private let others: Install?
     private let onStranger: (ByteBuffer) -> Void
     private var head = ByteBuffer()
     private var timer: LoopTimer?
     private var isSettled = false
 
     /// - Parameters:
+    ///   - others: takes what says something and speaks none of the protocols; without it that is closed.
     ///   - onStranger: called before a connection that speaks none of the protocols, or nothing at all, is closed.
-    package init(_ leg: any Leg, _ candidates: [Candidate], onStranger: @escaping (ByteBuffer) -> Void) {
+    package init(
+        _ leg: any Leg, _ candidates: [Candidate], others: Install? = nil, onStranger: @escaping (ByteBuffer) -> Void
+    ) {
         self.leg = leg
         self.candidates = candidates
+        self.others = others
         self.onStranger = onStranger
     }
 
@@ -40,13 +48,13 @@ package final class Detector {
         self.leg.begin()
     }
 
-    private func settle(_ candidate: Candidate) {
+    private func settle(_ install: Install) {
         self.isSettled = true
         self.timer?.cancel()
         self.leg.unread(self.head)
         self.head = ByteBuffer()
         do {
-            try candidate.install(self.leg)
+            try install(self.leg)
         } catch {
             self.leg.discard()
         }
@@ -71,12 +79,13 @@ extension Detector: LegEvents {
         var isOpen = false
         for candidate in self.candidates {
             switch candidate.detect(self.head.readableBytesView) {
-            case .yes: return self.settle(candidate)
+            case .yes: return self.settle(candidate.install)
             case .no: continue
             case .needs(let count): isOpen = isOpen || count <= Detection.mostBytes
             }
         }
-        if !isOpen { self.giveUp() }
+        guard !isOpen else { return }
+        if let others { self.settle(others) } else { self.giveUp() }
     }
 
     package func receivedBurst(by leg: any Leg) {}

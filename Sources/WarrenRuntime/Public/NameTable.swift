@@ -26,8 +26,15 @@ package final class NameTable: Sendable {
         let loop: SocketLoop
         /// Who it is, by its token: the same device may always take its own names over.
         let device: String
+        /// Which of its processes: sessions of one are lanes, and have visitors in turn. Nil for one that has no lanes.
+        var instance: String?
 
         fileprivate func isSame(_ other: any Session) -> Bool { self.session === other }
+
+        fileprivate func isLane(of other: Holder) -> Bool {
+            self.isSame(other.session)
+                || self.instance != nil && self.device == other.device && self.instance == other.instance
+        }
     }
 
     /// Who takes a visitor.
@@ -41,17 +48,30 @@ package final class NameTable: Sendable {
     /// The last holder comes first; those before it have their turn again when it goes.
     private struct Entry {
         var holders: [Holder] = []
-        var turn = 0
-
-        func has(_ session: any Session) -> Bool { self.holders.contains { $0.isSame(session) } }
+        var turn = UInt(0)
 
         /// Whether only this device is there, if any is.
         func isOf(_ device: String) -> Bool { self.holders.allSatisfy { $0.device == device } }
+
+        mutating func add(_ holder: Holder) {
+            self.remove(holder.session)
+            self.holders.append(holder)
+        }
+
+        mutating func remove(_ session: any Session) { self.holders.removeAll { $0.isSame(session) } }
+    }
+
+    /// What one session serves.
+    private struct Served {
+        var names: Set<String> = []
+        var ports: Set<UInt16> = []
     }
 
     private struct State {
         var names: [String: Entry] = [:]
         var ports: [UInt16: Entry] = [:]
+        /// By session, so that whoever leaves costs what it has served.
+        var served: [ObjectIdentifier: Served] = [:]
         /// Names that were served and are not now.
         var offline: Set<String> = []
         var watchers: [ObjectIdentifier: @Sendable (UInt16) -> Void] = [:]
@@ -59,6 +79,31 @@ package final class NameTable: Sendable {
         var since = NIODeadline.now()
 
         var isEmpty: Bool { self.names.isEmpty && self.ports.isEmpty }
+
+        mutating func remove(_ name: String, of session: any Session) {
+            guard var entry = self.names[name] else { return }
+            entry.remove(session)
+            self.names[name] = entry.holders.isEmpty ? nil : entry
+            guard entry.holders.isEmpty else { return }
+            if self.offline.count >= NameTable.mostOffline { self.offline.removeAll() }
+            self.offline.insert(name)
+        }
+
+        /// - Returns: ports that nobody has any more.
+        mutating func remove(_ served: Served, of session: any Session) -> [UInt16] {
+            for name in served.names { self.remove(name, of: session) }
+            var closed: [UInt16] = []
+            for port in served.ports where self.remove(port, of: session) { closed.append(port) }
+            return closed
+        }
+
+        /// - Returns: whether nobody has the port any more.
+        mutating func remove(_ port: UInt16, of session: any Session) -> Bool {
+            guard var entry = self.ports[port] else { return false }
+            entry.remove(session)
+            self.ports[port] = entry.holders.isEmpty ? nil : entry
+            return entry.holders.isEmpty
+        }
 
         /// Changes who serves what, and notes when the first came or the last went.
         mutating func change<Result>(_ body: (inout State) -> Result) -> Result {
@@ -87,8 +132,9 @@ package final class NameTable: Sendable {
                 var entry = state.names[name] ?? Entry()
                 guard self.duplicates != .reject || entry.isOf(holder.device) else { return false }
                 state.offline.remove(name)
-                entry.holders.append(holder)
+                entry.add(holder)
                 state.names[name] = entry
+                state.served[ObjectIdentifier(holder.session), default: Served()].names.insert(name)
                 return true
             }
         }
@@ -101,8 +147,9 @@ package final class NameTable: Sendable {
                 // Whoever reaches a port says nothing by which visitors could be told apart.
                 guard self.duplicates == .replace || entry.isOf(holder.device) else { return nil }
                 let isNew = entry.holders.isEmpty
-                entry.holders.append(holder)
+                entry.add(holder)
                 state.ports[port] = entry
+                state.served[ObjectIdentifier(holder.session), default: Served()].ports.insert(port)
                 return isNew ? Array(state.watchers.values) : []
             }
         }
@@ -112,52 +159,51 @@ package final class NameTable: Sendable {
 
     func withdraw(_ destination: Destination, by session: any Session) {
         guard case .service(let name, let port) = destination else { return }
-        self.remove(names: [name], ports: [port], of: session)
+        let closed = self.state.withLock {
+            $0.change { state in
+                let id = ObjectIdentifier(session)
+                var left = state.served[id] ?? Served()
+                // What it does not serve is nothing that it could withdraw.
+                var gone = Served()
+                if left.names.remove(name) != nil { gone.names = [name] }
+                if name.isEmpty, left.ports.remove(port) != nil { gone.ports = [port] }
+                state.served[id] = left.names.isEmpty && left.ports.isEmpty ? nil : left
+                return state.remove(gone, of: session)
+            }
+        }
+        self.tell(of: closed)
     }
 
     /// The session is over: nothing is its any more.
     func leave(_ session: any Session) {
-        let (names, ports) = self.state.withLock { state in
-            (
-                state.names.filter { $0.value.has(session) }.map(\.key),
-                state.ports.filter { $0.value.has(session) }.map(\.key)
-            )
-        }
-        self.remove(names: names, ports: ports, of: session)
-    }
-
-    private func remove(names: [String], ports: [UInt16], of session: any Session) {
-        let (closed, watchers) = self.state.withLock {
+        let closed = self.state.withLock {
             $0.change { state in
-                for name in names {
-                    guard var entry = state.names[name] else { continue }
-                    entry.holders.removeAll { $0.isSame(session) }
-                    state.names[name] = entry.holders.isEmpty ? nil : entry
-                    guard entry.holders.isEmpty else { continue }
-                    if state.offline.count >= Self.mostOffline { state.offline.removeAll() }
-                    state.offline.insert(name)
-                }
-                var closed: [UInt16] = []
-                for port in ports {
-                    guard var entry = state.ports[port] else { continue }
-                    entry.holders.removeAll { $0.isSame(session) }
-                    state.ports[port] = entry.holders.isEmpty ? nil : entry
-                    if entry.holders.isEmpty { closed.append(port) }
-                }
-                return (closed, Array(state.watchers.values))
+                let served = state.served.removeValue(forKey: ObjectIdentifier(session))
+                return state.remove(served ?? Served(), of: session)
             }
         }
-        for port in closed { for watcher in watchers { watcher(port) } }
+        self.tell(of: closed)
+    }
+
+    private func tell(of ports: [UInt16]) {
+        guard !ports.isEmpty else { return }
+        let watchers = self.state.withLock { Array($0.watchers.values) }
+        for port in ports { for watcher in watchers { watcher(port) } }
     }
 
     // MARK: Visitors
 
-    func find(_ destination: Destination) -> Found {
+    /// - Parameter loop: where the visitor is: a lane there is better than one elsewhere.
+    func find(_ destination: Destination, from loop: SocketLoop? = nil) -> Found {
         guard case .service(let name, let port) = destination else { return .unknown }
         return self.state.withLock { state in
-            if name.isEmpty { return state.ports[port]?.holders.last.map { .device($0) } ?? .unknown }
+            // A port is one device's, whatever is done with names.
+            if name.isEmpty {
+                return Self.next(&state.ports[port], balances: false, loop).map { .device($0) } ?? .unknown
+            }
             for candidate in Self.candidates(for: name) {
-                if let holder = self.next(&state.names[candidate]) { return .device(holder) }
+                let holder = Self.next(&state.names[candidate], balances: self.duplicates == .balance, loop)
+                if let holder { return .device(holder) }
                 if state.offline.contains(candidate) { return .offline }
             }
             return .unknown
@@ -176,16 +222,22 @@ package final class NameTable: Sendable {
         return all
     }
 
-    /// The last one, or where visitors are spread the last one of each device in turn.
-    private func next(_ entry: inout Entry?) -> Holder? {
+    /// The last one, or where visitors are spread the last one of each device in turn; of its lanes one on the visitor's loop,
+    /// or each in turn.
+    private static func next(_ entry: inout Entry?, balances: Bool, _ loop: SocketLoop?) -> Holder? {
         guard let known = entry, let last = known.holders.last else { return nil }
-        guard self.duplicates == .balance else { return last }
-        var devices: [Holder] = []
-        for holder in known.holders.reversed() where !devices.contains(where: { $0.device == holder.device }) {
-            devices.append(holder)
+        guard known.holders.count > 1 else { return last }
+        var devices = [last]
+        if balances {
+            for holder in known.holders.reversed() where !devices.contains(where: { $0.device == holder.device }) {
+                devices.append(holder)
+            }
         }
-        entry?.turn = (known.turn + 1) % devices.count
-        return devices[known.turn % devices.count]
+        entry?.turn = known.turn &+ 1
+        let chosen = devices[Int(known.turn % UInt(devices.count))]
+        let lanes = known.holders.filter { $0.isLane(of: chosen) }
+        if let near = lanes.first(where: { $0.loop === loop }) { return near }
+        return lanes.isEmpty ? chosen : lanes[Int(known.turn / UInt(devices.count) % UInt(lanes.count))]
     }
 
     // MARK: For people, and for ports

@@ -13,12 +13,12 @@ package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
     package struct Plan: Sendable {
         package var duplicates: NameTable.Duplicates
         package var judge: any Authenticator
-        /// Takes an accepted connection, on its loop: a session with this owner is to come of it.
-        package var accept: @Sendable (any Leg, any SessionOwner, SocketLoop) throws -> Void
+        /// Takes an accepted connection, on its loop: a session is to come of it, whose owner is ``PublicNamesOutbound/owner(of:)``.
+        package var accept: @Sendable (any Leg, PublicNamesOutbound, SocketLoop) throws -> Void
 
         package init(
             duplicates: NameTable.Duplicates, judge: any Authenticator,
-            accept: @escaping @Sendable (any Leg, any SessionOwner, SocketLoop) throws -> Void
+            accept: @escaping @Sendable (any Leg, PublicNamesOutbound, SocketLoop) throws -> Void
         ) {
             self.duplicates = duplicates
             self.judge = judge
@@ -61,6 +61,11 @@ package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
 
     private var isOver: Bool { self.isStopped.load(ordering: .relaxed) }
 
+    /// Who owns the session of a device.
+    ///
+    /// - Parameter instance: which of its processes it is, where it may have several lanes.
+    package func owner(of instance: String?) -> any SessionOwner { DeviceOwner(outbound: self, instance: instance) }
+
     /// Takes a connection that a device has made.
     package func arrive(_ leg: any Leg, on loop: SocketLoop) throws {
         guard !self.isOver else { return leg.discard() }
@@ -76,7 +81,7 @@ extension PublicNamesOutbound {
         answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
         guard case .service = request.destination else { return self.refuse(.unsupported, answer) }
-        switch self.table.find(request.destination) {
+        switch self.table.find(request.destination, from: loop) {
         case .unknown: return self.refuse(.unknownHost, answer)
         case .offline: return self.refuse(.unreachable, answer)
         case .device(let holder):
@@ -97,18 +102,37 @@ extension PublicNamesOutbound {
 
 // MARK: - Devices
 
-extension PublicNamesOutbound: OutboundSessionOwner {
-    package var judge: any Authenticator { self.plan.judge }
-    package var label: SessionLabel? { SessionLabel(role: "outbound", name: self.name, unit: self.unit) }
+/// Owns one session of a device.
+private struct DeviceOwner: OutboundSessionOwner {
+    let outbound: PublicNamesOutbound
+    let instance: String?
 
-    package func sessionBegan(_ session: any Session) {}
+    var judge: any Authenticator { self.outbound.judge }
+    var label: SessionLabel? { self.outbound.label }
 
-    package func sessionReady(_ session: any Session) {
+    func sessionBegan(_ session: any Session) {}
+    func sessionReady(_ session: any Session) { self.outbound.ready(session) }
+    func sessionServes(_ session: any Session, _ destination: Destination) -> Bool {
+        self.outbound.serves(session, self.instance, destination)
+    }
+    func sessionWithdraws(_ session: any Session, _ destination: Destination) {
+        self.outbound.table.withdraw(destination, by: session)
+    }
+    func sessionEnded(_ session: any Session, _ reason: CloseReason) { self.outbound.ended(session, reason) }
+    func loginDenied(_ session: any Session, _ claim: Claim) { self.outbound.denied(session) }
+}
+
+extension PublicNamesOutbound {
+    fileprivate var judge: any Authenticator { self.plan.judge }
+    fileprivate var label: SessionLabel { SessionLabel(role: "outbound", name: self.name, unit: self.unit) }
+
+    fileprivate func ready(_ session: any Session) {
         self.reporter.emit(.tunnelUp(.outbound(self.name), peer: self.peer(session)))
     }
 
-    package func sessionServes(_ session: any Session, _ destination: Destination) -> Bool {
-        let holder = NameTable.Holder(session: session, loop: session.loop, device: session.user ?? "")
+    fileprivate func serves(_ session: any Session, _ instance: String?, _ destination: Destination) -> Bool {
+        let holder = NameTable.Holder(
+            session: session, loop: session.loop, device: session.user ?? "", instance: instance)
         let isServed = self.table.serve(destination, by: holder)
         if !isServed {
             let sentence = "\(destination) is another device's, and \(self.peer(session)) does not get it"
@@ -117,11 +141,7 @@ extension PublicNamesOutbound: OutboundSessionOwner {
         return isServed
     }
 
-    package func sessionWithdraws(_ session: any Session, _ destination: Destination) {
-        self.table.withdraw(destination, by: session)
-    }
-
-    package func sessionEnded(_ session: any Session, _ reason: CloseReason) {
+    fileprivate func ended(_ session: any Session, _ reason: CloseReason) {
         self.table.leave(session)
         guard session.isReady else {
             return self.reporter.emit(.stranger(inbound: self.name, peer: session.peer, saying: "\(reason)"))
@@ -130,7 +150,7 @@ extension PublicNamesOutbound: OutboundSessionOwner {
         self.reporter.emit(.deviceLost(outbound: self.name, peer: self.peer(session), reason: "\(reason)"))
     }
 
-    package func loginDenied(_ session: any Session, _ claim: Claim) {
+    fileprivate func denied(_ session: any Session) {
         self.reporter.emit(
             .loginDenied(inbound: self.name, protocol: "mproxy", peer: session.peer, claim: Claim(identity: [])))
     }

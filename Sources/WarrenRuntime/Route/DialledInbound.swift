@@ -32,8 +32,8 @@ package final class DialledInbound: NodeComponent, @unchecked Sendable {
         package var carriers: [SessionCarrier]
         /// Where every stream goes, whatever the peer asks for; it stands in our own configuration.
         package var target: Destination?
-        /// Where a stream goes that asks for a service; nil where nothing serves it. Such streams are refused without it.
-        package var serve: (@Sendable (Destination) -> Destination?)?
+        /// What visitors of names and ports are served with. Their streams are refused without it.
+        package var services: LocalServices?
         package var succession: Succession
         /// Told how others reach us, whenever that changes. On the loop.
         package var onGrant: @Sendable (Grant) -> Void = { _ in }
@@ -134,14 +134,8 @@ extension DialledInbound: SessionOwner {
     ) -> any OpenAttempt {
         var request = request
         if let target = self.plan.target { request.destination = target }
-        if let serve = self.plan.serve {
-            guard let target = serve(request.destination) else {
-                answer(.failure(.unknownHost))
-                return NoAttempt()
-            }
-            request.destination = target
-        }
-        return self.sessions.open(request, on: loop) { result in
+        let target = request.destination
+        let counted: (Result<any Leg, StreamFault>) -> Void = { result in
             switch result {
             case .success:
                 self.running += 1
@@ -149,10 +143,12 @@ extension DialledInbound: SessionOwner {
             case .failure(let fault):
                 self.failing += 1
                 self.hasLostTarget = true
-                self.targetFailed(request.destination, fault)
+                self.targetFailed(target, fault)
             }
             answer(result)
         }
+        guard let services = self.plan.services else { return self.sessions.open(request, on: loop, answer: counted) }
+        return services.open(request, by: self.sessions, on: loop, answer: counted)
     }
 
     package func streamEnded(_ request: StreamRequest, _ report: BridgeReport, user: String?) {

@@ -75,12 +75,8 @@ package final class InboundSessions: SessionOwner {
     package func open(
         _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
-        guard !self.isFull, !self.unit.isRetired else {
-            answer(.failure(self.isFull ? .limit : .shutdown))
-            return NoAttempt()
-        }
-        if let meter = (request.route as? TakenRoute)?.meter, !meter.enter(now: loop.now) {
-            answer(.failure(.limit))
+        if let fault = self.refusal(of: request, on: loop) {
+            answer(.failure(fault))
             return NoAttempt()
         }
         let outbound: any Outbound =
@@ -90,6 +86,15 @@ package final class InboundSessions: SessionOwner {
             default: self.target.outbound
             }
         return outbound.open(request, trusted: self.isTrusted, on: loop, answer: answer)
+    }
+
+    /// Charges a new stream to its account.
+    ///
+    /// - Returns: why there may be none.
+    func refusal(of request: StreamRequest, on loop: SocketLoop) -> StreamFault? {
+        guard !self.isFull, !self.unit.isRetired else { return self.isFull ? .limit : .shutdown }
+        guard let meter = (request.route as? TakenRoute)?.meter, !meter.enter(now: loop.now) else { return nil }
+        return .limit
     }
 
     package func routed(_ request: StreamRequest) -> StreamRequest {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Crypto
+import CryptoExtras
 import Foundation
 import NIOCore
 import Testing
@@ -116,21 +117,44 @@ import WarrenTokens
         #expect(!text.contains("hunter2"))
     }
 
-    @Test func theLongestServiceThatFitsHasAVisitor() {
-        var services = Services()
-        let targets = ["dev.example": 1, "*.dev.example": 2, "a.dev.example": 3, "22": 4]
-        for (key, port) in targets {
-            let isGood = services.add(key, Target(host: Host("127.0.0.1"), port: UInt16(port)))
-            #expect(isGood)
+    @Test func anRSAKeyJudgesRS256AndNothingElse() async throws {
+        let key = try _RSA.Signing.PrivateKey(keySize: .bits2048)
+        let pem = key.publicKey.pemRepresentation
+        let judge = TokenJudge(.publicKey(try #require(PublicTokenKey(pem: pem))), audience: nil, needsExpiry: false)
+        func token(_ algorithm: String, _ sign: (Data) throws -> Data) rethrows -> [UInt8] {
+            let header = #"{"alg":"\#(algorithm)","typ":"JWT"}"#
+            let signed = Self.base64(Data(header.utf8)) + "." + Self.base64(Data(Self.claims.utf8))
+            return Array("\(signed).\(Self.base64(try sign(Data(signed.utf8))))".utf8)
         }
-        let isTaken = services.add("a b", Target(host: Host("127.0.0.1"), port: 9))
-        #expect(!isTaken)
-        func port(_ name: String, _ port: UInt16 = 443) -> UInt16? {
-            guard case .host(_, let port, _)? = services.serve(.service(name: name, port: port)) else { return nil }
-            return port
+        func rsa(_ data: Data) throws -> Data {
+            try key.signature(for: SHA256.hash(data: data), padding: .insecurePKCS1v1_5).rawRepresentation
         }
-        #expect(port("dev.example") == 1 && port("x.dev.example") == 2 && port("a.dev.example") == 3)
-        #expect(port("y.a.dev.example") == 3 && port("other.example") == nil)
-        #expect(port("", 22) == 4 && port("", 23) == nil)
+        #expect(await judge.judge(Claim(identity: [], proof: try token("RS256", rsa))) != .denied)
+        #expect(await judge.judge(Claim(identity: [], proof: try token("ES256", rsa))) == .denied)
+        let hmac = token("HS256") { data in
+            Data(HMAC<SHA256>.authenticationCode(for: data, using: SymmetricKey(data: Data(pem.utf8))))
+        }
+        #expect(await judge.judge(Claim(identity: [], proof: hmac)) == .denied)
+    }
+
+    @Test func anExchangedKeyJudgesFromThenOn() async {
+        let judge = TokenJudge(.secret("another secret of the same length"), audience: nil, needsExpiry: false)
+        let claim = Claim(identity: [], proof: Self.token(Self.claims))
+        #expect(await judge.judge(claim) == .denied)
+        judge.exchange(.secret(Self.secret))
+        #expect(await judge.judge(claim) != .denied)
+    }
+
+    @Test func aTokensTimeIsToldToTheRelay() async throws {
+        let soon = Int(Date().timeIntervalSince1970) + 1000
+        let verdict = await Self.judge(Self.token(#"{"domains":["a.example"],"exp":\#(soon)}"#))
+        guard case .accepted(_, let credential) = verdict else {
+            Issue.record("denied")
+            return
+        }
+        let lifetime = try #require(try MProxy.Entitlement(claims: ByteBuffer(bytes: credential)).lifetime)
+        #expect(lifetime > .seconds(900) && lifetime <= .seconds(1000))
+        // A year that no clock reaches is a long time and nothing else.
+        #expect(await Self.judge(Self.token(#"{"domains":["a.example"],"exp":1e300}"#)) != .accepted(name: ""))
     }
 }

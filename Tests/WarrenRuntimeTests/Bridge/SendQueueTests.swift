@@ -2,6 +2,7 @@
 
 import NIOCore
 import Testing
+import WarrenLoop
 import WarrenLoopTesting
 import WarrenTesting
 

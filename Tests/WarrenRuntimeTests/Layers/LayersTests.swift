@@ -109,6 +109,17 @@ import WarrenTesting
         await listener.close()
     }
 
+    @Test func whatNoBranchKnowsGoesOnWhereThatIsWanted() async throws {
+        let peek = PeekLayer(
+            [PeekLayer.Branch(detect: Self.starts("GET /tunnel "), install: Self.service)], passesOthers: true,
+            timeout: .seconds(10), stranger: "nothing of ours")
+        let listener = try await Self.listen([peek], then: Self.echo)
+        let word = ByteBuffer(string: "hello, whoever follows")
+        #expect(try await Self.talk(listener, [], [word]) == word)
+        #expect(try await Self.talk(listener, [Self.path("/tunnel")], [word]) == word)
+        await listener.close()
+    }
+
     @Test("TLS in a WebSocket in TLS, a WebSocket in a WebSocket, TLS in TLS", arguments: 0..<3)
     func anyOrder(order: Int) async throws {
         let service = ServiceLayer()

@@ -3,13 +3,21 @@
 import NIOCore
 import Testing
 import WarrenCore
+import WarrenLoop
 import WarrenTesting
 
 @testable import WarrenRuntime
 
 @Suite struct NameTableTests {
-    private static func holder(_ device: String) -> NameTable.Holder {
-        NameTable.Holder(session: AskedSession(ScriptedOwner()), loop: .idle, device: device)
+    private static func holder(
+        _ device: String, instance: String? = nil, on loop: SocketLoop = .idle
+    ) -> NameTable.Holder {
+        NameTable.Holder(
+            session: AskedSession(ScriptedOwner()), loop: loop, device: device, instance: instance)
+    }
+
+    private static func session(_ found: NameTable.Found) -> (any Session)? {
+        if case .device(let holder) = found { holder.session } else { nil }
     }
 
     private static func name(_ text: String) -> Destination { .service(name: text, port: 0) }
@@ -75,6 +83,69 @@ import WarrenTesting
         #expect(Self.found(table, "a.example") == "one")
         table.leave(new.session)
         #expect(Self.found(table, "a.example") == "offline")
+    }
+
+    @Test("lanes of one process have visitors in turn; one that comes back has them all", arguments: [true, false])
+    func lanes(isPort: Bool) {
+        let table = NameTable(.reject)
+        let asked: Destination = isPort ? .service(name: "", port: 22) : Self.name("a.example")
+        let lanes = (0..<3).map { _ in Self.holder("one", instance: "x") }
+        for lane in lanes {
+            let isServed = table.serve(asked, by: lane)
+            #expect(isServed)
+        }
+        var counts = [0, 0, 0]
+        for _ in 0..<30 {
+            let session = Self.session(table.find(asked))
+            for (index, lane) in lanes.enumerated() where lane.session === session { counts[index] += 1 }
+        }
+        #expect(counts == [10, 10, 10])
+        // Its process died, and nobody has noticed yet.
+        let new = Self.holder("one", instance: "y")
+        #expect(table.serve(asked, by: new))
+        #expect((0..<4).allSatisfy { _ in Self.session(table.find(asked)) === new.session })
+        table.leave(new.session)
+        table.leave(lanes[1].session)
+        let left = [lanes[0].session, lanes[2].session]
+        #expect((0..<4).allSatisfy { _ in left.contains { $0 === Self.session(table.find(asked)) } })
+    }
+
+    @Test func sessionsThatSayNoProcessAreNoLanes() {
+        let table = NameTable(.replace)
+        let (old, new) = (Self.holder("one"), Self.holder("one"))
+        for one in [old, new] { _ = table.serve(Self.name("a.example"), by: one) }
+        #expect((0..<4).allSatisfy { _ in Self.session(table.find(Self.name("a.example"))) === new.session })
+    }
+
+    @Test func aLaneOnTheVisitorsLoopIsTaken() {
+        let table = NameTable(.replace)
+        let loops = [SocketLoop.manual(), SocketLoop.manual()]
+        let lanes = loops.map { Self.holder("one", instance: "x", on: $0) }
+        for lane in lanes { _ = table.serve(Self.name("a.example"), by: lane) }
+        for (loop, lane) in zip(loops, lanes) {
+            for _ in 0..<3 { #expect(Self.session(table.find(Self.name("a.example"), from: loop)) === lane.session) }
+        }
+    }
+
+    @Test func devicesShareEvenlyWhateverLanesTheyHave() {
+        let table = NameTable(.balance)
+        for _ in 0..<3 { _ = table.serve(Self.name("a.example"), by: Self.holder("one", instance: "x")) }
+        _ = table.serve(Self.name("a.example"), by: Self.holder("two"))
+        let found = (0..<8).map { _ in Self.found(table, "a.example") }
+        #expect(found == ["two", "one", "two", "one", "two", "one", "two", "one"])
+    }
+
+    @Test func whoWithdrawsWhatAnotherServesChangesNothing() {
+        let table = NameTable(.replace)
+        let (one, two) = (Self.holder("one"), Self.holder("two"))
+        _ = table.serve(Self.name("a.example"), by: one)
+        table.withdraw(Self.name("a.example"), by: two.session)
+        table.withdraw(.service(name: "", port: 22), by: one.session)
+        #expect(Self.found(table, "a.example") == "one")
+        table.withdraw(Self.name("a.example"), by: one.session)
+        #expect(Self.found(table, "a.example") == "offline")
+        table.leave(one.session)
+        #expect(table.names.isEmpty)
     }
 
     @Test func aPortIsOneDevicesAndIsToldOf() {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
 import NIOCore
 import WarrenConfiguration
 import WarrenCore
@@ -14,8 +13,9 @@ extension OutboundType {
     /// The relay: waits for devices and takes visitors to the one that serves their name.
     static let mproxy = OutboundType("mproxy", authority: "listen", exposure: mproxyExposure) { entry, limits in
         let section = entry.section
-        let arrival = section.arrival { HTTPServiceRequestLine.detect($0) }
-        let host = section.optional("host", .publicName)
+        let hosts = section.optional("host", .oneOrMore(.publicName)) ?? []
+        let own = OwnNames(hosts)
+        let arrival = section.arrival(ownsTLS: true) { own.detector(hasTLS: $0) }
         let key = section.tokenKey()
         let duplicates = section.value("duplicates", .oneOf(NameTable.Duplicates.self), default: .replace)
         let audience = section.optional("audience", .string)
@@ -24,31 +24,33 @@ extension OutboundType {
         let stall = section.value("stall", .duration, default: SessionLimits.stall)
         let session = section.sessionLimits(limits)
         guard let arrival, let key else { return nil }
-        if case .shared(let inbound, _) = arrival {
-            let hint = "give it a port of its own under listen"
-            section.findings.report("an mproxy outbound cannot share a port yet", at: inbound.place, hint: hint)
+        if case .shared = arrival, hosts.isEmpty {
+            if !section.contains("host") {
+                section.missing("host", expected: "the relay's own name, by which devices are told from visitors")
+            }
             return nil
         }
         let judge = TokenJudge(key, audience: audience, needsExpiry: needsExpiry)
-        return .made(
-            CustomOutboundDraft(arrival: arrival) { around in
-                let plan = PublicNamesOutbound.Plan(duplicates: duplicates, judge: judge) { leg, owner, loop in
-                    let service = MProxyService(host: host) { leg, upgrade, loop in
-                        let relay = MProxy.RelayConfiguration(
-                            dialect: upgrade.dialect, token: upgrade.token, sharedName: host, linger: linger,
-                            stall: stall, limits: session)
-                        around.loops.context(on: loop).start(MProxy.RelayMachine(relay), on: leg, owner: owner)
-                    }
-                    var httpLimits = HTTPServiceLimits()
-                    httpLimits.timeout = session.handshake
-                    httpLimits.keepAlive = MProxyService.ping
-                    httpLimits.carriesSession = true
-                    try service.install(on: leg, loop: loop, limits: httpLimits)
+        var draft = CustomOutboundDraft(arrival: arrival) { around in
+            let plan = PublicNamesOutbound.Plan(duplicates: duplicates, judge: judge) { leg, outbound, loop in
+                let service = MProxyService(host: hosts.first) { leg, upgrade, instance, loop in
+                    let relay = MProxy.RelayConfiguration(
+                        dialect: upgrade.dialect, token: upgrade.token, sharedName: hosts.first, linger: linger,
+                        stall: stall, limits: session)
+                    let owner = outbound.owner(of: instance)
+                    around.loops.context(on: loop).start(MProxy.RelayMachine(relay), on: leg, owner: owner)
                 }
-                return PublicNamesOutbound(
-                    plan, name: around.name, loops: around.loops, unit: around.unit, reporter: around.reporter)
+                var httpLimits = HTTPServiceLimits()
+                httpLimits.timeout = session.handshake
+                httpLimits.keepAlive = MProxyService.ping
+                httpLimits.carriesSession = true
+                try service.install(on: leg, loop: loop, limits: httpLimits)
             }
-        )
+            return PublicNamesOutbound(
+                plan, name: around.name, loops: around.loops, unit: around.unit, reporter: around.reporter)
+        }
+        draft.watched = [section.watchTokenKey(judge.exchange)]
+        return .made(draft)
     }
 }
 
@@ -78,6 +80,22 @@ extension Section {
             let what = "\(quoted(file.value)) \(error.what ?? "cannot be read")"
             self.findings.report(what, at: file.place, hint: error.hint)
             return nil
+        }
+    }
+
+    /// Has the file of ``tokenKey()`` read again when it changes.
+    fileprivate func watchTokenKey(_ exchange: @escaping @Sendable (TokenJudge.Key) -> Void) -> FileWatcher.Watched {
+        let node = ConfigNode(.map(self.pairs), at: self.place)
+        let folder = self.folder
+        let paths = ["secretFile", "publicKeyFile"].compactMap { key -> String? in
+            guard case .scalar(let scalar)? = self.node(key)?.content else { return nil }
+            return TextFile.path(scalar.text, in: folder)
+        }
+        return FileWatcher.Watched(paths: paths) {
+            let findings = Findings()
+            let key = Section(node, folder: folder, findings: findings).tokenKey()
+            try findings.check()
+            if let key { exchange(key) }
         }
     }
 }

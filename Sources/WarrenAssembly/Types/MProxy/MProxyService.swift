@@ -14,12 +14,12 @@ final class MProxyService: HTTPService {
     private static let discovery = "/_apis/telebit.cloud/index.json"
 
     private let host: String?
-    private let start: (any Leg, MProxy.Upgrade, SocketLoop) -> Void
+    private let start: (any Leg, MProxy.Upgrade, String?, SocketLoop) -> Void
 
     /// - Parameters:
     ///   - host: the relay's own name, if it has one.
-    ///   - start: takes over the tunnel of a device that has not begun.
-    init(host: String?, start: @escaping (any Leg, MProxy.Upgrade, SocketLoop) -> Void) {
+    ///   - start: takes over the tunnel of a device that has not begun; told which process of the device it is.
+    init(host: String?, start: @escaping (any Leg, MProxy.Upgrade, String?, SocketLoop) -> Void) {
         self.host = host
         self.start = start
     }
@@ -41,7 +41,8 @@ final class MProxyService: HTTPService {
     }
 
     func upgraded(_ leg: any Leg, _ request: HTTPServiceRequest, token: MProxy.Upgrade, on loop: SocketLoop) {
-        self.start(leg, token, loop)
+        let instance = request.headers.first(name: DeviceInstance.header).flatMap { DeviceInstance($0)?.text }
+        self.start(leg, token, instance, loop)
     }
 
     func abandoned(_ token: MProxy.Upgrade) {}

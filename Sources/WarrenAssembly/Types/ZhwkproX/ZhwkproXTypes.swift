@@ -48,7 +48,7 @@ extension OutboundType {
     /// The inter-server: waits for exits and takes streams to them.
     static let zhwkprox = OutboundType("zhwkprox", authority: "listen", exposure: zhwkproxExposure) { entry, limits in
         let section = entry.section
-        let arrival = section.arrival(detect: ZhwkproX.detect)
+        let arrival = section.arrival { _ in ZhwkproX.detect }
         let key = section.zhwkproxKey()
         var inter = ZhwkproX.InterConfiguration()
         inter.idle = section.value("idle", .duration, default: inter.idle)
