@@ -59,7 +59,8 @@ package struct ValueKind<Value> {
 }
 
 extension ConfigNode {
-    func isNot(_ expected: String, _ findings: Findings, hint: String? = nil) {
+    /// Reports that something else was expected here.
+    package func isNot(_ expected: String, _ findings: Findings, hint: String? = nil) {
         guard self.content != .broken else { return }
         guard case .scalar(let scalar) = self.content else {
             return findings.report("expected \(expected), found \(self.shown)", at: self.place, hint: hint)

@@ -77,7 +77,7 @@ import WarrenTesting
             ("dev.example: { target: localhost:80, hosts: a }", "unknown key \"hosts\""),
             ("dev.example: { target: localhost:80, tls: true }", "a listener with TLS needs a certificate"),
             ("dev.example: { target: localhost:80, tls: { cert: cert.pem } }", "the key \"key\" is missing"),
-            ("dev.example: { target: localhost:80, host: a b }", "expected a host such as localhost"),
+            ("dev.example: { target: localhost:80, host: a b }", "\"a b\" does not name a host"),
             ("dev.example: { target: localhost:80, proxyProtocol: v3 }", "is not one of v1, v2"),
             ("dev.example: { target: localhost:80, forwarded: maybe }", "expected true or false"),
             ("dev_example..: localhost:80", "is neither a name nor a port"),

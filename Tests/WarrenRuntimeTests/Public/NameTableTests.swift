@@ -107,7 +107,10 @@ import WarrenTesting
         table.leave(new.session)
         table.leave(lanes[1].session)
         let left = [lanes[0].session, lanes[2].session]
-        #expect((0..<4).allSatisfy { _ in left.contains { $0 === Self.session(table.find(asked)) } })
+        for _ in 0..<4 {
+            let session = Self.session(table.find(asked))
+            #expect(left.contains { $0 === session })
+        }
     }
 
     @Test func sessionsThatSayNoProcessAreNoLanes() {

@@ -22,7 +22,10 @@ struct Services: Sendable {
             return true
         }
         let isWildcard = key.hasPrefix("*.")
-        guard let name = HostName(isWildcard ? String(key.dropFirst(2)) : key) else { return false }
+        // A number that is no port is a mistake, and no name.
+        guard let name = HostName(isWildcard ? String(key.dropFirst(2)) : key),
+            name.text.contains(where: { !$0.isNumber && $0 != "." })
+        else { return false }
         self.names[isWildcard ? "*." + name.text : name.text] = service
         return true
     }
@@ -89,8 +92,12 @@ extension ValueKind where Value == ServiceDraft {
         let target = ValueKind<LocalService.Target>.localTarget
         let expected = "\(target.expected), or a block with a target"
         return Self(expected: expected) { node, context in
-            guard case .map = node.content else {
-                return target.read(node, context).map { ServiceDraft(service: LocalService($0)) }
+            switch node.content {
+            case .scalar: return target.read(node, context).map { ServiceDraft(service: LocalService($0)) }
+            case .map: break
+            case .list, .broken:
+                node.isNot(expected, context.findings)
+                return nil
             }
             let section = Section(node, folder: context.folder, findings: context.findings)
             defer { section.finish() }
