@@ -27,14 +27,14 @@ package struct HTTPUpstream: SessionMachine {
     package private(set) var deadline: NIODeadline?
     private let login: UpstreamLogin?
     private var phase = Phase.idle
-    private var scan = HTTPResponseScan()
+    private var scan = HTTPHeadScan.answer
     private var interim = 0
     private var input = ByteBuffer()
     private var hasEnded = false
 
     package init(login: UpstreamLogin?) { self.login = login }
 
-    package var wantsBytes: Bool { self.input.readableBytes <= HTTPResponseScan.longestHead }
+    package var wantsBytes: Bool { self.input.readableBytes <= HTTPHeadScan.longestAnswer }
 
     package mutating func start(now: NIODeadline) { self.phase = .starting }
 
@@ -89,9 +89,11 @@ extension HTTPUpstream {
 
     private mutating func readAnswer() -> SessionAction? {
         do throws(WireError) {
-            while let length = try self.scan.length(in: self.input), let head = self.input.readSlice(length: length) {
+            while let length = try self.scan.answerLength(in: self.input),
+                let head = self.input.readSlice(length: length)
+            {
                 let response = try HTTPResponse(head.readableBytesView)
-                self.scan = HTTPResponseScan()
+                self.scan = HTTPHeadScan.answer
                 guard response.isInterim else { return self.answered(response) }
                 self.interim += 1
                 guard self.interim <= HTTPResponse.mostInterim else { throw WireError(.tooLong, in: "interim answers") }
