@@ -29,3 +29,19 @@ extension ByteBuffer {
         }
     }
 }
+
+extension ByteBuffer {
+    /// Empties a buffer that is to take so many bytes, or takes a fresh one while others still hold its storage.
+    package mutating func renew(_ capacity: Int) {
+        let isReused = self.modifyIfUniquelyOwned { $0.clear(minimumCapacity: capacity) } != nil
+        if !isReused { self = ByteBufferAllocator().buffer(capacity: capacity) }
+    }
+
+    /// A piece of what many streams share. A small one is copied, so that a few bytes that nobody reads cannot hold the whole
+    /// buffer.
+    package func piece(at start: Int, length: Int) -> ByteBuffer {
+        guard let slice = self.getSlice(at: start, length: length) else { return ByteBuffer() }
+        guard length < self.capacity / 8 else { return slice }
+        return ByteBuffer(bytes: slice.readableBytesView)
+    }
+}

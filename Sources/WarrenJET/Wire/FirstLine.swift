@@ -24,8 +24,8 @@ extension JET.Head {
     func status(_ decoding: JET.Decoding) throws(WireError) -> Int {
         let pieces = self.line.split(separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false)
         try self.checkVersion(pieces.first ?? self.line.suffix(0), decoding)
-        guard pieces.count > 1, pieces[1].count == 3, pieces[1].allSatisfy(\.isDigit),
-            let status = Int(Substring(pieces[1])), status >= 100
+        guard pieces.count > 1, pieces[1].count == 3,
+            let status = pieces[1].decimal, status >= 100
         else { throw WireError(.badValue, in: "reply.status") }
         return status
     }

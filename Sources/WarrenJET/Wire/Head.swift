@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NIOCore
 import WarrenCore
 
 extension JET {
@@ -8,58 +9,68 @@ extension JET {
     /// Text that ends too early counts up to its last line end, blank lines may come first, lines may end in a bare line
     /// feed, and what follows the empty line is ignored. ``Decoding/strict`` forgives none of that.
     struct Head {
-        struct Header {
-            let name: Substring.UTF8View
-            /// Without the blanks around it.
-            let value: Substring.UTF8View
-        }
-
         /// More than this many headers are refused, as the deployed codec has room for no more.
         static let mostHeaders = 16
 
         /// The first line, without its end.
         let line: Substring.UTF8View
         /// In the order of the text.
-        private let headers: [Header]
+        private let fields: [HTTPField]
 
         /// - Throws: ``WireError`` in `head.line`, `head.newline`, `header.name`, `header.value` or `headers`; with strict
         ///   decoding also in `packet.flags` and `head`.
         init(_ packet: Packet, _ decoding: Decoding) throws(WireError) {
-            var reader = HeadReader(packet.payload)
+            var lines = HTTPLines(ByteBuffer(string: packet.payload).readableBytesView)
+            var first = lines.next()
             var isTidy = true
-            while try reader.readNewline() == true { isTidy = false }
-            guard let line = try reader.readLine("head.line") else { throw WireError(.truncated, in: "head.line") }
-            self.line = line
-            let (headers, isComplete) = try Self.headers(&reader)
-            self.headers = headers
+            while first?.isBlank == true {
+                isTidy = false
+                first = lines.next()
+            }
+            self.line = try Self.line(first)
+            let (fields, isComplete) = try Self.fields(&lines)
+            self.fields = fields
             guard decoding == .strict else { return }
             guard packet.flags == 0 else { throw WireError(.badValue, in: "packet.flags", found: "\(packet.flags)") }
             guard isComplete else { throw WireError(.truncated, in: "head") }
-            isTidy = isTidy && reader.isAtEnd && !reader.hasBareLineFeed
+            isTidy = isTidy && lines.isAtEnd && !lines.hasBareLineFeed
             guard isTidy else { throw WireError(.unexpected, in: "head") }
-            guard Set(headers.map { String(Substring($0.name)).lowercased() }).count == headers.count else {
+            guard Set(fields.map(\.key)).count == fields.count else {
                 throw WireError(.unexpected, in: "headers", found: "one of them twice")
             }
         }
 
-        private static func headers(
-            _ reader: inout HeadReader
-        ) throws(WireError) -> (headers: [Header], isComplete: Bool) {
-            var headers: [Header] = []
-            while let isOver = try reader.readNewline() {
-                guard !isOver else { return (headers, true) }
-                guard let header = try reader.readHeader() else { break }
-                guard headers.count < Self.mostHeaders else {
+        private static func line(_ line: HTTPLines.Line?) throws(WireError) -> Substring.UTF8View {
+            guard let line else { throw WireError(.truncated, in: "head.line") }
+            do throws(HTTPFlaw) { try line.text.checkLine() } catch { throw WireError(error, in: "head.line") }
+            guard line.isEnded else { throw WireError(.truncated, in: "head.line") }
+            return line.text.substring
+        }
+
+        private static func fields(_ lines: inout HTTPLines) throws(WireError) -> ([HTTPField], isComplete: Bool) {
+            var fields: [HTTPField] = []
+            while let line = lines.next() {
+                guard !line.isBlank else { return (fields, true) }
+                // What was cut off in a name may have become one.
+                guard line.isEnded || !line.text.allSatisfy(\.isToken) else { break }
+                let field: HTTPField
+                do throws(HTTPFlaw) {
+                    field = try HTTPField(line.text)
+                } catch {
+                    throw WireError(error, in: "header.value")
+                }
+                guard line.isEnded else { break }
+                guard fields.count < Self.mostHeaders else {
                     throw WireError(.tooLong, in: "headers", found: "more than \(Self.mostHeaders)")
                 }
-                headers.append(header)
+                fields.append(field)
             }
-            return (headers, false)
+            return (fields, false)
         }
 
         /// The value of a header, whatever the case of its name; of several the first.
         subscript(_ name: String) -> Substring.UTF8View? {
-            self.headers.first { $0.name.equalsIgnoringCase(name) }?.value
+            self.fields.first { $0.name.utf8.equalsIgnoringCase(name) }?.value.substring
         }
 
         /// The version, which every message has.
@@ -85,15 +96,21 @@ extension JET {
     }
 }
 
-extension UInt8 {
-    var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
-
-    private var lowercased: UInt8 { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(self) ? self | 0x20 : self }
-
-    fileprivate static func equalIgnoringCase(_ a: UInt8, _ b: UInt8) -> Bool { a.lowercased == b.lowercased }
+extension ByteBufferView {
+    fileprivate var substring: Substring.UTF8View { String(decoding: self, as: UTF8.self)[...].utf8 }
 }
 
-extension Substring.UTF8View {
-    /// Compares with ASCII text; only the case of ASCII letters is ignored.
-    func equalsIgnoringCase(_ text: String) -> Bool { self.elementsEqual(text.utf8, by: UInt8.equalIgnoringCase) }
+extension WireError {
+    /// What is wrong with a line, in the words of this protocol.
+    ///
+    /// - Parameter field: where the line's text stands.
+    fileprivate init(_ flaw: HTTPFlaw, in field: String) {
+        switch flaw {
+        case .loneReturn: self.init(.badValue, in: "head.newline", found: "a lone CR")
+        case .controlCharacter: self.init(.badValue, in: field, found: "a control character")
+        case .folded, .noField: self.init(.badValue, in: "header.name")
+        // Of whole heads, which are not read here.
+        case .notHTTP, .tooLarge, .bareLineFeed: self.init(.badValue, in: "head")
+        }
+    }
 }

@@ -20,15 +20,12 @@ extension JProxy {
             case awaitingVerdict
             case awaitingKey
             case active
-            case closed
         }
 
         private let configuration: ClientConfiguration
         private var random: any RandomNumberGenerator & Sendable
         private var phase = Phase.starting
-        private var loginDeadline: NIODeadline?
-        private var inbound = ByteBuffer()
-        private var hasEnded = false
+        private var shell = SessionShell()
         /// Set once the login is through; boxed, as machines are copied to be asked.
         private var streams: Boxed<ClientStreams>?
 
@@ -40,22 +37,25 @@ extension JProxy {
             self.random = random
         }
 
-        public var deadline: NIODeadline? { self.loginDeadline ?? self.streams?.value.common.deadline }
+        public var deadline: NIODeadline? { self.shell.deadline ?? self.streams?.value.common.deadline }
         public var wantsTurn: Bool { self.streams?.value.common.wantsTurn ?? false }
         public var wantsBytes: Bool { self.streams?.value.common.wantsBytes ?? true }
         public var peerHoldsBack: Bool { self.streams?.value.common.isExtended == false }
 
-        public mutating func start(now: NIODeadline) { self.loginDeadline = now + self.configuration.limits.handshake }
+        public mutating func start(now: NIODeadline) { self.shell.deadline = now + self.configuration.limits.handshake }
 
         public mutating func receive(_ bytes: ByteBuffer) {
-            if case .closed = self.phase { return }
-            if self.streams != nil { self.streams?.value.common.receive(bytes) } else { self.inbound.take(bytes) }
+            if self.streams != nil { self.streams?.value.common.receive(bytes) } else { self.shell.receive(bytes) }
         }
 
-        public mutating func receiveEnd() { self.hasEnded = true }
+        public mutating func receiveEnd() { self.shell.receiveEnd() }
 
         public mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
-            if let loginDeadline, loginDeadline <= now { return self.close(.timedOut(phase: self.phaseName)) }
+            switch self.shell.turn(now: now) {
+            case .open: break
+            case .late: return self.close(.timedOut(phase: self.phaseName))
+            case .over(let action): return action
+            }
             do throws(WireError) {
                 switch self.phase {
                 case .starting:
@@ -68,8 +68,6 @@ extension JProxy {
                         return self.close(.timedOut(phase: "keep-alive"))
                     }
                     return try self.streams?.value.next(now: now, writable: writable) ?? self.closeIfEnded()
-                case .closed:
-                    return nil
                 }
             } catch {
                 return self.close(.violation(error))
@@ -114,53 +112,48 @@ extension JProxy.ClientMachine {
     /// Reads `magic 6B | status u8`, then `status u8`, then the session key under RSA, 256 bytes.
     private mutating func readLogin(now: NIODeadline) throws(WireError) -> SessionAction? {
         if case .awaitingHello = self.phase {
-            guard let status = try self.inbound.readJProxyHelloReply() else { return nil }
+            guard let status = try self.shell.input.readJProxyHelloReply() else { return nil }
             guard status == JProxy.Answer.accepted else { return self.close(.rejected("unsupported version")) }
             self.phase = .awaitingVerdict
-            self.loginDeadline = now + self.configuration.limits.handshake
+            self.shell.deadline = now + self.configuration.limits.handshake
             return .write(ByteBuffer(bytes: self.configuration.key.hash))
         }
         if case .awaitingVerdict = self.phase {
-            guard let status = self.inbound.readInteger(as: UInt8.self) else { return nil }
+            guard let status = self.shell.input.readInteger(as: UInt8.self) else { return nil }
             guard status == JProxy.Answer.accepted else { return self.close(.rejected("unknown key")) }
             self.phase = .awaitingKey
         }
-        guard let encrypted = self.inbound.readBytes(length: JProxy.Login.encryptedKey) else { return nil }
+        guard let encrypted = self.shell.input.readBytes(length: JProxy.Login.encryptedKey) else { return nil }
         let privateKey = self.configuration.key.pkcs8
         let key = JProxy.SessionKey.decrypt(encrypted, privateKey: privateKey, using: &self.random)
         let settings = Multiplexer.Settings(
             dialect: self.configuration.dialect, side: .client, isStrict: false, linger: self.configuration.linger,
             stall: self.configuration.stall, connectTimeout: self.configuration.connectTimeout,
             limits: self.configuration.limits)
-        let common = Multiplexer(settings, cipher: PacketCipher(key: key), early: self.inbound)
+        let common = Multiplexer(settings, cipher: PacketCipher(key: key), early: self.shell.pass())
         self.streams = Boxed(
             ClientStreams(common, announced: self.announces, ids: self.configuration.ids, now: now))
-        self.inbound = ByteBuffer()
-        self.loginDeadline = nil
         self.phase = .active
         return .ready
     }
 
     private mutating func closeIfEnded() -> SessionAction? {
-        guard self.hasEnded else { return nil }
+        guard self.shell.hasEnded else { return nil }
         guard let streams else { return self.close(.carrierLost("the server left in \(self.phaseName)")) }
         return self.close(
             streams.value.common.isInsidePacket ? .violation(WireError(.truncated, in: "packet")) : .finished)
     }
 
     private mutating func close(_ reason: CloseReason) -> SessionAction {
-        self.phase = .closed
-        self.loginDeadline = nil
         self.streams = nil
-        self.inbound = ByteBuffer()
-        return .close(reason)
+        return self.shell.close(reason)
     }
 
     private var phaseName: String {
         switch self.phase {
         case .starting, .awaitingHello: "hello"
         case .awaitingVerdict, .awaitingKey: "login"
-        case .active, .closed: "session"
+        case .active: "session"
         }
     }
 }

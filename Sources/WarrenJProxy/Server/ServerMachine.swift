@@ -23,9 +23,6 @@ extension JProxy {
             /// The key is sent; ``SessionAction/ready`` is the next step.
             case announcing
             case active
-            /// The farewell is written; the close is the next step.
-            case closing(CloseReason)
-            case closed
         }
 
         /// What may wait before the login is through.
@@ -34,9 +31,7 @@ extension JProxy {
         private let configuration: ServerConfiguration
         private var random: any RandomNumberGenerator & Sendable
         private var phase = Phase.awaitingHello
-        private var loginDeadline: NIODeadline?
-        private var inbound = ByteBuffer()
-        private var hasEnded = false
+        private var shell = SessionShell()
         /// Set once the login is through; boxed, as machines are copied to be asked.
         private var streams: Boxed<ServerStreams>?
         /// The version that the client named.
@@ -50,25 +45,28 @@ extension JProxy {
             self.random = random
         }
 
-        public var deadline: NIODeadline? { self.loginDeadline ?? self.streams?.value.common.deadline }
+        public var deadline: NIODeadline? { self.shell.deadline ?? self.streams?.value.common.deadline }
         public var wantsTurn: Bool { self.streams?.value.common.wantsTurn ?? false }
 
         public var peerHoldsBack: Bool { self.streams?.value.common.isExtended == false }
         public var wantsBytes: Bool {
-            self.streams?.value.common.wantsBytes ?? (self.inbound.readableBytes < Self.mostEarlyBytes)
+            self.streams?.value.common.wantsBytes ?? (self.shell.input.readableBytes < Self.mostEarlyBytes)
         }
 
-        public mutating func start(now: NIODeadline) { self.loginDeadline = now + self.configuration.limits.handshake }
+        public mutating func start(now: NIODeadline) { self.shell.deadline = now + self.configuration.limits.handshake }
 
         public mutating func receive(_ bytes: ByteBuffer) {
-            if case .closed = self.phase { return }
-            if self.streams != nil { self.streams?.value.common.receive(bytes) } else { self.inbound.take(bytes) }
+            if self.streams != nil { self.streams?.value.common.receive(bytes) } else { self.shell.receive(bytes) }
         }
 
-        public mutating func receiveEnd() { self.hasEnded = true }
+        public mutating func receiveEnd() { self.shell.receiveEnd() }
 
         public mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
-            if let loginDeadline, loginDeadline <= now { return self.close(.timedOut(phase: self.phaseName)) }
+            switch self.shell.turn(now: now) {
+            case .open: break
+            case .late: return self.close(.timedOut(phase: self.phaseName))
+            case .over(let action): return action
+            }
             do throws(WireError) {
                 switch self.phase {
                 case .awaitingHello: return try self.readHello(now: now) ?? self.closeIfEnded()
@@ -84,8 +82,6 @@ extension JProxy {
                         return self.close(.timedOut(phase: "keep-alive"))
                     }
                     return try self.streams?.value.next(now: now, writable: writable) ?? self.closeIfEnded()
-                case .closing(let reason): return self.close(reason)
-                case .closed: return nil
                 }
             } catch {
                 return self.close(.violation(error))
@@ -120,18 +116,17 @@ extension JProxy.ServerMachine {
     private mutating func readHello(now: NIODeadline) throws(WireError) -> SessionAction? {
         var reply = ByteBuffer()
         do throws(WireError) {
-            guard let hello = try self.inbound.readJProxyHello() else { return nil }
+            guard let hello = try self.shell.input.readJProxyHello() else { return nil }
             self.hello = hello
             guard hello.major == JProxy.Hello.major
             else { throw WireError(.badValue, in: "hello.major", found: "\(hello.major)") }
         } catch {
             reply.writeJProxyHelloReply(JProxy.Answer.refused)
-            self.phase = .closing(.violation(error))
-            return .write(reply)
+            return self.shell.close(.violation(error), saying: reply)
         }
         reply.writeJProxyHelloReply(JProxy.Answer.accepted)
         self.phase = .awaitingHash
-        self.loginDeadline = now + self.configuration.limits.handshake
+        self.shell.deadline = now + self.configuration.limits.handshake
         return .write(reply)
     }
 
@@ -142,7 +137,7 @@ extension JProxy.ServerMachine {
     }
 
     private mutating func readHash() -> SessionAction? {
-        guard let hash = self.inbound.readBytes(length: JProxy.Login.hash) else { return nil }
+        guard let hash = self.shell.input.readBytes(length: JProxy.Login.hash) else { return nil }
         self.phase = .judging
         return .authenticate(Claim(identity: hash))
     }
@@ -153,16 +148,13 @@ extension JProxy.ServerMachine {
         guard case .accepted(_, let publicKey) = verdict,
             let encrypted = JProxy.SessionKey.encrypt(key, publicKey: publicKey)
         else {
-            self.phase = .closing(.denied)
-            return .write(ByteBuffer(integer: JProxy.Answer.refused))
+            return self.shell.close(.denied, saying: ByteBuffer(integer: JProxy.Answer.refused))
         }
         let settings = Multiplexer.Settings(
             dialect: self.configuration.dialect, side: .server, isStrict: self.configuration.strict,
             linger: self.configuration.linger, stall: self.configuration.stall, limits: self.configuration.limits)
-        let common = Multiplexer(settings, cipher: PacketCipher(key: key), early: self.inbound)
+        let common = Multiplexer(settings, cipher: PacketCipher(key: key), early: self.shell.pass())
         self.streams = Boxed(ServerStreams(common, isStrict: self.configuration.strict))
-        self.inbound = ByteBuffer()
-        self.loginDeadline = nil
         self.phase = .announcing
         var reply = ByteBuffer(integer: JProxy.Answer.accepted)
         reply.writeBytes(encrypted)
@@ -170,7 +162,7 @@ extension JProxy.ServerMachine {
     }
 
     private mutating func closeIfEnded() -> SessionAction? {
-        guard self.hasEnded else { return nil }
+        guard self.shell.hasEnded else { return nil }
         guard let streams else {
             return self.close(.carrierLost("the client left in \(self.phaseName)"))
         }
@@ -179,18 +171,15 @@ extension JProxy.ServerMachine {
     }
 
     private mutating func close(_ reason: CloseReason) -> SessionAction {
-        self.phase = .closed
-        self.loginDeadline = nil
         self.streams = nil
-        self.inbound = ByteBuffer()
-        return .close(reason)
+        return self.shell.close(reason)
     }
 
     private var phaseName: String {
         switch self.phase {
         case .awaitingHello: "hello"
         case .awaitingHash, .judging, .judged: "login"
-        case .announcing, .active, .closing, .closed: "session"
+        case .announcing, .active: "session"
         }
     }
 }

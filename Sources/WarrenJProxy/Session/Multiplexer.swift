@@ -174,9 +174,9 @@ struct Multiplexer {
     }
 
     private mutating func takeOutput(_ capacity: Int) -> ByteBuffer {
-        let isReused = self.output.modifyIfUniquelyOwned { $0.clear(minimumCapacity: capacity) } != nil
+        self.output.renew(capacity)
         defer { self.output = ByteBuffer() }
-        return isReused ? self.output : ByteBufferAllocator().buffer(capacity: capacity)
+        return self.output
     }
 
     private mutating func written(_ count: Int, of row: Int, writer: inout PacketWriter) {

@@ -64,12 +64,7 @@ struct PacketReader {
         }
     }
 
-    /// A small piece is copied, so that a few bytes that nobody reads cannot hold the whole buffer.
-    private func cut(_ event: Event) -> ByteBuffer {
-        guard let slice = self.plain.getSlice(at: event.start, length: event.count) else { return ByteBuffer() }
-        guard event.count < self.plain.capacity / 8 else { return slice }
-        return ByteBuffer(bytes: slice.readableBytesView)
-    }
+    private func cut(_ event: Event) -> ByteBuffer { self.plain.piece(at: event.start, length: event.count) }
 }
 
 extension PacketReader {
@@ -79,7 +74,7 @@ extension PacketReader {
         self.next = 0
         guard self.completePartial() else { return false }
         let survey = self.survey()
-        self.preparePlain(Self.margin + self.partial.readableBytes + survey.bytes)
+        self.plain.renew(Self.margin + self.partial.readableBytes + survey.bytes)
 
         var pass = Pass(cipher: cipher, dialect: self.dialect, isStrict: self.isStrict, events: self.events)
         self.events = []
@@ -128,12 +123,6 @@ extension PacketReader {
             }
             return (end, false)
         }
-    }
-
-    /// Empties ``plain``, or takes a fresh one while slices of the old one are still being read.
-    private mutating func preparePlain(_ capacity: Int) {
-        let isReused = self.plain.modifyIfUniquelyOwned { $0.clear(minimumCapacity: capacity) } != nil
-        if !isReused { self.plain = ByteBufferAllocator().buffer(capacity: capacity) }
     }
 
     private struct Pass {

@@ -74,7 +74,7 @@ extension MProxy.Header {
 
     /// 1 to 10 decimal digits.
     private static func length(_ text: String) throws(WireError) -> Int {
-        guard (1...10).contains(text.utf8.count), text.utf8.allSatisfy(\.isDigit), let length = Int(text)
+        guard text.utf8.count <= 10, let length = text.utf8.decimal
         else {
             throw WireError(.badValue, in: "header.datalen", found: "\(text.utf8.count) characters, not 1 to 10 digits")
         }
@@ -119,10 +119,6 @@ private struct Fields {
         else { throw WireError(.badValue, in: field, found: "bytes that are no text") }
         return valid
     }
-}
-
-extension UInt8 {
-    var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
 }
 
 // MARK: Writing

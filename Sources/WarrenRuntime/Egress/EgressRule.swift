@@ -233,10 +233,6 @@ extension EgressRule {
     }
 }
 
-extension UInt8 {
-    fileprivate var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
-}
-
 extension IPAddress {
     /// The first address of the network of this prefix length; a length of 0 to ``bitWidth``.
     fileprivate func masked(to length: Int) -> IPAddress {

@@ -9,11 +9,11 @@ extension Claim {
     ///
     /// - Source: RFC 7617.
     init?(basic value: ByteBufferView) {
-        let scheme = Array("basic ".utf8)
-        guard value.count > scheme.count, value.prefix(scheme.count).map(\.lowercasedASCII) == scheme else {
+        let scheme = "basic "
+        guard value.count > scheme.utf8.count, value.prefix(scheme.utf8.count).equalsIgnoringCase(scheme) else {
             return nil
         }
-        guard let login = Base64.decode(value.dropFirst(scheme.count).drop { $0 == UInt8(ascii: " ") }),
+        guard let login = Base64.decode(value.dropFirst(scheme.utf8.count).drop { $0 == UInt8(ascii: " ") }),
             let colon = login.firstIndex(of: UInt8(ascii: ":"))
         else { return nil }
         self.init(identity: Array(login[..<colon]), proof: Array(login[(colon + 1)...]))
@@ -53,15 +53,6 @@ enum Base64 {
         case UInt8(ascii: "+"): 62
         case UInt8(ascii: "/"): 63
         default: nil
-        }
-    }
-}
-
-extension UInt8 {
-    var lowercasedASCII: UInt8 {
-        switch self {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): self | 0x20
-        default: self
         }
     }
 }

@@ -66,6 +66,23 @@ enum HTTPPersistence: Hashable {
 extension HTTPAnswer {
     static let connected = ByteBuffer(string: "HTTP/1.1 200 Connection established\r\n\r\n")
 
+    /// What is wrong with the head of a request, for whoever sent it.
+    init(_ flaw: HTTPFlaw) {
+        switch flaw {
+        case .notHTTP: self = .malformed("This is an HTTP proxy port, and this is not HTTP.")
+        case .tooLarge: self = .headTooLarge
+        case .bareLineFeed: self = .malformed("A line of the request ends in LF without CR.")
+        case .loneReturn: self = .malformed("A line of the request holds a CR without LF.")
+        case .controlCharacter: self = .malformed("The request holds a control character.")
+        case .folded: self = .malformed("A header field is folded over two lines.")
+        case .noField: self = .malformed("A header field is not: name, colon, value.")
+        }
+    }
+
+    static func reading<Value>(_ read: () throws(HTTPFlaw) -> Value) throws(HTTPAnswer) -> Value {
+        do throws(HTTPFlaw) { return try read() } catch { throw HTTPAnswer(error) }
+    }
+
     static func malformed(_ sentence: String) -> HTTPAnswer { HTTPAnswer(400, "Bad Request", sentence) }
 
     static let headTooLarge = HTTPAnswer(

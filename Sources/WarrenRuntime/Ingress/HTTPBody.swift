@@ -48,30 +48,24 @@ struct HTTPBody: Hashable {
     ///
     /// - Throws: the answer to framing that two readers could read in two ways.
     init(_ fields: [HTTPField], minorVersion: Int) throws(HTTPAnswer) {
-        let lengths = Set(fields.filter { $0.key == "content-length" }.map { Array($0.value) })
-        let codings = fields.filter { $0.key == "transfer-encoding" }.flatMap(\.words)
+        let lengths = Set(fields.named("content-length").map { Array($0.value) })
+        let codings = fields.words("transfer-encoding")
         guard lengths.isEmpty || codings.isEmpty else {
             throw .malformed("The request has both Content-Length and Transfer-Encoding.")
         }
         guard lengths.count <= 1 else { throw .malformed("The request has two different Content-Lengths.") }
-        if fields.contains(where: { $0.key == "transfer-encoding" }) {
+        if !fields.named("transfer-encoding").isEmpty {
             guard minorVersion > 0 else { throw .malformed("HTTP/1.0 has no Transfer-Encoding.") }
             guard codings == ["chunked"] else {
                 throw HTTPAnswer(501, "Not Implemented", "The only transfer coding of requests is chunked.")
             }
             self = .chunked
         } else if let length = lengths.first {
-            guard let count = Self.number(length) else { throw .malformed("The Content-Length is not a number.") }
+            guard let count = length.decimal else { throw .malformed("The Content-Length is not a number.") }
             self = .length(count)
         } else {
             self = .none
         }
-    }
-
-    /// Digits and nothing else, 18 at most: they always fit into an Int.
-    static func number(_ digits: some Collection<UInt8>) -> Int? {
-        guard (1...18).contains(digits.count), digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-        return Int(String(decoding: digits, as: UTF8.self))
     }
 
     var isComplete: Bool { if case .complete = self.state { true } else { false } }
@@ -167,7 +161,7 @@ struct HTTPBody: Hashable {
     }
 
     private mutating func count(_ byte: UInt8, in field: String) throws(WireError) {
-        guard byte >= 0x20 && byte != 0x7F || byte == UInt8(ascii: "\t") else {
+        guard byte.isLineText else {
             throw WireError(.badValue, in: field, found: "a control character")
         }
         self.lineLength += 1

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NIOCore
+import WarrenCore
 
 extension [HTTPField] {
-    /// The words of all fields of this name, in lower case.
-    func words(_ key: String) -> [String] { self.filter { $0.key == key }.flatMap(\.words) }
-
     /// Without those about one connection alone, which are no business of whoever is behind the next one (RFC 9110,
     /// section 7.6.1): the known ones and those that `Connection` names.
     ///

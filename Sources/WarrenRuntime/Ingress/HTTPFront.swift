@@ -35,7 +35,7 @@ package struct HTTPFront: SessionMachine {
     package private(set) var deadline: NIODeadline?
     private let configuration: FrontConfiguration
     private var phase = Phase.head
-    private var scan = HTTPHeadScan()
+    private var scan = HTTPHeadScan.request
     private var input = ByteBuffer()
     private var inputHasEnded = false
     /// Of the request in hand; every one gets its own.
@@ -139,9 +139,10 @@ extension HTTPFront {
             self.deadline = now + self.configuration.limits.handshake
         }
         do throws(HTTPAnswer) {
-            guard let length = try self.scan.length(in: self.input), let head = self.input.readSlice(length: length)
+            let found = try HTTPAnswer.reading { () throws(HTTPFlaw) in try self.scan.length(in: self.input) }
+            guard let length = found, let head = self.input.readSlice(length: length)
             else { return self.inputHasEnded ? self.close(.finished) : nil }
-            self.scan = HTTPHeadScan()
+            self.scan = HTTPHeadScan.request
             self.input.discardReadBytesIfLarge()
             let request = try HTTPRequest(head.readableBytesView, at: self.configuration.origin)
             guard self.configuration.requiresLogin else { return self.open(request, now) }

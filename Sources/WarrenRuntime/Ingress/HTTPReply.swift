@@ -21,7 +21,7 @@ struct HTTPReply {
     private let request: HTTPRequest
     private let mayUpgrade: Bool
     private var phase = Phase.head
-    private var scan = HTTPResponseScan()
+    private var scan = HTTPHeadScan.answer
     private var interim = 0
     private var head = ByteBuffer()
     private var body = HTTPBody.none
@@ -80,8 +80,8 @@ struct HTTPReply {
 
     private mutating func nextHead(_ allowed: HTTPPersistence) throws(WireError) -> ByteBuffer? {
         while let piece = self.arrived.popFirst() { self.head.take(piece) }
-        while let length = try self.scan.length(in: self.head), let bytes = self.head.readSlice(length: length) {
-            self.scan = HTTPResponseScan()
+        while let length = try self.scan.answerLength(in: self.head), let bytes = self.head.readSlice(length: length) {
+            self.scan = HTTPHeadScan.answer
             self.queued -= length
             let response = try HTTPResponse(bytes.readableBytesView)
             if response.isInterim {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NIOCore
+import WarrenCore
 
 extension HTTPRequest {
     /// The head as the origin gets it: origin form, our own version, `Host` from the URI, one request per connection.

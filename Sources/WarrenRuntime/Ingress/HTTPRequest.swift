@@ -3,23 +3,6 @@
 import NIOCore
 import WarrenCore
 
-/// One line of a head, `name: value` without the white space around the value.
-struct HTTPField: Hashable {
-    var name: String
-    /// The name in lower case, to be compared.
-    var key: String
-    /// As it came: it may hold bytes that are no text.
-    var value: ByteBufferView
-
-    /// The words of a comma-separated list, in lower case.
-    var words: [String] {
-        self.value.split(separator: UInt8(ascii: ",")).map {
-            // Byte by byte: Unicode would make ASCII of letters that an origin does not take for it (U+212A is a "k").
-            String(decoding: HTTPRequest.trimmed($0).map(\.lowercasedASCII), as: UTF8.self)
-        }
-    }
-}
-
 /// The head of a request to a proxy.
 struct HTTPRequest: Hashable {
     var method: String
@@ -38,30 +21,27 @@ struct HTTPRequest: Hashable {
     ///   - origin: nil for a request to a proxy.
     /// - Throws: the answer that says what is wrong with it.
     init(_ head: ByteBufferView, at origin: HTTPOrigin? = nil) throws(HTTPAnswer) {
-        let lines = head.split(separator: UInt8(ascii: "\n")).map { $0.dropLast() }.filter { !$0.isEmpty }
-        let words = lines.first?.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false) ?? []
+        let parts = try HTTPAnswer.reading { () throws(HTTPFlaw) in try HTTPHead(request: head) }
+        let words = parts.words(most: 4)
         guard words.count == 3, !words[0].isEmpty, words[0].allSatisfy(\.isToken) else {
             throw .malformed("The request line is not: method, target, version.")
         }
         self.minorVersion = try Self.minorVersion(words[2])
         self.method = String(decoding: words[0], as: UTF8.self)
         let target = words[1]
-        let proxied = try origin == nil ? HTTPTarget(target, method: self.method) : nil
-        var fields: [HTTPField] = []
-        for line in lines.dropFirst() { fields.append(try Self.field(line)) }
-        self.target =
-            if let proxied {
-                proxied
-            } else {
-                try HTTPTarget(target, method: self.method, at: origin ?? HTTPOrigin(), fields)
-            }
+        let fields = parts.fields
+        if let origin {
+            self.target = try HTTPTarget(target, method: self.method, at: origin, fields)
+        } else {
+            self.target = try HTTPTarget(target, method: self.method)
+        }
         self.origin = origin
         self.fields = fields
         self.body = try HTTPBody(fields, minorVersion: self.minorVersion)
         guard self.method != "CONNECT" || self.body.isComplete else {
             throw .malformed("A CONNECT request has no body.")
         }
-        guard fields.count(where: { $0.key == "host" }) <= 1 else {
+        guard fields.named("host").count <= 1 else {
             throw .malformed("The request has more than one Host.")
         }
         self.mostForwards = try Self.mostForwards(self.method, fields)
@@ -69,9 +49,9 @@ struct HTTPRequest: Hashable {
 
     private static func mostForwards(_ method: String, _ fields: [HTTPField]) throws(HTTPAnswer) -> Int? {
         guard method == "TRACE" || method == "OPTIONS" else { return nil }
-        let limits = fields.filter { $0.key == "max-forwards" }
+        let limits = fields.named("max-forwards")
         guard let limit = limits.first else { return nil }
-        guard limits.count == 1, let count = HTTPBody.number(limit.value) else {
+        guard limits.count == 1, let count = limit.value.decimal else {
             throw .malformed("Max-Forwards is not a number.")
         }
         return count
@@ -82,9 +62,7 @@ struct HTTPRequest: Hashable {
     /// Not h2c: a user who speaks HTTP/2 over this connection takes us for its far end.
     var upgrades: [String] {
         guard self.minorVersion == 1, self.fields.words("connection").contains("upgrade") else { return [] }
-        let protocols = self.fields.filter { $0.key == "upgrade" }.flatMap {
-            $0.value.split(separator: UInt8(ascii: ",")).map { String(decoding: Self.trimmed($0), as: UTF8.self) }
-        }
+        let protocols = self.fields.named("upgrade").flatMap(\.value.listed).map { String(decoding: $0, as: UTF8.self) }
         return protocols.filter { name in
             !name.isEmpty && name.utf8.allSatisfy { $0.isToken || $0 == UInt8(ascii: "/") }
                 && name.lowercased() != "h2c"
@@ -102,33 +80,12 @@ struct HTTPRequest: Hashable {
     }
 
     /// The login the user gave, if it can be read.
-    var claim: Claim? {
-        let logins = self.fields.filter { $0.key == "proxy-authorization" }
-        return logins.count == 1 ? logins.first.flatMap { Claim(basic: $0.value) } : nil
-    }
-
-    static func trimmed(_ text: ByteBufferView) -> ByteBufferView {
-        func isSpace(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
-        let rest = text.drop(while: isSpace)
-        guard let last = rest.lastIndex(where: { !isSpace($0) }) else { return rest.prefix(0) }
-        return rest[...last]
-    }
+    var claim: Claim? { self.fields.only("proxy-authorization").flatMap { Claim(basic: $0.value) } }
 
     private static func minorVersion(_ text: ByteBufferView) throws(HTTPAnswer) -> Int {
         if text.elementsEqual("HTTP/1.1".utf8) { return 1 }
         if text.elementsEqual("HTTP/1.0".utf8) { return 0 }
         if text.starts(with: "HTTP/".utf8) { throw .newerVersion }
         throw .malformed("The request line does not end in HTTP/1.1.")
-    }
-
-    private static func field(_ line: ByteBufferView) throws(HTTPAnswer) -> HTTPField {
-        if line.first == UInt8(ascii: " ") || line.first == UInt8(ascii: "\t") {
-            throw .malformed("A header field is folded over two lines.")
-        }
-        guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon > line.startIndex,
-            line[..<colon].allSatisfy(\.isToken)
-        else { throw .malformed("A header field is not: name, colon, value.") }
-        let name = String(decoding: line[..<colon], as: UTF8.self)
-        return HTTPField(name: name, key: name.lowercased(), value: Self.trimmed(line[(colon + 1)...]))
     }
 }

@@ -5,52 +5,27 @@ import WarrenCore
 
 /// The head of an origin's answer.
 ///
-/// Origins are many and old, so what RFC 9112 lets a reader forgive is forgiven (bare LF, folded lines, lines that are no
-/// field). What is passed on is written anew and is strict: the user cannot read it in another way than we did.
+/// What is passed on is written anew and is strict: the user cannot read it in another way than we did.
 struct HTTPResponse: Hashable {
     let code: Int
     /// Without control characters; may be empty.
     let reason: ByteBufferView
     let minorVersion: Int
-    private(set) var fields: [HTTPField]
+    let fields: [HTTPField]
 
-    /// - Parameter head: all of it with the last empty line, as ``HTTPResponseScan`` has found it.
+    /// - Parameter head: all of it with the last empty line, as ``HTTPHeadScan`` has found it.
     /// - Throws: ``WireError`` for what is no HTTP/1 at all.
     init(_ head: ByteBufferView) throws(WireError) {
-        var lines = head.split(separator: UInt8(ascii: "\n")).map {
-            $0.last == UInt8(ascii: "\r") ? $0.dropLast() : $0
-        }
-        lines.removeAll { $0.isEmpty }
-        let status = lines.first ?? head.prefix(0)
-        let words = status.split(separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false)
+        let head = HTTPHead(answer: head)
+        let words = head.words(most: 3)
         guard words.count >= 2, words[0].count == 8, words[0].starts(with: "HTTP/1.".utf8),
-            let minor = words[0].last, (0x30...0x39).contains(minor), words[1].count == 3,
-            let code = HTTPBody.number(words[1]), code >= 100
+            let minor = words[0].last, minor.isDigit, words[1].count == 3,
+            let code = words[1].decimal, code >= 100
         else { throw WireError(.badValue, in: "status line") }
         self.code = code
         self.minorVersion = minor == UInt8(ascii: "0") ? 0 : 1
-        self.reason = words.count == 3 ? words[2].withoutControls : head.prefix(0)
-        self.fields = []
-        for line in lines.dropFirst() { self.append(line) }
-    }
-
-    private mutating func append(_ line: ByteBufferView) {
-        if line.first == UInt8(ascii: " ") || line.first == UInt8(ascii: "\t") {
-            // A folded line goes on with the one before (RFC 9112, section 5.2).
-            guard let last = self.fields.indices.last else { return }
-            var value = ByteBuffer(bytes: self.fields[last].value)
-            value.writeString(" ")
-            value.writeBytes(HTTPRequest.trimmed(line.withoutControls))
-            self.fields[last].value = value.readableBytesView
-            return
-        }
-        guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return }
-        // White space before the colon is taken away (RFC 9112, section 5.1).
-        let name = HTTPRequest.trimmed(line[..<colon])
-        guard !name.isEmpty, name.allSatisfy(\.isToken) else { return }
-        let text = String(decoding: name, as: UTF8.self)
-        let value = HTTPRequest.trimmed(line[(colon + 1)...].withoutControls)
-        self.fields.append(HTTPField(name: text, key: text.lowercased(), value: value))
+        self.reason = words.count == 3 ? words[2].withoutControls : head.line.suffix(0)
+        self.fields = head.fields
     }
 
     /// How many interim answers may come before one answer.
@@ -83,12 +58,12 @@ struct HTTPResponse: Hashable {
     /// The same number may be said several times.
     private func length() throws(WireError) -> Int? {
         let lengths = Set(
-            self.fields.filter { $0.key == "content-length" }
+            self.fields.named("content-length")
                 .flatMap { $0.value.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) }
-                .map { Array(HTTPRequest.trimmed($0)) }
+                .map { Array($0.trimmed) }
         )
         guard let first = lengths.first else { return nil }
-        guard lengths.count == 1, let count = HTTPBody.number(first) else {
+        guard lengths.count == 1, let count = first.decimal else {
             throw WireError(.badValue, in: "Content-Length")
         }
         return count
@@ -125,7 +100,7 @@ extension HTTPResponse {
         head.writeVia(minorVersion: self.minorVersion)
         if self.switchesProtocol || self.code == 426 {
             head.writeString("Connection: Upgrade\r\n")
-            for field in self.fields where field.key == "upgrade" { head.writeField(field) }
+            for field in self.fields.named("upgrade") { head.writeField(field) }
         }
         if let connection { head.writeString(connection.field) }
         head.writeString("\r\n")
@@ -133,58 +108,21 @@ extension HTTPResponse {
     }
 }
 
-extension ByteBufferView {
-    /// With spaces for what no field may hold (RFC 9110, section 5.5).
-    fileprivate var withoutControls: ByteBufferView {
-        guard self.contains(where: \.isControl) else { return self }
-        return ByteBuffer(bytes: self.map { $0.isControl ? UInt8(ascii: " ") : $0 }).readableBytesView
-    }
-}
+extension HTTPHeadScan {
+    /// Bytes of an answer's status line and fields with their line ends, as much as browsers take.
+    static let longestAnswer = 256 << 10
+    static var answer: HTTPHeadScan { HTTPHeadScan(.answer, most: Self.longestAnswer) }
+    static var request: HTTPHeadScan { HTTPHeadScan(.request, most: FrontConfiguration.longestHead) }
 
-extension UInt8 {
-    fileprivate var isControl: Bool { self < 0x20 && self != UInt8(ascii: "\t") || self == 0x7F }
-}
-
-/// Finds the end of an answer's head, looking at every byte once however it arrives.
-struct HTTPResponseScan {
-    /// Bytes of status line and fields with their line ends, as much as browsers take.
-    static let longestHead = 256 << 10
-    private static let start = Array("HTTP/1.".utf8)
-
-    private var scanned = 0
-    private var lineLength = 0
-    private var endsWithCR = false
-    private var hasLine = false
-    private var started = 0
-
-    /// The head's length in bytes with its last empty line; nil while incomplete.
+    /// The length of an answer's head, as ``length(in:)`` finds it.
     ///
     /// - Throws: ``WireError`` as soon as the bytes cannot become a head.
-    mutating func length(in input: ByteBuffer) throws(WireError) -> Int? {
-        for byte in input.readableBytesView.dropFirst(self.scanned) {
-            guard self.scanned < Self.longestHead else { throw WireError(.tooLong, in: "answer head") }
-            self.scanned += 1
-            if try self.isLast(byte) { return self.scanned }
+    mutating func answerLength(in input: ByteBuffer) throws(WireError) -> Int? {
+        do throws(HTTPFlaw) {
+            return try self.length(in: input)
+        } catch {
+            throw error == .tooLarge
+                ? WireError(.tooLong, in: "answer head") : WireError(.badValue, in: "status line")
         }
-        return nil
-    }
-
-    private mutating func isLast(_ byte: UInt8) throws(WireError) -> Bool {
-        if byte == UInt8(ascii: "\n") {
-            let isEmpty = self.lineLength == (self.endsWithCR ? 1 : 0)
-            self.hasLine = self.hasLine || !isEmpty
-            self.lineLength = 0
-            self.endsWithCR = false
-            return isEmpty && self.hasLine
-        }
-        self.endsWithCR = byte == UInt8(ascii: "\r")
-        self.lineLength += 1
-        // Empty lines may come first.
-        guard !self.hasLine, self.started < Self.start.count, !(self.endsWithCR && self.lineLength == 1) else {
-            return false
-        }
-        guard byte == Self.start[self.started] else { throw WireError(.badValue, in: "status line") }
-        self.started += 1
-        return false
     }
 }

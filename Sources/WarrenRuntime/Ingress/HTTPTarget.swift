@@ -36,11 +36,13 @@ struct HTTPTarget: Hashable {
         guard let colon = text.firstIndex(of: UInt8(ascii: ":")), text[colon...].starts(with: "://".utf8) else {
             throw .malformed("The request target is not an absolute URI.")
         }
-        let scheme = text[..<colon].map(\.lowercasedASCII)
-        guard scheme != Array("https".utf8) else {
+        let scheme = text[..<colon]
+        guard !scheme.equalsIgnoringCase("https") else {
             throw .malformed("For https a proxy is asked with CONNECT host:port.")
         }
-        guard scheme == Array("http".utf8) else { throw .malformed("Only http:// can be asked for in absolute form.") }
+        guard scheme.equalsIgnoringCase("http") else {
+            throw .malformed("Only http:// can be asked for in absolute form.")
+        }
         let rest = text[(colon + 3)...]
         let end = rest.firstIndex { "/?#".utf8.contains($0) } ?? rest.endIndex
         guard !rest[end...].contains(UInt8(ascii: "#")) else {
@@ -81,7 +83,7 @@ struct HTTPTarget: Hashable {
     }
 
     private static func port(_ digits: ByteBufferView) -> UInt16? {
-        guard (1...5).contains(digits.count), digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        guard (1...5).contains(digits.count), digits.allSatisfy(\.isDigit) else { return nil }
         guard let port = UInt16(String(decoding: digits, as: UTF8.self)), port != 0 else { return nil }
         return port
     }

@@ -18,45 +18,42 @@ package struct SOCKS4Front: SessionMachine {
         case accepted
         case refused
         case handingOver
-        case closing(CloseReason)
-        case closed
     }
 
-    package private(set) var deadline: NIODeadline?
     private let configuration: FrontConfiguration
     private var phase = Phase.request
-    private var input = ByteBuffer()
-    private var inputHasEnded = false
+    private var shell = SessionShell()
 
     package init(_ configuration: FrontConfiguration) { self.configuration = configuration }
 
-    package var wantsBytes: Bool { self.input.readableBytes < FrontConfiguration.mostEarlyBytes }
+    package var deadline: NIODeadline? { self.shell.deadline }
+    package var wantsBytes: Bool { self.shell.input.readableBytes < FrontConfiguration.mostEarlyBytes }
 
-    package mutating func start(now: NIODeadline) { self.deadline = now + self.configuration.limits.handshake }
+    package mutating func start(now: NIODeadline) { self.shell.deadline = now + self.configuration.limits.handshake }
 
     package mutating func receive(_ bytes: ByteBuffer) {
         switch self.phase {
-        case .request, .dialing, .accepted, .handingOver: self.input.take(bytes)
-        case .refused, .closing, .closed: return
+        case .request, .dialing, .accepted, .handingOver: self.shell.receive(bytes)
+        case .refused: return
         }
     }
 
-    package mutating func receiveEnd() { self.inputHasEnded = true }
+    package mutating func receiveEnd() { self.shell.receiveEnd() }
 
     package mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
-        if let deadline, deadline <= now { return self.close(.timedOut(phase: "SOCKS4 request")) }
+        switch self.shell.turn(now: now) {
+        case .open: break
+        case .late: return self.shell.close(.timedOut(phase: "SOCKS4 request"))
+        case .over(let action): return action
+        }
         switch self.phase {
         case .request: return self.readRequest()
-        case .dialing, .closed: return nil
+        case .dialing: return nil
         case .accepted:
             self.phase = .handingOver
             return .write(Self.bytes(of: .granted))
         case .refused: return self.answer(.refused, .finished)
-        case .handingOver:
-            let leftover = self.input
-            self.leave()
-            return .handOver(.front, leftover: leftover)
-        case .closing(let reason): return self.close(reason)
+        case .handingOver: return self.shell.handOver(.front)
         }
     }
 
@@ -75,19 +72,19 @@ package struct SOCKS4Front: SessionMachine {
 extension SOCKS4Front {
     private mutating func readRequest() -> SessionAction? {
         do throws(WireError) {
-            switch try self.input.readSOCKS4Request() {
+            switch try self.shell.input.readSOCKS4Request() {
             case .connect(let host, let port):
                 guard !self.configuration.requiresLogin else { return self.answer(.notConfirmed, .denied) }
                 self.phase = .dialing
-                self.deadline = nil
+                self.shell.deadline = nil
                 return .open(.front, StreamRequest(.tcp(host, port: port)))
             case .unsupported: return self.answer(.refused, .finished)
-            case nil: return self.inputHasEnded ? self.close(.finished) : nil
+            case nil: return self.shell.hasEnded ? self.shell.close(.finished) : nil
             }
         } catch {
             // Another first byte is another protocol: an answer in this one would only confuse it.
             return error.field == "request.version"
-                ? self.close(.violation(error)) : self.answer(.refused, .violation(error))
+                ? self.shell.close(.violation(error)) : self.answer(.refused, .violation(error))
         }
     }
 
@@ -98,21 +95,7 @@ extension SOCKS4Front {
     }
 
     private mutating func answer(_ reply: SOCKS4.Reply, _ reason: CloseReason) -> SessionAction {
-        self.deadline = nil
-        self.input = ByteBuffer()
-        self.phase = .closing(reason)
-        return .write(Self.bytes(of: reply))
-    }
-
-    private mutating func close(_ reason: CloseReason) -> SessionAction {
-        self.leave()
-        return .close(reason)
-    }
-
-    private mutating func leave() {
-        self.deadline = nil
-        self.input = ByteBuffer()
-        self.phase = .closed
+        self.shell.close(reason, saying: Self.bytes(of: reply))
     }
 }
 

@@ -23,35 +23,36 @@ package struct SOCKS5Front: SessionMachine {
         case accepted
         case refused(StreamFault)
         case handingOver
-        case closing(CloseReason)
-        case closed
     }
 
-    package private(set) var deadline: NIODeadline?
     private let configuration: FrontConfiguration
     private var phase = Phase.greeting
-    private var input = ByteBuffer()
-    private var inputHasEnded = false
+    private var shell = SessionShell()
 
     package init(_ configuration: FrontConfiguration) { self.configuration = configuration }
 
-    package var wantsBytes: Bool { self.input.readableBytes < FrontConfiguration.mostEarlyBytes }
+    package var deadline: NIODeadline? { self.shell.deadline }
+    package var wantsBytes: Bool { self.shell.input.readableBytes < FrontConfiguration.mostEarlyBytes }
 
-    package mutating func start(now: NIODeadline) { self.deadline = now + self.configuration.limits.handshake }
+    package mutating func start(now: NIODeadline) { self.shell.deadline = now + self.configuration.limits.handshake }
 
     package mutating func receive(_ bytes: ByteBuffer) {
         switch self.phase {
         case .greeting, .login, .judging, .admitted, .request, .dialing, .accepted, .handingOver:
-            self.input.take(bytes)
-        case .denied, .refused, .closing, .closed: return
+            self.shell.receive(bytes)
+        case .denied, .refused: return
         }
     }
 
     /// A user may have nothing more to say before the destination is reached: after the request only the carrier cares.
-    package mutating func receiveEnd() { self.inputHasEnded = true }
+    package mutating func receiveEnd() { self.shell.receiveEnd() }
 
     package mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
-        if let deadline, deadline <= now { return self.close(.timedOut(phase: "SOCKS5 request")) }
+        switch self.shell.turn(now: now) {
+        case .open: break
+        case .late: return self.shell.close(.timedOut(phase: "SOCKS5 request"))
+        case .over(let action): return action
+        }
         switch self.phase {
         case .greeting: return self.readGreeting()
         case .login: return self.readLogin()
@@ -60,16 +61,12 @@ package struct SOCKS5Front: SessionMachine {
             return .write(ByteBuffer(bytes: [SOCKS5.loginVersion, 0]))
         case .denied: return self.answer([SOCKS5.loginVersion, 1], .denied)
         case .request: return self.readRequest()
-        case .judging, .dialing, .closed: return nil
+        case .judging, .dialing: return nil
         case .accepted:
             self.phase = .handingOver
             return .write(Self.bytes(of: .succeeded))
         case .refused(let fault): return self.answer(.init(fault), .finished)
-        case .handingOver:
-            let leftover = self.input
-            self.leave()
-            return .handOver(.front, leftover: leftover)
-        case .closing(let reason): return self.close(reason)
+        case .handingOver: return self.shell.handOver(.front)
         }
     }
 
@@ -97,7 +94,7 @@ package struct SOCKS5Front: SessionMachine {
 extension SOCKS5Front {
     private mutating func readGreeting() -> SessionAction? {
         do throws(WireError) {
-            guard let offered = try self.input.readSOCKS5Greeting() else { return self.waitOrClose() }
+            guard let offered = try self.shell.input.readSOCKS5Greeting() else { return self.waitOrClose() }
             let wanted = self.configuration.requiresLogin ? SOCKS5.Method.password : .noLogin
             guard offered.contains(wanted.rawValue) else {
                 return self.answer([SOCKS5.version, SOCKS5.Method.noneAcceptable.rawValue], .denied)
@@ -105,13 +102,13 @@ extension SOCKS5Front {
             self.phase = self.configuration.requiresLogin ? .login : .request
             return .write(ByteBuffer(bytes: [SOCKS5.version, wanted.rawValue]))
         } catch {
-            return self.close(.violation(error))
+            return self.shell.close(.violation(error))
         }
     }
 
     private mutating func readLogin() -> SessionAction? {
         do throws(WireError) {
-            guard let claim = try self.input.readSOCKS5Login() else { return self.waitOrClose() }
+            guard let claim = try self.shell.input.readSOCKS5Login() else { return self.waitOrClose() }
             self.phase = .judging
             return .authenticate(claim)
         } catch {
@@ -121,10 +118,10 @@ extension SOCKS5Front {
 
     private mutating func readRequest() -> SessionAction? {
         do throws(WireError) {
-            switch try self.input.readSOCKS5Request() {
+            switch try self.shell.input.readSOCKS5Request() {
             case .connect(let host, let port):
                 self.phase = .dialing
-                self.deadline = nil
+                self.shell.deadline = nil
                 return .open(.front, StreamRequest(.tcp(host, port: port)))
             case .unsupported(let reply): return self.answer(reply, .finished)
             case nil: return self.waitOrClose()
@@ -145,32 +142,14 @@ extension SOCKS5Front {
     }
 
     private mutating func answer(_ reply: SOCKS5.Reply, _ reason: CloseReason) -> SessionAction {
-        self.farewell(Self.bytes(of: reply), reason)
+        self.shell.close(reason, saying: Self.bytes(of: reply))
     }
 
     private mutating func answer(_ bytes: [UInt8], _ reason: CloseReason) -> SessionAction {
-        self.farewell(ByteBuffer(bytes: bytes), reason)
+        self.shell.close(reason, saying: ByteBuffer(bytes: bytes))
     }
 
-    private mutating func farewell(_ bytes: ByteBuffer, _ reason: CloseReason) -> SessionAction {
-        self.deadline = nil
-        self.input = ByteBuffer()
-        self.phase = .closing(reason)
-        return .write(bytes)
-    }
-
-    private mutating func waitOrClose() -> SessionAction? { self.inputHasEnded ? self.close(.finished) : nil }
-
-    private mutating func close(_ reason: CloseReason) -> SessionAction {
-        self.leave()
-        return .close(reason)
-    }
-
-    private mutating func leave() {
-        self.deadline = nil
-        self.input = ByteBuffer()
-        self.phase = .closed
-    }
+    private mutating func waitOrClose() -> SessionAction? { self.shell.hasEnded ? self.shell.close(.finished) : nil }
 }
 
 extension SOCKS5Front: TunnelProtocol {

@@ -23,30 +23,18 @@ struct HTTPHost: Hashable {
         return head[..<end].firstRange(of: Array(" HTTP/1.".utf8)) != nil
     }
 
-    /// - Parameter head: with its last empty line; more may follow.
-    /// - Returns: nil for what is no request of HTTP/1.
+    /// - Parameter head: all of it with its last empty line, as ``HTTPHeadScan`` has found it.
+    /// - Returns: nil for what is no request of HTTP/1: whoever serves the name could read it in another way.
     init?(_ head: ByteBufferView) {
-        guard Self.mayBegin(head), let end = head.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
-        let lines = head[..<end.lowerBound].split(separator: UInt8(ascii: "\n")).map {
-            $0.last == UInt8(ascii: "\r") ? $0.dropLast() : $0
-        }
-        var words = (lines.first?.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false) ?? [])
-            .makeIterator()
+        guard Self.mayBegin(head), let head = try? HTTPHead(request: head) else { return nil }
+        var words = head.words(most: 4).makeIterator()
         guard let method = words.next(), let target = words.next(), let version = words.next(), words.next() == nil,
             version.starts(with: "HTTP/1.".utf8)
         else { return nil }
         self.method = String(decoding: method, as: UTF8.self)
         self.target = String(decoding: target, as: UTF8.self)
-        let hosts = lines.dropFirst().compactMap { Self.host($0) }
         // Two of them are two requests, depending on who reads it.
-        self.host = hosts.count == 1 ? hosts.first.flatMap { Self.name($0) } : nil
-    }
-
-    private static func host(_ line: ByteBufferView) -> ByteBufferView? {
-        guard let colon = line.firstIndex(of: UInt8(ascii: ":")),
-            line[..<colon].map(\.lowercasedASCII).elementsEqual("host".utf8)
-        else { return nil }
-        return HTTPRequest.trimmed(line[line.index(after: colon)...])
+        self.host = head.fields.only("host").flatMap { Self.name($0.value) }
     }
 
     private static func name(_ text: ByteBufferView) -> String? {

@@ -38,15 +38,15 @@ package struct OwnNames: Sendable {
     private static let longestFirstLook = 1024
 
     private func detectorOfHTTP() -> (ByteBufferView) -> Detection {
-        var scan = HTTPHeadScan()
+        var scan = HTTPHeadScan.request
         return { head in
             if head.count <= Self.longestFirstLook, !HTTPHost.mayBegin(head) { return .no }
-            do throws(HTTPAnswer) {
-                guard try scan.length(in: ByteBuffer(head)) != nil else { return .needs(bytes: head.count + 1) }
+            do throws(HTTPFlaw) {
+                guard let length = try scan.length(in: ByteBuffer(head)) else { return .needs(bytes: head.count + 1) }
+                return self.has(HTTPHost(head.prefix(length))?.host)
             } catch {
                 return .no
             }
-            return self.has(HTTPHost(head)?.host)
         }
     }
 }

@@ -59,7 +59,7 @@ package struct PublicFront: SessionMachine {
     private var early = ByteBuffer()
     private var hasEnded = false
     /// Finds the end of a head, looking at every byte once.
-    private var scan = HTTPHeadScan()
+    private var scan = HTTPHeadScan.request
     package private(set) var deadline: NIODeadline?
 
     package init(_ configuration: Configuration, port: UInt16) {
@@ -143,12 +143,12 @@ extension PublicFront {
 
     private mutating func lookForHTTP(_ head: ByteBufferView) -> Look? {
         let length: Int?
-        do throws(HTTPAnswer) { length = try self.scan.length(in: self.early) } catch { return nil }
-        guard length != nil else {
+        do throws(HTTPFlaw) { length = try self.scan.length(in: self.early) } catch { return nil }
+        guard let length else {
             guard HTTPHost.mayBegin(head) else { return nil }
             return Look(step: self.hasEnded ? self.close(.finished) : nil)
         }
-        guard let request = HTTPHost(head) else { return nil }
+        guard let request = HTTPHost(head.prefix(length)) else { return nil }
         guard let host = request.host else { return Look(step: self.refuse(.http(request), .unknownHost)) }
         if self.configuration.redirects, !request.target.hasPrefix("/.well-known/acme-challenge/") {
             return Look(step: self.redirect(request, to: host))

@@ -19,43 +19,43 @@ package struct HTTPUpstream: SessionMachine {
         /// The request is to be written.
         case opening(Destination)
         case asking
-        case closed
     }
 
     private static let stream = StreamID(0)
 
-    package private(set) var deadline: NIODeadline?
     private let login: UpstreamLogin?
     private var phase = Phase.idle
-    private var scan = HTTPResponseScan()
+    private var scan = HTTPHeadScan.answer
     private var interim = 0
-    private var input = ByteBuffer()
-    private var hasEnded = false
+    private var shell = SessionShell()
 
     package init(login: UpstreamLogin?) { self.login = login }
 
-    package var wantsBytes: Bool { self.input.readableBytes <= HTTPResponseScan.longestHead }
+    package var wantsBytes: Bool { self.shell.input.readableBytes <= HTTPHeadScan.longestAnswer }
+
+    package var deadline: NIODeadline? { self.shell.deadline }
 
     package mutating func start(now: NIODeadline) { self.phase = .starting }
 
-    package mutating func receive(_ bytes: ByteBuffer) {
-        if case .closed = self.phase { return }
-        self.input.writeImmutableBuffer(bytes)
-    }
+    package mutating func receive(_ bytes: ByteBuffer) { self.shell.receive(bytes) }
 
-    package mutating func receiveEnd() { self.hasEnded = true }
+    package mutating func receiveEnd() { self.shell.receiveEnd() }
 
     package mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
-        if let deadline, deadline <= now { return self.refuse(.timedOut) }
+        switch self.shell.turn(now: now) {
+        case .open: break
+        case .late: return self.refuse(.timedOut)
+        case .over(let action): return action
+        }
         switch self.phase {
-        case .idle, .closed: return nil
+        case .idle: return nil
         case .starting:
             self.phase = .ready
             return .ready
-        case .ready: return self.hasEnded || self.input.readableBytes > 0 ? self.close(.finished) : nil
+        case .ready: return self.shell.isUseless ? self.shell.close(.finished) : nil
         case .opening(let destination):
             self.phase = .asking
-            self.deadline = now + UpstreamLimits.dialling
+            self.shell.deadline = now + UpstreamLimits.dialling
             return .write(self.request(destination))
         case .asking: return self.readAnswer()
         }
@@ -65,15 +65,16 @@ package struct HTTPUpstream: SessionMachine {
     ///   end, `limit` for a second stream.
     package mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID {
         guard case .host(_, _, .tcp) = request.destination else { throw .unsupported }
+        guard self.shell.isOpen else { throw .sessionLost }
         switch self.phase {
         case .ready: self.phase = .opening(request.destination)
         case .opening, .asking: throw .limit
-        case .idle, .starting, .closed: throw .sessionLost
+        case .idle, .starting: throw .sessionLost
         }
         return Self.stream
     }
 
-    package mutating func reset(_ stream: StreamID, _ fault: StreamFault?) { self.hasEnded = true }
+    package mutating func reset(_ stream: StreamID, _ fault: StreamFault?) { self.shell.receiveEnd() }
 }
 
 extension HTTPUpstream {
@@ -89,48 +90,32 @@ extension HTTPUpstream {
 
     private mutating func readAnswer() -> SessionAction? {
         do throws(WireError) {
-            while let length = try self.scan.length(in: self.input), let head = self.input.readSlice(length: length) {
+            while let length = try self.scan.answerLength(in: self.shell.input),
+                let head = self.shell.input.readSlice(length: length)
+            {
                 let response = try HTTPResponse(head.readableBytesView)
-                self.scan = HTTPResponseScan()
+                self.scan = HTTPHeadScan.answer
                 guard response.isInterim else { return self.answered(response) }
                 self.interim += 1
                 guard self.interim <= HTTPResponse.mostInterim else { throw WireError(.tooLong, in: "interim answers") }
             }
         } catch {
-            return self.close(.violation(error))
+            return self.shell.close(.violation(error))
         }
-        return self.hasEnded ? self.refuse(.sessionLost) : nil
+        return self.shell.hasEnded ? self.refuse(.sessionLost) : nil
     }
 
     private mutating func answered(_ response: HTTPResponse) -> SessionAction {
-        guard !(200..<300).contains(response.code) else {
-            let leftover = self.input
-            self.leave()
-            return .handOver(Self.stream, leftover: leftover)
-        }
+        guard !(200..<300).contains(response.code) else { return self.shell.handOver(Self.stream) }
         guard response.code != 407 else {
             let hint =
                 self.login == nil ? "it wants a login; give user and passwordFile" : "it does not know this login"
-            return self.close(.rejected(hint))
+            return self.shell.close(.rejected(hint))
         }
         return self.refuse(StreamFault(response))
     }
 
-    private mutating func refuse(_ fault: StreamFault) -> SessionAction {
-        self.leave()
-        return .end(Self.stream, fault)
-    }
-
-    private mutating func close(_ reason: CloseReason) -> SessionAction {
-        self.leave()
-        return .close(reason)
-    }
-
-    private mutating func leave() {
-        self.phase = .closed
-        self.deadline = nil
-        self.input = ByteBuffer()
-    }
+    private mutating func refuse(_ fault: StreamFault) -> SessionAction { self.shell.end(Self.stream, fault) }
 }
 
 extension StreamFault {

@@ -21,17 +21,14 @@ package struct SOCKS5Upstream: SessionMachine {
         case greeting(Destination)
         case loggingIn(Destination)
         case asking(Destination)
-        case closed
     }
 
     private static let stream = StreamID(0)
 
-    package private(set) var deadline: NIODeadline?
     private let login: UpstreamLogin?
     private let handshake: TimeAmount
     private var phase = Phase.idle
-    private var input = ByteBuffer()
-    private var hasEnded = false
+    private var shell = SessionShell()
 
     /// - Parameter handshake: for the greeting and the login; the proxy's own dialling has ``UpstreamLimits/dialling``.
     package init(login: UpstreamLogin?, handshake: TimeAmount) {
@@ -40,36 +37,39 @@ package struct SOCKS5Upstream: SessionMachine {
     }
 
     /// What the destination says first waits in the kernel until there is somebody to hear it.
-    package var wantsBytes: Bool { self.input.readableBytes < FrontConfiguration.mostEarlyBytes }
+    package var wantsBytes: Bool { self.shell.input.readableBytes < FrontConfiguration.mostEarlyBytes }
+
+    package var deadline: NIODeadline? { self.shell.deadline }
 
     package mutating func start(now: NIODeadline) { self.phase = .starting }
 
-    package mutating func receive(_ bytes: ByteBuffer) {
-        if case .closed = self.phase { return }
-        self.input.writeImmutableBuffer(bytes)
-    }
+    package mutating func receive(_ bytes: ByteBuffer) { self.shell.receive(bytes) }
 
-    package mutating func receiveEnd() { self.hasEnded = true }
+    package mutating func receiveEnd() { self.shell.receiveEnd() }
 
     package mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
-        if let deadline, deadline <= now { return self.refuse(.timedOut) }
+        switch self.shell.turn(now: now) {
+        case .open: break
+        case .late: return self.refuse(.timedOut)
+        case .over(let action): return action
+        }
         do throws(WireError) {
             switch self.phase {
-            case .idle, .closed: return nil
+            case .idle: return nil
             case .starting:
                 self.phase = .ready
                 return .ready
-            case .ready: return self.hasEnded || self.input.readableBytes > 0 ? self.close(.finished) : nil
+            case .ready: return self.shell.isUseless ? self.shell.close(.finished) : nil
             case .opening(let destination):
                 self.phase = .greeting(destination)
-                self.deadline = now + self.handshake
+                self.shell.deadline = now + self.handshake
                 return .write(SOCKS5.greeting(withLogin: self.login != nil))
             case .greeting(let destination): return try self.readMethod(destination, now)
             case .loggingIn(let destination): return try self.readLoginReply(destination, now)
             case .asking(let destination): return try self.readReply(destination)
             }
         } catch {
-            return self.close(.violation(error))
+            return self.shell.close(.violation(error))
         }
     }
 
@@ -77,21 +77,22 @@ package struct SOCKS5Upstream: SessionMachine {
     ///   end, `limit` for a second stream.
     package mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID {
         guard SOCKS5.request(request.destination) != nil else { throw .unsupported }
+        guard self.shell.isOpen else { throw .sessionLost }
         switch self.phase {
         case .ready: self.phase = .opening(request.destination)
         case .opening, .greeting, .loggingIn, .asking: throw .limit
-        case .idle, .starting, .closed: throw .sessionLost
+        case .idle, .starting: throw .sessionLost
         }
         return Self.stream
     }
 
-    package mutating func reset(_ stream: StreamID, _ fault: StreamFault?) { self.hasEnded = true }
+    package mutating func reset(_ stream: StreamID, _ fault: StreamFault?) { self.shell.receiveEnd() }
 }
 
 extension SOCKS5Upstream {
     private mutating func readMethod(_ destination: Destination, _ now: NIODeadline) throws(WireError) -> SessionAction?
     {
-        guard let method = try self.input.readSOCKS5Method() else { return self.refuseIfEnded() }
+        guard let method = try self.shell.input.readSOCKS5Method() else { return self.refuseIfEnded() }
         switch method {
         case .noLogin: return self.ask(destination, now)
         case .password:
@@ -100,52 +101,41 @@ extension SOCKS5Upstream {
             return .write(SOCKS5.login(login))
         case .noneAcceptable:
             let hint = self.login == nil ? "it wants a login; give user and passwordFile" : "it takes no password"
-            return self.close(.rejected(hint))
+            return self.shell.close(.rejected(hint))
         }
     }
 
     private mutating func readLoginReply(
         _ destination: Destination, _ now: NIODeadline
     ) throws(WireError) -> SessionAction? {
-        guard let isGranted = try self.input.readSOCKS5LoginReply() else { return self.refuseIfEnded() }
-        return isGranted ? self.ask(destination, now) : self.close(.rejected("it does not know this login"))
+        guard let isGranted = try self.shell.input.readSOCKS5LoginReply() else { return self.refuseIfEnded() }
+        return isGranted ? self.ask(destination, now) : self.shell.close(.rejected("it does not know this login"))
     }
 
     private mutating func ask(_ destination: Destination, _ now: NIODeadline) -> SessionAction? {
         self.phase = .asking(destination)
-        self.deadline = now + UpstreamLimits.dialling
+        self.shell.deadline = now + UpstreamLimits.dialling
         return SOCKS5.request(destination).map { .write($0) }
     }
 
     private mutating func readReply(_ destination: Destination) throws(WireError) -> SessionAction? {
-        guard let code = try self.input.readSOCKS5Reply() else { return self.refuseIfEnded() }
+        guard let code = try self.shell.input.readSOCKS5Reply() else { return self.refuseIfEnded() }
         if let fault = StreamFault(socks5Reply: code, reaching: destination) { return self.refuse(fault) }
-        let leftover = self.input
-        self.leave()
-        return .handOver(Self.stream, leftover: leftover)
+        return self.shell.handOver(Self.stream)
     }
 
-    private mutating func refuse(_ fault: StreamFault) -> SessionAction {
-        self.leave()
-        return .end(Self.stream, fault)
-    }
+    private mutating func refuse(_ fault: StreamFault) -> SessionAction { self.shell.end(Self.stream, fault) }
 
-    private mutating func refuseIfEnded() -> SessionAction? { self.hasEnded ? self.refuse(.sessionLost) : nil }
-
-    private mutating func close(_ reason: CloseReason) -> SessionAction {
-        self.leave()
-        return .close(reason)
-    }
-
-    private mutating func leave() {
-        self.phase = .closed
-        self.deadline = nil
-        self.input = ByteBuffer()
-    }
+    private mutating func refuseIfEnded() -> SessionAction? { self.shell.hasEnded ? self.refuse(.sessionLost) : nil }
 }
 
 /// What all proxies of others have in common.
 enum UpstreamLimits {
     /// How long a proxy may try to reach a destination: it may have several addresses to try.
     static let dialling = TimeAmount.seconds(60)
+}
+
+extension SessionShell {
+    /// The proxy has left or has spoken, and nobody has asked it for anything.
+    var isUseless: Bool { self.hasEnded || self.input.readableBytes > 0 }
 }

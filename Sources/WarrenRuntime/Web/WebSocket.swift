@@ -3,6 +3,7 @@
 import NIOCore
 import NIOHTTP1
 import NIOWebSocket
+import WarrenCore
 import WarrenLoop
 
 /// WebSocket (RFC 6455) as a carrier of bytes: where messages begin and end means nothing to it.
@@ -62,6 +63,6 @@ extension HTTPHeaders {
     }
 
     private func names(_ header: String, _ word: String) -> Bool {
-        self[canonicalForm: header].contains { $0.lowercased() == word }
+        self[canonicalForm: header].contains { $0.utf8.equalsIgnoringCase(word) }
     }
 }

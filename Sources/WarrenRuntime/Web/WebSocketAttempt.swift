@@ -134,8 +134,10 @@ extension WebSocketAttempt {
             return "the relay wants a WebSocket extension that was not offered"
         }
         let offered = self.client.headers.filter { $0.name.lowercased() == "sec-websocket-protocol" }
-            .flatMap { $0.value.split(separator: ",").map { $0.trimmed } }
-        let chosen = head.headers[canonicalForm: "sec-websocket-protocol"].map { $0.trimmed }
+            .flatMap { ByteBuffer(string: $0.value).readableBytesView.listed }.map {
+                String(decoding: $0, as: UTF8.self)
+            }
+        let chosen = head.headers[canonicalForm: "sec-websocket-protocol"].map { String($0) }
         guard chosen.count <= 1, chosen.allSatisfy(offered.contains) else {
             return "the relay wants a WebSocket subprotocol that was not offered"
         }
@@ -203,13 +205,6 @@ extension ChannelHandlerContext {
         for part in parts { self.fireChannelRead(part) }
         if !parts.isEmpty { self.fireChannelReadComplete() }
         if end { self.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
-    }
-}
-
-extension Substring {
-    fileprivate var trimmed: String {
-        let isSpace = { (character: Character) in character == " " || character == "\t" }
-        return String(self.drop(while: isSpace).reversed().drop(while: isSpace).reversed())
     }
 }
 

@@ -24,9 +24,6 @@ extension ZhwkproX {
             /// ``SessionAction/ready`` is the next step.
             case announcing
             case active
-            /// The farewell is written; the close is the next step.
-            case closing(CloseReason)
-            case closed
         }
 
         /// What may wait before the login is through.
@@ -35,9 +32,7 @@ extension ZhwkproX {
         private let configuration: ExitConfiguration
         private var random: any RandomNumberGenerator & Sendable
         private var phase = Phase.starting
-        private var loginDeadline: NIODeadline?
-        private var inbound = ByteBuffer()
-        private var hasEnded = false
+        private var shell = SessionShell()
         private var login: AuthReply
         private var streams = LiveStreams<ExitStreams>()
 
@@ -53,25 +48,28 @@ extension ZhwkproX {
         public var wantsTurn: Bool { self.streams.wantsTurn }
 
         public var deadline: NIODeadline? {
-            guard let loginDeadline else { return self.streams.deadline }
+            guard let loginDeadline = self.shell.deadline else { return self.streams.deadline }
             return min(loginDeadline, self.login.deadline ?? loginDeadline)
         }
 
         public var wantsBytes: Bool {
-            self.streams.exist ? self.streams.wantsBytes : self.inbound.readableBytes < Self.mostEarlyBytes
+            self.streams.exist ? self.streams.wantsBytes : self.shell.input.readableBytes < Self.mostEarlyBytes
         }
 
-        public mutating func start(now: NIODeadline) { self.loginDeadline = now + self.configuration.limits.handshake }
+        public mutating func start(now: NIODeadline) { self.shell.deadline = now + self.configuration.limits.handshake }
 
         public mutating func receive(_ bytes: ByteBuffer) {
-            if case .closed = self.phase { return }
-            if self.streams.exist { self.streams.receive(bytes) } else { self.inbound.take(bytes) }
+            if self.streams.exist { self.streams.receive(bytes) } else { self.shell.receive(bytes) }
         }
 
-        public mutating func receiveEnd() { self.hasEnded = true }
+        public mutating func receiveEnd() { self.shell.receiveEnd() }
 
         public mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
-            if let loginDeadline, loginDeadline <= now { return self.close(.timedOut(phase: self.phaseName)) }
+            switch self.shell.turn(now: now) {
+            case .open: break
+            case .late: return self.close(.timedOut(phase: self.phaseName))
+            case .over(let action): return action
+            }
             do throws(WireError) {
                 switch self.phase {
                 case .starting:
@@ -91,10 +89,6 @@ extension ZhwkproX {
                 case .active:
                     if self.streams.isPeerGone(now: now) { return self.close(.timedOut(phase: "keep-alive")) }
                     return try self.streams.next(now: now, writable: writable) ?? self.closeIfEnded()
-                case .closing(let reason):
-                    return self.close(reason)
-                case .closed:
-                    return nil
                 }
             } catch {
                 if case .awaitingReply = self.phase { return self.refuse(.violation(error)) }
@@ -133,7 +127,7 @@ extension ZhwkproX.ExitMachine {
 
     /// Reads `80`, answers `size 1 | challenge 22`.
     private mutating func readVersion() throws(WireError) -> SessionAction? {
-        guard try self.inbound.readZhwkproXVersion() != nil else { return nil }
+        guard try self.shell.input.readZhwkproXVersion() != nil else { return nil }
         let count = ZhwkproX.Login.challenge - (self.announces ? ZhwkproX.Extension.mark : 0)
         let random = (0..<count).map { _ in UInt8(truncatingIfNeeded: self.random.next()) }
         self.login.challenge =
@@ -146,14 +140,12 @@ extension ZhwkproX.ExitMachine {
 
     /// Reads `size 1 | ciphertext`, answers `01`.
     private mutating func readReply(now: NIODeadline) throws(WireError) -> SessionAction? {
-        guard let verdict = try self.login.read(&self.inbound, now: now) else { return nil }
+        guard let verdict = try self.login.read(&self.shell.input, now: now) else { return nil }
         guard let suffix = verdict.suffix else { return self.refuse(.denied) }
         self.startStreams(
             isExtended: self.announces
                 && ZhwkproX.Extension.isMarked(suffix: suffix, to: self.login.challenge, key: self.configuration.key),
             now: now)
-        self.inbound = ByteBuffer()
-        self.loginDeadline = nil
         self.phase = .parting
         return .write(ByteBuffer(integer: ZhwkproX.Login.succeeded))
     }
@@ -164,7 +156,7 @@ extension ZhwkproX.ExitMachine {
             pieces: isExtended ? ZhwkproX.Extension.pieces : self.configuration.pieces ?? ZhwkproX.safePieces,
             gap: isExtended ? nil : self.configuration.gap, largestMessage: self.configuration.largestMessage,
             limits: self.configuration.limits)
-        let common = Multiplexer(settings, early: self.inbound)
+        let common = Multiplexer(settings, early: self.shell.pass())
         self.streams =
             isExtended
             ? LiveStreams(extended: ExtendedStreams(common, side: .exit, now: now))
@@ -174,30 +166,26 @@ extension ZhwkproX.ExitMachine {
     /// Deployed exits say nothing to an inter-server without the key; the document has them say `00`.
     private mutating func refuse(_ reason: CloseReason) -> SessionAction {
         guard self.configuration.dialect == .document else { return self.close(reason) }
-        self.phase = .closing(reason)
-        return .write(ByteBuffer(integer: ZhwkproX.Login.failed))
+        return self.shell.close(reason, saying: ByteBuffer(integer: ZhwkproX.Login.failed))
     }
 
     private mutating func closeIfEnded() -> SessionAction? {
-        guard self.hasEnded else { return nil }
+        guard self.shell.hasEnded else { return nil }
         guard self.streams.exist else { return self.close(.carrierLost("the inter-server left in \(self.phaseName)")) }
         let isCut = self.streams.isInsideMessage
         return self.close(isCut ? .violation(WireError(.truncated, in: "message")) : .finished)
     }
 
     private mutating func close(_ reason: CloseReason) -> SessionAction {
-        self.phase = .closed
-        self.loginDeadline = nil
         self.streams = LiveStreams()
-        self.inbound = ByteBuffer()
-        return .close(reason)
+        return self.shell.close(reason)
     }
 
     private var phaseName: String {
         switch self.phase {
         case .starting, .awaitingVersion: "hello"
         case .awaitingReply: "login"
-        case .parting, .announcing, .active, .closing, .closed: "session"
+        case .parting, .announcing, .active: "session"
         }
     }
 }

@@ -21,7 +21,6 @@ extension ZhwkproX {
             /// The login is through; ``SessionAction/ready`` is the next step.
             case announcing
             case active
-            case closed
         }
 
         /// What may wait before the login is through.
@@ -30,9 +29,7 @@ extension ZhwkproX {
         private let configuration: InterConfiguration
         private var random: any RandomNumberGenerator & Sendable
         private var phase = Phase.awaitingHello
-        private var loginDeadline: NIODeadline?
-        private var inbound = ByteBuffer()
-        private var hasEnded = false
+        private var shell = SessionShell()
         /// The exit knows the extension, and is told that we do.
         private var usesExtension = false
         private var answeredAt = NIODeadline.uptimeNanoseconds(0)
@@ -46,24 +43,27 @@ extension ZhwkproX {
             self.random = random
         }
 
-        public var deadline: NIODeadline? { self.loginDeadline ?? self.streams.deadline }
+        public var deadline: NIODeadline? { self.shell.deadline ?? self.streams.deadline }
         public var wantsTurn: Bool { self.streams.wantsTurn }
 
         public var wantsBytes: Bool {
-            self.streams.exist ? self.streams.wantsBytes : self.inbound.readableBytes < Self.mostEarlyBytes
+            self.streams.exist ? self.streams.wantsBytes : self.shell.input.readableBytes < Self.mostEarlyBytes
         }
 
-        public mutating func start(now: NIODeadline) { self.loginDeadline = now + self.configuration.limits.handshake }
+        public mutating func start(now: NIODeadline) { self.shell.deadline = now + self.configuration.limits.handshake }
 
         public mutating func receive(_ bytes: ByteBuffer) {
-            if case .closed = self.phase { return }
-            if self.streams.exist { self.streams.receive(bytes) } else { self.inbound.take(bytes) }
+            if self.streams.exist { self.streams.receive(bytes) } else { self.shell.receive(bytes) }
         }
 
-        public mutating func receiveEnd() { self.hasEnded = true }
+        public mutating func receiveEnd() { self.shell.receiveEnd() }
 
         public mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
-            if let loginDeadline, loginDeadline <= now { return self.close(.timedOut(phase: self.phaseName)) }
+            switch self.shell.turn(now: now) {
+            case .open: break
+            case .late: return self.close(.timedOut(phase: self.phaseName))
+            case .over(let action): return action
+            }
             do throws(WireError) {
                 switch self.phase {
                 case .awaitingHello:
@@ -77,8 +77,6 @@ extension ZhwkproX {
                 case .active:
                     if self.streams.isPeerGone(now: now) { return self.close(.timedOut(phase: "keep-alive")) }
                     return try self.streams.next(now: now, writable: writable) ?? self.closeIfEnded()
-                case .closed:
-                    return nil
                 }
             } catch {
                 return self.close(.violation(error))
@@ -116,14 +114,14 @@ extension ZhwkproX.InterMachine {
 
 extension ZhwkproX.InterMachine {
     private mutating func readHello() throws(WireError) -> SessionAction? {
-        guard try self.inbound.readZhwkproXHello() != nil else { return nil }
+        guard try self.shell.input.readZhwkproXHello() != nil else { return nil }
         self.phase = .awaitingChallenge
         return .write(ByteBuffer(integer: ZhwkproX.Hello.version))
     }
 
     /// Reads `size 1 | challenge`, answers `size 1 | CFB128(challenge ‖ 8 to 32 random bytes)`.
     private mutating func readChallenge(now: NIODeadline) -> SessionAction? {
-        guard let challenge = self.inbound.readZhwkproXSized() else { return nil }
+        guard let challenge = self.shell.input.readZhwkproXSized() else { return nil }
         let key = self.configuration.key
         self.usesExtension =
             self.configuration.usesExtension && ZhwkproX.Extension.isMarked(challenge: challenge, key: key)
@@ -142,7 +140,7 @@ extension ZhwkproX.InterMachine {
 
     /// Reads the exit's verdict: anything but `00` is a yes.
     private mutating func readVerdict(now: NIODeadline) -> SessionAction? {
-        guard let status = self.inbound.readInteger(as: UInt8.self) else { return nil }
+        guard let status = self.shell.input.readInteger(as: UInt8.self) else { return nil }
         guard status != ZhwkproX.Login.failed else { return self.close(.rejected("wrong key")) }
         let settings = Multiplexer.Settings(
             format: self.usesExtension ? .extended : .plain, key: self.configuration.key,
@@ -150,7 +148,7 @@ extension ZhwkproX.InterMachine {
                 ? ZhwkproX.Extension.pieces : self.configuration.pieces ?? ZhwkproX.safePieces,
             gap: self.usesExtension ? nil : self.configuration.gap, largestMessage: self.configuration.largestMessage,
             limits: self.configuration.limits)
-        let common = Multiplexer(settings, early: self.inbound)
+        let common = Multiplexer(settings, early: self.shell.pass())
         let roundTrip = now - self.answeredAt
         self.streams =
             self.usesExtension
@@ -158,8 +156,6 @@ extension ZhwkproX.InterMachine {
                 extended: ExtendedStreams(
                     common, side: .inter, connectTimeout: self.configuration.connectTimeout, now: now))
             : LiveStreams(plain: InterStreams(common, self.configuration, roundTrip: roundTrip))
-        self.inbound = ByteBuffer()
-        self.loginDeadline = nil
         self.phase = .announcing
         return self.usesExtension ? self.announce() : .isolateWrites
     }
@@ -170,25 +166,22 @@ extension ZhwkproX.InterMachine {
     }
 
     private mutating func closeIfEnded() -> SessionAction? {
-        guard self.hasEnded else { return nil }
+        guard self.shell.hasEnded else { return nil }
         guard self.streams.exist else { return self.close(.carrierLost("the exit left in \(self.phaseName)")) }
         let isCut = self.streams.isInsideMessage
         return self.close(isCut ? .violation(WireError(.truncated, in: "message")) : .finished)
     }
 
     private mutating func close(_ reason: CloseReason) -> SessionAction {
-        self.phase = .closed
-        self.loginDeadline = nil
         self.streams = LiveStreams()
-        self.inbound = ByteBuffer()
-        return .close(reason)
+        return self.shell.close(reason)
     }
 
     private var phaseName: String {
         switch self.phase {
         case .awaitingHello: "hello"
         case .awaitingChallenge, .awaitingVerdict: "login"
-        case .announcing, .active, .closed: "session"
+        case .announcing, .active: "session"
         }
     }
 }

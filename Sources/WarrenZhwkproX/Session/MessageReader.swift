@@ -80,12 +80,7 @@ struct MessageReader {
         }
     }
 
-    /// A small piece is copied, so that a few bytes that nobody reads cannot hold the whole buffer.
-    private func cut(_ event: Event) -> ByteBuffer {
-        guard let slice = self.plain.getSlice(at: event.start, length: event.count) else { return ByteBuffer() }
-        guard event.count < self.plain.capacity / 8 else { return slice }
-        return ByteBuffer(bytes: slice.readableBytesView)
-    }
+    private func cut(_ event: Event) -> ByteBuffer { self.plain.piece(at: event.start, length: event.count) }
 }
 
 extension MessageReader {
@@ -93,7 +88,7 @@ extension MessageReader {
     private mutating func readAll() {
         self.events.removeAll(keepingCapacity: true)
         self.next = 0
-        self.preparePlain(self.partial.readableBytes + self.inbound.readableBytes)
+        self.plain.renew(self.partial.readableBytes + self.inbound.readableBytes)
         do throws(WireError) {
             while self.partial.readableBytes > 0 {
                 guard try self.completePartial() else {
@@ -185,11 +180,5 @@ extension MessageReader {
         } else {
             self.events.append(Event(kind: .payload(head), start: start, count: count))
         }
-    }
-
-    /// Empties ``plain``, or takes a fresh one while slices of the old one are still being read.
-    private mutating func preparePlain(_ capacity: Int) {
-        let isReused = self.plain.modifyIfUniquelyOwned { $0.clear(minimumCapacity: capacity) } != nil
-        if !isReused { self.plain = ByteBufferAllocator().buffer(capacity: capacity) }
     }
 }

@@ -183,9 +183,9 @@ extension Multiplexer {
     }
 
     mutating func takeOutput(_ capacity: Int) -> ByteBuffer {
-        let isReused = self.output.modifyIfUniquelyOwned { $0.clear(minimumCapacity: capacity) } != nil
+        self.output.renew(capacity)
         defer { self.output = ByteBuffer() }
-        return isReused ? self.output : ByteBufferAllocator().buffer(capacity: capacity)
+        return self.output
     }
 
     mutating func written(_ count: Int, _ row: Int) {

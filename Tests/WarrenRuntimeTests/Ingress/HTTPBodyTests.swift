@@ -10,7 +10,7 @@ import WarrenCore
     static func chunked() throws(HTTPAnswer) -> HTTPBody {
         let value = ByteBuffer(string: "chunked").readableBytesView
         return try HTTPBody(
-            [HTTPField(name: "Transfer-Encoding", key: "transfer-encoding", value: value)], minorVersion: 1
+            [HTTPField(name: "Transfer-Encoding", value: value)], minorVersion: 1
         )
     }
 
