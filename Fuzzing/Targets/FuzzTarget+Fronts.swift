@@ -7,9 +7,9 @@ import WarrenRuntime
 // The first byte of an input says how the runtime behaves; the rest comes from the user.
 extension FuzzTarget {
     static let fronts = [
-        FuzzTarget("socks5") { front($0) { SOCKS5Front($0) } },
-        FuzzTarget("socks4") { front($0) { SOCKS4Front($0) } },
-        FuzzTarget("http") { front($0) { HTTPFront($0) } },
+        FuzzTarget("socks5") { front($0) { SOCKS5Server($0) } },
+        FuzzTarget("socks4") { front($0) { SOCKS4Server($0) } },
+        FuzzTarget("http") { front($0) { HTTPProxyServer($0) } },
         FuzzTarget("http-answer", answer),
         FuzzTarget("socks5-upstream") { upstream($0) { SOCKS5Upstream(login: $0, handshake: .seconds(10)) } },
         FuzzTarget("http-upstream") { upstream($0) { HTTPUpstream(login: $0) } },
@@ -24,14 +24,14 @@ extension FuzzTarget {
     }
 
     private static func front<Machine: SessionMachine>(
-        _ input: [UInt8], _ make: (FrontConfiguration) -> Machine
+        _ input: [UInt8], _ make: (ProxyServerConfiguration) -> Machine
     ) -> String? {
         let flags = input.first ?? 0
         var manner = FuzzDriver<Machine>.Manner()
         if flags & 1 != 0 { manner.verdict = .denied }
         manner.accepts = flags & 2 == 0
         manner.echoes = flags & 8 != 0
-        let configuration = FrontConfiguration(requiresLogin: flags & 4 != 0)
+        let configuration = ProxyServerConfiguration(requiresLogin: flags & 4 != 0)
         return FuzzDriver.judge(Array(input.dropFirst()), manner) { make(configuration) }
     }
 
@@ -46,7 +46,7 @@ extension FuzzTarget {
     private static func answer(_ input: [UInt8]) -> String? {
         let request = Self.requests[Int(input.first ?? 0) % Self.requests.count]
         for size in [max(input.count, 1), 1] {
-            var driver = FuzzDriver(HTTPFront(FrontConfiguration()))
+            var driver = FuzzDriver(HTTPProxyServer(ProxyServerConfiguration()))
             driver.feed(Array(request.utf8), by: request.utf8.count)
             var rest = ByteBuffer(bytes: input.dropFirst())
             while let piece = rest.readSlice(length: min(size, rest.readableBytes)), piece.readableBytes > 0 {

@@ -253,7 +253,8 @@ public struct Daemon: Sendable {
                 isDraining = true
                 logger.info("draining", metadata: ["signal": "\(signal)"])
                 await group.triggerGracefulShutdown()
-            default: logger.notice("this signal has no meaning here and is ignored", metadata: ["signal": "\(signal)"])
+            default:
+                logger.notice("Warren has no use for this signal and ignores it", metadata: ["signal": "\(signal)"])
             }
         }
     }

@@ -94,7 +94,8 @@ private struct CarrierParts {
         }
         let isPlain = (self.prefix + self.query).utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }
         guard isPlain else {
-            throw Refusal("has a path that cannot be asked for", hint: "write odd characters as % and two digits")
+            throw Refusal(
+                "has characters in its path that HTTP does not allow", hint: "write odd characters as % and two digits")
         }
     }
 

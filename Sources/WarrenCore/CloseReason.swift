@@ -48,7 +48,7 @@ extension CloseReason: CustomStringConvertible {
         case .finished: "finished"
         case .denied: "denied"
         case .rejected(let answer): "rejected by the peer: \(answer)"
-        case .redirected(let host): "not found there, and sent on to \(host)"
+        case .redirected(let host): "the peer sends us on to \(host)"
         case .timedOut(let phase): "timed out in \(phase)"
         case .violation(let error): "protocol violation: \(error)"
         case .carrierLost(let text): "carrier lost: \(text)"

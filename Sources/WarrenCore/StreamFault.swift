@@ -26,7 +26,7 @@ public enum StreamFault: String, Error, Hashable, Sendable, CaseIterable {
     /// Nobody has come who could take it where it goes.
     case noExit = "no exit is connected"
     /// The server that was asked for this one stream cannot be had, or went away without a word.
-    case noServer = "server not to be had"
+    case noServer = "server unavailable"
     /// The protocol or this build cannot carry it (UDP over a TCP-only tunnel, say).
     case unsupported
     /// Ended by our own shutdown.

@@ -112,7 +112,7 @@ private final class DemoFetch: ChannelInboundHandler {
         self.firstByte = firstByte
         guard Pattern.matches(bytes, at: self.received) else { return self.fail("wrong bytes after \(self.received)") }
         self.received += bytes.readableBytes
-        guard self.received <= self.count else { return self.fail("more bytes than were asked for") }
+        guard self.received <= self.count else { return self.fail("the server sent more bytes than it was asked for") }
         guard self.received == self.count else { return }
         self.promise.succeed(.init(firstByte: firstByte - self.started, rest: now - firstByte))
     }

@@ -28,7 +28,7 @@ private struct Rig: Sendable {
         plan.limits.drain = drain
         plan.listeners = [
             Listener.Plan(name: "in", protocol: "forward", host: "127.0.0.1", port: 0) { leg, loop in
-                let front = ForwardFront(target: .tcp(Host("127.0.0.1"), port: target))
+                let front = ForwardMachine(target: .tcp(Host("127.0.0.1"), port: target))
                 loops.context(on: loop).start(front, on: leg, owner: sessions)
             }
         ]

@@ -58,7 +58,9 @@ public struct AdminClient: Sendable {
         return change
     }
 
-    private static var strange: AdminFailure { AdminFailure("the answer is none that this program knows") }
+    private static var strange: AdminFailure {
+        AdminFailure("the process gave an answer that this program does not know")
+    }
 
     private func ask(_ request: AdminRequest) throws(AdminFailure) -> AdminResponse {
         let descriptor: CInt

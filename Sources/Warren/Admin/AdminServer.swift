@@ -91,7 +91,7 @@ private final class AdminHandler: ChannelInboundHandler {
             if let request = try? JSONDecoder().decode(AdminRequest.self, from: line) {
                 response = await desk.answer(request)
             } else {
-                response = AdminResponse(problems: ["this is no request that this program knows"])
+                response = AdminResponse(problems: ["the process does not know this request"])
             }
             return ByteBuffer(data: try JSONEncoder.admin.encode(response) + Data("\n".utf8))
         }

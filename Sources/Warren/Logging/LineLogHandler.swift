@@ -30,7 +30,7 @@ public struct LineLogHandler: LogHandler {
         self.commonLevel = NIOLockedValueBox(level)
         self.format = format
         LogWriter.standardError.describeLoss { count in
-            let message = "\(count) log lines dropped: they could not be written in time"
+            let message = "\(count) log lines dropped: standard error did not take them in time"
             return LogLine(format, at: Timestamp.now(), .warning, message).finished
         }
     }

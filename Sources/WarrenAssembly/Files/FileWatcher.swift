@@ -5,7 +5,7 @@ import NIOCore
 import ServiceLifecycle
 import Synchronization
 package import WarrenLoop
-package import WarrenRuntime
+import WarrenRuntime
 
 /// Looks once a second whether files have changed and has them read again, until that has worked.
 ///

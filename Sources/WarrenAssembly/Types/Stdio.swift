@@ -15,7 +15,8 @@ extension InboundType {
                 let hooks = around.hooks
                 let sentence: @Sendable (StreamFault) -> String = { fault in
                     hooks.faultMeans(fault)
-                        ?? (fault == .refused ? "the stream was refused" : "the stream ended: \(fault.rawValue)")
+                        ?? (fault == .refused
+                            ? "the far end refused the stream" : "the stream ended: \(fault.rawValue)")
                 }
                 return StdioInbound(
                     destination, sessions: sessions, loops: around.loops,

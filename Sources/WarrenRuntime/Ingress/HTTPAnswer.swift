@@ -87,7 +87,7 @@ extension HTTPAnswer {
 
     static let headTooLarge = HTTPAnswer(
         431, "Request Header Fields Too Large",
-        "The request line and header fields are larger than \(FrontConfiguration.longestHead) bytes."
+        "The request line and header fields are larger than \(ProxyServerConfiguration.longestHead) bytes."
     )
     static let tooSlow = HTTPAnswer(408, "Request Timeout", "The request was not complete in time.")
     static let newerVersion = HTTPAnswer(
@@ -131,8 +131,8 @@ extension HTTPAnswer {
             let sentence = "No exit is connected that could reach \(target)."
             self = .gateway(503, "No exit", sentence, "destination_unavailable")
         case .noServer:
-            let sentence = "The server that leads to \(target) cannot be had."
-            self = .gateway(503, "Server not to be had", sentence, "destination_unavailable")
+            let sentence = "The server that leads to \(target) does not answer."
+            self = .gateway(503, "Server unavailable", sentence, "destination_unavailable")
         case .shutdown:
             self = .gateway(503, "Shutting down", "This proxy is shutting down.", "destination_unavailable")
         case .unsupported:

@@ -67,7 +67,7 @@ struct HTTPForward {
     /// - Parameter input: bytes of the user that nobody has looked at.
     func wantsBytes(_ input: ByteBuffer) -> Bool {
         // Also behind the request, up to a limit: else nobody would see the user leave.
-        input.readableBytes < FrontConfiguration.mostEarlyBytes
+        input.readableBytes < ProxyServerConfiguration.mostEarlyBytes
             && (self.body.isComplete || self.unread < self.limits.unreadPerStream)
     }
 

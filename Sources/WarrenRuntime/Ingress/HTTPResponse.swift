@@ -112,7 +112,7 @@ extension HTTPHeadScan {
     /// Bytes of an answer's status line and fields with their line ends, as much as browsers take.
     static let longestAnswer = 256 << 10
     static var answer: HTTPHeadScan { HTTPHeadScan(.answer, most: Self.longestAnswer) }
-    static var request: HTTPHeadScan { HTTPHeadScan(.request, most: FrontConfiguration.longestHead) }
+    static var request: HTTPHeadScan { HTTPHeadScan(.request, most: ProxyServerConfiguration.longestHead) }
 
     /// The length of an answer's head, as ``length(in:)`` finds it.
     ///

@@ -38,10 +38,10 @@ struct HTTPTarget: Hashable {
         }
         let scheme = text[..<colon]
         guard !scheme.equalsIgnoringCase("https") else {
-            throw .malformed("For https a proxy is asked with CONNECT host:port.")
+            throw .malformed("Ask a proxy for https with CONNECT host:port.")
         }
         guard scheme.equalsIgnoringCase("http") else {
-            throw .malformed("Only http:// can be asked for in absolute form.")
+            throw .malformed("A proxy takes nothing but http:// in absolute form.")
         }
         let rest = text[(colon + 3)...]
         let end = rest.firstIndex { "/?#".utf8.contains($0) } ?? rest.endIndex

@@ -109,7 +109,7 @@ extension TLSProblem {
         Reason("ALERT_CERTIFICATE_UNKNOWN", "the peer does not accept our certificate"),
         Reason("ALERT_ACCESS_DENIED", "the peer denies us access after it has seen our certificate"),
         Reason("ALERT_UNRECOGNIZED_NAME", "the peer does not serve this name: set tls: serverName:"),
-        Reason("ALERT_NO_APPLICATION_PROTOCOL", "the peer speaks none of the protocols it is asked for"),
+        Reason("ALERT_NO_APPLICATION_PROTOCOL", "the peer speaks none of the protocols that we offer"),
         Reason("NO_COMMON_SIGNATURE_ALGORITHMS", "the two ends have no kind of signature in common"),
         Reason("ALERT_PROTOCOL_VERSION", "the peer speaks an old version of TLS only; we speak 1.2 and 1.3"),
         Reason("UNSUPPORTED_PROTOCOL", "the peer speaks an old version of TLS only; we speak 1.2 and 1.3"),
@@ -124,7 +124,7 @@ extension TLSProblem {
         Reason("ALERT_INTERNAL_ERROR", "the peer has an error of its own"),
         Reason("ALERT_DECRYPT_ERROR", "the peer says that our signature is wrong"),
         Reason("DECRYPTION_FAILED_OR_BAD_RECORD_MAC", "a record has been damaged on the way"),
-        Reason("NO_RENEGOTIATION", "the peer wants to negotiate anew, which is not done"),
+        Reason("NO_RENEGOTIATION", "the peer wants to renegotiate, which Warren never does"),
         Reason("CERTIFICATE_VERIFY_FAILED", "the certificate of the peer is not trusted"),
     ]
 }

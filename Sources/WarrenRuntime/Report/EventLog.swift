@@ -76,7 +76,7 @@ struct EventLog: RuntimeObserver {
             self.logger.info("tunnel down; its device is gone", metadata: metadata)
         case .carrierFailed(let end, let peer, let reason):
             let metadata: Logger.Metadata = [end.role: "\(end.name)", Key.peer: "\(peer)", Key.reason: "\(reason)"]
-            self.logger.notice("carrier not to be had", metadata: metadata)
+            self.logger.notice("carrier failed", metadata: metadata)
         case .granted(let inbound, let peer, let grant): self.granted(inbound, peer, grant)
         case .note(let sentence): self.logger.info("\(sentence)")
         case .warn(let sentence): self.logger.warning("\(sentence)")
@@ -148,7 +148,7 @@ extension EventLog {
         let reason = "the system allows \(limit) (RLIMIT_NOFILE); raise the limit or lower limits.sessions"
         self.logger.log(
             level: self.shortage.isNews() ? .warning : .debug,
-            "out of descriptors; connections are refused until others end", metadata: [Key.reason: "\(reason)"])
+            "out of descriptors; Warren refuses connections until others end", metadata: [Key.reason: "\(reason)"])
     }
 
     private func egressRefused(_ refusals: [EgressRefusal], _ request: StreamRequest?) {

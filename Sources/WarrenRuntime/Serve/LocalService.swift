@@ -90,11 +90,11 @@ package struct LocalServices: Sendable {
         try layers.accept(leg, at: port) { leg, loop in
             let context = loops.context(on: loop)
             guard service.readsRequests(of: request) else {
-                return context.start(ForwardFront(target: .fixed), on: leg, owner: owner)
+                return context.start(ForwardMachine(target: .fixed), on: leg, owner: owner)
             }
-            var configuration = FrontConfiguration(limits: service.limits)
+            var configuration = ProxyServerConfiguration(limits: service.limits)
             configuration.origin = service.origin(of: request)
-            context.start(HTTPFront(configuration), on: leg, owner: owner)
+            context.start(HTTPProxyServer(configuration), on: leg, owner: owner)
         }
     }
 }

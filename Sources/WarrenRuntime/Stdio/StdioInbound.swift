@@ -58,7 +58,7 @@ package final class StdioInbound: NodeComponent, SessionOwner {
             let leg = try StandardStreams.leg(on: self.loop, beforeEnd: { _ in self.tellEnd() }) { isWhole in
                 self.note { $0.isWhole = isWhole }
             }
-            self.context().start(ForwardFront(target: self.destination), on: leg, owner: self)
+            self.context().start(ForwardMachine(target: self.destination), on: leg, owner: self)
         }
     }
 

@@ -37,7 +37,7 @@ package struct SOCKS5Upstream: SessionMachine {
     }
 
     /// What the destination says first waits in the kernel until there is somebody to hear it.
-    package var wantsBytes: Bool { self.shell.input.readableBytes < FrontConfiguration.mostEarlyBytes }
+    package var wantsBytes: Bool { self.shell.input.readableBytes < ProxyServerConfiguration.mostEarlyBytes }
 
     package var deadline: NIODeadline? { self.shell.deadline }
 

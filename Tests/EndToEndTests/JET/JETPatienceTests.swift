@@ -85,7 +85,7 @@ import WarrenTesting
         let relay = try await MeetingRelay.start("version: 2")
         let outcome = try await WarrenProcess.run("jet", "accept", "127.0.0.1:\(relay.port)", "--to", "127.0.0.1:9")
         #expect(outcome.code == 2)
-        #expect(outcome.errors.contains("nobody can be met at the relay: rejected by the peer: 400 Bad Request"))
+        #expect(outcome.errors.contains("the relay does not let us wait: rejected by the peer: 400 Bad Request"))
         await relay.stop()
     }
 

@@ -75,7 +75,7 @@ import WarrenTesting
             ),
             (
                 "outbounds: [{ type: jet, relay: \"ws://r/a b\", association: \(Self.id), candidate: \(Self.id) }]",
-                "has a path that cannot be asked for"
+                "has characters in its path that HTTP does not allow"
             ),
             ("relays: [{ type: jet, listen: \"ws://:1/x?y\" }]", "has a query"),
             ("relays: [{ type: jet, listen: \"tcp://:1/x\" }]", "only ws and wss have a path"),
@@ -93,7 +93,7 @@ import WarrenTesting
             ("relays: [{ type: jet, listen: [\":1\", \":1\"] }]", "listens on :1 already"),
             ("relays: [{ type: jet, listen: \":1\", version: 3 }]", "expected a whole number from 1 to 2"),
             ("relays: [{ type: jet, listen: \":1\", dialect: plan }]", "nearest: plain"),
-            ("relays: [{ type: jet, listen: \":1\", instance: \"a b\" }]", "cannot be advertised"),
+            ("relays: [{ type: jet, listen: \":1\", instance: \"a b\" }]", "is no host that clients could dial"),
             ("relays: [{ type: jet, listen: \":1\", tokenFile: none }]", "the file that is named here does not exist"),
             ("relays: [{ type: jet, listen: \":1\", maxPendin: 1 }]", "nearest known key: maxPending"),
         ])

@@ -138,7 +138,7 @@ private func greeting(_ name: String = "front", host: String? = "127.0.0.1", por
             let listener = try await Listener.bind(plan, on: self.loops, gate: gate)
             for level in [Logger.Level.warning, .debug] {
                 #expect(await Self.words(from: listener.bound.address) == words)
-                let line = await log.next("out of descriptors; connections are refused until others end")
+                let line = await log.next("out of descriptors; Warren refuses connections until others end")
                 #expect(line?.level == level)
                 #expect(line?.metadata["reason"]?.contains("\(limit)") == true)
             }

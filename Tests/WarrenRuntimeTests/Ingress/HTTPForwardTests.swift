@@ -90,13 +90,13 @@ import WarrenCore
     @Test("forwards one request and no more before its answer, however the bytes arrive", arguments: exchanges)
     func forwards(_ exchange: Exchange) {
         for split in everySplit(Array((exchange.request + "GET http://other/ HTTP/1.1\r\n\r\n").utf8)) {
-            #expect(conversation(HTTPFront(openFront), split) == [exchange.open, .deliver(exchange.forwarded)])
+            #expect(conversation(HTTPProxyServer(openFront), split) == [exchange.open, .deliver(exchange.forwarded)])
         }
     }
 
     @Test("forwards what comes after the connection, byte by byte", arguments: exchanges)
     func forwardsLate(_ exchange: Exchange) {
-        var driver = FrontDriver(HTTPFront(openFront))
+        var driver = ProxyServerDriver(HTTPProxyServer(openFront))
         let bytes = Array(exchange.request.utf8)
         for byte in bytes {
             driver.receive([byte])
@@ -120,13 +120,13 @@ import WarrenCore
         forwarded += odd
         forwarded += Array("\r\nVia: 1.1 warren\r\nConnection: close\r\n\r\n".utf8)
         #expect(
-            conversation(HTTPFront(openFront), [request[...]]).last
+            conversation(HTTPProxyServer(openFront), [request[...]]).last
                 == .deliver(StreamID(0), ByteBuffer(bytes: forwarded))
         )
     }
 
-    static func connected(_ request: String = "GET http://a/ HTTP/1.1\r\n\r\n") -> FrontDriver<HTTPFront> {
-        var driver = FrontDriver(HTTPFront(openFront))
+    static func connected(_ request: String = "GET http://a/ HTTP/1.1\r\n\r\n") -> ProxyServerDriver<HTTPProxyServer> {
+        var driver = ProxyServerDriver(HTTPProxyServer(openFront))
         driver.receive(request)
         driver.accept()
         _ = driver.take()

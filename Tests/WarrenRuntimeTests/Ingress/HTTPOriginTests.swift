@@ -9,16 +9,16 @@ import WarrenCore
 
 /// An HTTP front that stands before one server and is no proxy.
 @Suite struct HTTPOriginTests {
-    private static func front(host: String? = nil, told: Bool = true, scheme: String = "https") -> HTTPFront {
+    private static func front(host: String? = nil, told: Bool = true, scheme: String = "https") -> HTTPProxyServer {
         var origin = HTTPOrigin()
         origin.host = host
         if told { origin.visitor = HTTPOrigin.Visitor(address: "192.0.2.7", scheme: scheme) }
-        var configuration = FrontConfiguration()
+        var configuration = ProxyServerConfiguration()
         configuration.origin = origin
-        return HTTPFront(configuration)
+        return HTTPProxyServer(configuration)
     }
 
-    private static func forwarded(_ front: HTTPFront, _ request: String) -> String? {
+    private static func forwarded(_ front: HTTPProxyServer, _ request: String) -> String? {
         for action in conversation(front, [Array(request.utf8)[...]]) {
             if case .deliver(_, let bytes) = action { return String(buffer: bytes) }
         }
@@ -47,7 +47,7 @@ import WarrenCore
 
     @Test("every request of a connection is rewritten, however the bytes arrive", arguments: [1, 5, 1000])
     func keptConnections(size: Int) {
-        var driver = FrontDriver(Self.front(host: "localhost"))
+        var driver = ProxyServerDriver(Self.front(host: "localhost"))
         var hosts = 0
         for number in 0..<3 {
             let text = "POST /\(number) HTTP/1.1\r\nHost: dev.example\r\nContent-Length: 5\r\n\r\nhello"
@@ -71,7 +71,7 @@ import WarrenCore
     }
 
     @Test func aWebSocketIsHandedOver() {
-        var driver = FrontDriver(Self.front())
+        var driver = ProxyServerDriver(Self.front())
         driver.receive("GET /ws HTTP/1.1\r\nHost: dev.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         driver.accept()
         driver.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
@@ -100,7 +100,7 @@ import WarrenCore
     }
 
     @Test func aTargetThatIsAwayIsNotNamedToAStranger() {
-        var driver = FrontDriver(Self.front(host: "10.1.2.3:3000"))
+        var driver = ProxyServerDriver(Self.front(host: "10.1.2.3:3000"))
         driver.receive("GET / HTTP/1.1\r\nHost: dev.example\r\n\r\n")
         driver.refuse(.refused)
         guard let written = driver.actions.first(where: { if case .write = $0 { true } else { false } }),

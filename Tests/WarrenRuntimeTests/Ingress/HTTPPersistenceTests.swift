@@ -19,7 +19,7 @@ import WarrenCore
         "serves the next request, to the same origin or another, with empty lines between or not",
         arguments: ["", "\r\n", "\r\n\r\n"])
     func servesTheNext(_ between: String) {
-        var driver = FrontDriver(HTTPFront(openFront))
+        var driver = ProxyServerDriver(HTTPProxyServer(openFront))
         for (index, host) in ["a", "a", "b"].enumerated() {
             let id = UInt32(index)
             driver.receive(Self.get(host))
@@ -36,7 +36,9 @@ import WarrenCore
         driver.receive("CONNECT c:1 HTTP/1.1\r\n\r\nearly")
         driver.accept()
         #expect(
-            driver.take() == [.open("c", 1, as: 3), .write(HTTPFrontTests.established), .handOver("early", of: 3)]
+            driver.take() == [
+                .open("c", 1, as: 3), .write(HTTPProxyServerTests.established), .handOver("early", of: 3),
+            ]
         )
     }
 
@@ -44,7 +46,7 @@ import WarrenCore
     func servesAPipeline() {
         let post = "POST http://b/ HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
         for split in everySplit(Array((Self.get("a") + post + Self.get("c")).utf8)) {
-            var driver = FrontDriver(HTTPFront(openFront))
+            var driver = ProxyServerDriver(HTTPProxyServer(openFront))
             for piece in split { driver.receive(piece) }
             #expect(driver.take() == [.open("a", 80)])
             driver.accept()
@@ -130,7 +132,7 @@ import WarrenCore
 
     @Test("each request is judged on its own")
     func judgesEach() {
-        var driver = FrontDriver(HTTPFront(lockedFront))
+        var driver = ProxyServerDriver(HTTPProxyServer(lockedFront))
         driver.receive("GET http://a/ HTTP/1.1\r\nProxy-Authorization: Basic YTpi\r\n\r\n")
         driver.accept()
         driver.send(Self.ok)
@@ -143,7 +145,7 @@ import WarrenCore
 
     @Test("after a refusal the next request is served, unless a body is still to come")
     func goesOnAfterARefusal() {
-        var driver = FrontDriver(HTTPFront(openFront))
+        var driver = ProxyServerDriver(HTTPProxyServer(openFront))
         driver.receive(Self.get("a") + Self.get("b") + "POST http://c/ HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc")
         driver.refuse(.refused)
         driver.refuse(.unknownHost)
@@ -159,7 +161,7 @@ import WarrenCore
 }
 
 @Suite("HTTP front: time and the last hop") struct HTTPRestTests {
-    static func rested(_ said: String = "Proxy-Connection: Keep-Alive\r\n") -> FrontDriver<HTTPFront> {
+    static func rested(_ said: String = "Proxy-Connection: Keep-Alive\r\n") -> ProxyServerDriver<HTTPProxyServer> {
         var driver = HTTPForwardTests.connected("GET http://a/ HTTP/1.1\r\n\(said)\r\n")
         driver.send(HTTPPersistenceTests.ok)
         _ = driver.take()
@@ -233,7 +235,7 @@ import WarrenCore
 
     @Test("the last hop answers by itself, and goes on")
     func answersAtTheLastHop() {
-        var driver = FrontDriver(HTTPFront(openFront))
+        var driver = ProxyServerDriver(HTTPProxyServer(openFront))
         driver.receive("OPTIONS http://a HTTP/1.1\r\nMax-Forwards: 0\r\n\r\n")
         #expect(driver.take() == [.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")])
         driver.receive(
@@ -255,6 +257,8 @@ import WarrenCore
     @Test("a limit of hops that is no number is refused", arguments: ["", "x", "-1", "1\r\nMax-Forwards: 1"])
     func refusesBadLimits(_ limit: String) {
         let request = "TRACE http://a/ HTTP/1.1\r\nMax-Forwards: \(limit)\r\n\r\n"
-        #expect(answerStatus(conversation(HTTPFront(openFront), [Array(request.utf8)[...]]).first) == "400 Bad Request")
+        #expect(
+            answerStatus(conversation(HTTPProxyServer(openFront), [Array(request.utf8)[...]]).first)
+                == "400 Bad Request")
     }
 }

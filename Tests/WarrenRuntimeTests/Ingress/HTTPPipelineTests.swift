@@ -24,7 +24,7 @@ private struct PlannedConversation {
     private enum Stream: Hashable { case dialing, open, over }
 
     private let plan: [PlannedExchange]
-    private var machine = HTTPFront(FrontConfiguration())
+    private var machine = HTTPProxyServer(ProxyServerConfiguration())
     private var random: SeededRandom
     private let now = NIODeadline.uptimeNanoseconds(1_000_000_000)
     private var unsent: ByteBuffer

@@ -33,7 +33,7 @@ import WarrenCore
 
     @Test func asksTheOrigin() {
         for split in everySplit(Array(Self.request.utf8)) {
-            #expect(conversation(HTTPFront(openFront), split) == [.open("a", 80), .deliver(Self.forwarded)])
+            #expect(conversation(HTTPProxyServer(openFront), split) == [.open("a", 80), .deliver(Self.forwarded)])
         }
     }
 
@@ -57,7 +57,7 @@ import WarrenCore
             "GET http://a/ HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: \(name)\r\n"
             + "HTTP2-Settings: x\r\n\r\n"
         #expect(
-            conversation(HTTPFront(openFront), [Array(request.utf8)[...]]).last
+            conversation(HTTPProxyServer(openFront), [Array(request.utf8)[...]]).last
                 == .deliver("GET / HTTP/1.1\r\nHost: a\r\nVia: 1.1 warren\r\nConnection: close\r\n\r\n")
         )
     }

@@ -95,7 +95,7 @@ private final class DetectorModel {
 
     func run() {
         let fronts: [(Kind, (ByteBufferView) -> Detection)] = [
-            (.socks5, SOCKS5Front.detect), (.socks4, SOCKS4Front.detect), (.http, HTTPFront.detect),
+            (.socks5, SOCKS5Server.detect), (.socks4, SOCKS4Server.detect), (.http, HTTPProxyServer.detect),
         ]
         let candidates = fronts.map { kind, detect in
             Detector.Candidate(detect: detect) { leg in

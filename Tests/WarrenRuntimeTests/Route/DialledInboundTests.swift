@@ -45,7 +45,7 @@ private let down = "tunnel down; trying again"
         try await peer.send("ready\n")
         try await tried.get()
         #expect(await rig.log.next("tunnel up") != nil)
-        #expect(rig.messages == ["carrier not to be had", "carrier not to be had", "tunnel up"])
+        #expect(rig.messages == ["carrier failed", "carrier failed", "tunnel up"])
         let reasons = ["cannot connect: refused", "rejected by the peer: no", nil]
         #expect(rig.log.lines.map { $0.metadata["reason"] } == reasons)
         let ports = [closed.number, second.port, third.port]

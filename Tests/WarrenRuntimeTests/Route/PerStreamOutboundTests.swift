@@ -83,7 +83,7 @@ import WarrenTesting
         try await stream.say("")
         #expect(try await stream.everything() == "hello")
         #expect(rig.redirections.all == ["other.example"])
-        #expect(rig.reasons == ["not found there, and sent on to other.example"])
+        #expect(rig.reasons == ["the peer sends us on to other.example"])
         for server in [relay, other] { try await server.stop() }
     }
 

@@ -61,7 +61,7 @@ private final class IdleSession: Session {
     func shutDown(_ reason: CloseReason) { self.reasons.append(reason) }
 }
 
-private let notHad = "carrier not to be had"
+private let notHad = "carrier failed"
 private let notUp = "tunnel not up; trying again"
 
 @Suite struct ReconnectorTests {

@@ -99,7 +99,7 @@ struct CarrierRig: Sendable {
 
     /// Why carriers were not to be had: there are no other lines.
     var reasons: [String?] {
-        #expect(self.log.lines.allSatisfy { $0.message == "carrier not to be had" && $0.level == .notice })
+        #expect(self.log.lines.allSatisfy { $0.message == "carrier failed" && $0.level == .notice })
         #expect(self.log.lines.allSatisfy { $0.metadata["outbound"] == "far" })
         return self.log.lines.map { $0.metadata["reason"] }
     }

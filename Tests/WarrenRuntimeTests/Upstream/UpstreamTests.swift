@@ -10,7 +10,7 @@ import WarrenTesting
 private let name = Destination.tcp(Host("example.net"), port: 443)
 private let login = UpstreamLogin(user: "alice", password: "secret")
 
-extension FrontDriver {
+extension ProxyServerDriver {
     /// Asks for the one stream.
     fileprivate mutating func ask(_ destination: Destination = name) throws {
         self.pull()
@@ -28,8 +28,8 @@ extension FrontDriver {
 
 @Suite("The user of a SOCKS5 proxy") struct SOCKS5UpstreamTests {
     private static let granted: [UInt8] = [5, 0, 0, 1, 0, 0, 0, 0, 0, 0]
-    private static func driver(_ login: UpstreamLogin? = nil) -> FrontDriver<SOCKS5Upstream> {
-        FrontDriver(SOCKS5Upstream(login: login, handshake: .seconds(10)))
+    private static func driver(_ login: UpstreamLogin? = nil) -> ProxyServerDriver<SOCKS5Upstream> {
+        ProxyServerDriver(SOCKS5Upstream(login: login, handshake: .seconds(10)))
     }
 
     @Test("is the stream once the proxy has granted it", arguments: 0...15)
@@ -144,8 +144,8 @@ extension FrontDriver {
 }
 
 @Suite("The user of an HTTP proxy") struct HTTPUpstreamTests {
-    private static func driver(_ login: UpstreamLogin? = nil) -> FrontDriver<HTTPUpstream> {
-        FrontDriver(HTTPUpstream(login: login))
+    private static func driver(_ login: UpstreamLogin? = nil) -> ProxyServerDriver<HTTPUpstream> {
+        ProxyServerDriver(HTTPUpstream(login: login))
     }
 
     @Test("is the stream once the proxy has granted it", arguments: [0, 1, 8, 25, 26, 45, 64, 65, 66])

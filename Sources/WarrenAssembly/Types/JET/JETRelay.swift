@@ -36,7 +36,9 @@ extension Section {
     fileprivate func jetRelay(_ limits: Configuration.Limits) -> JET.RelayConfiguration? {
         let instance = self.value("instance", .string, default: ProcessInfo.processInfo.hostName)
         if instance.utf8.count > 255 || !instance.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
-            self.report("\(quoted(instance)) cannot be advertised", at: "instance", hint: "write a host or host:port")
+            self.report(
+                "\(quoted(instance)) is no host that clients could dial", at: "instance",
+                hint: "write a host or host:port")
         }
         var relay = JET.RelayConfiguration(instance: instance)
         relay.timeout = self.value("timeout", .duration, default: relay.timeout)

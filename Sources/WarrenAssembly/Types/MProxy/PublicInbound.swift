@@ -12,7 +12,7 @@ extension InboundType {
     ) { entry, limits in
         let section = entry.section
         let session = SessionLimits(handshake: limits.handshake, streams: limits.streamsPerSession)
-        var front = PublicFront.Configuration(limits: session)
+        var front = PublicServer.Configuration(limits: session)
         front.mode = section.value("mode", .oneOf(["auto", "tls", "http"]), default: "auto").asMode
         front.redirects = section.value("http", .oneOf(["redirect", "pass"]), default: "redirect") == "redirect"
         let ports = section.optional("ports", .oneOrMore(.portRange)) ?? []
@@ -20,7 +20,7 @@ extension InboundType {
         raw.mode = .tcp
         let (named, unnamed) = (front, raw)
         var draft = ListeningDraft(section) { leg, sessions, context in
-            context.start(PublicFront(named, port: leg.localPort), on: leg, owner: sessions)
+            context.start(PublicServer(named, port: leg.localPort), on: leg, owner: sessions)
         }
         draft?.needsNames = true
         guard !ports.isEmpty else { return draft.map { .listening($0) } }
@@ -31,7 +31,7 @@ extension InboundType {
             return [
                 PublicPorts(of: outbound, allowed: ports, name: name, loops: loops, reporter: around.reporter) { port in
                     Listener.Plan(name: name, protocol: "public", host: host?.description, port: port) { leg, loop in
-                        loops.context(on: loop).start(PublicFront(unnamed, port: port), on: leg, owner: sessions)
+                        loops.context(on: loop).start(PublicServer(unnamed, port: port), on: leg, owner: sessions)
                     }
                 }
             ]
@@ -41,7 +41,7 @@ extension InboundType {
 }
 
 extension String {
-    fileprivate var asMode: PublicFront.Mode { PublicFront.Mode(rawValue: self) ?? .auto }
+    fileprivate var asMode: PublicServer.Mode { PublicServer.Mode(rawValue: self) ?? .auto }
 }
 
 extension ValueKind where Value == ClosedRange<UInt16> {

@@ -6,7 +6,7 @@ import WarrenCore
 
 @testable import WarrenRuntime
 
-@Suite("HTTP front: the request") struct HTTPFrontTests {
+@Suite("HTTP front: the request") struct HTTPProxyServerTests {
     static let established = "HTTP/1.1 200 Connection established\r\n\r\n"
     // curl 7.88 -p -x http://alice:secret@… http://example.net/
     static let curlConnect =
@@ -36,7 +36,7 @@ import WarrenCore
     func opensTunnels(_ request: String, _ open: SessionAction) {
         for split in everySplit(Array((request + "early").utf8)) {
             #expect(
-                conversation(HTTPFront(openFront), split) == [open, .write(Self.established), .handOver("early")]
+                conversation(HTTPProxyServer(openFront), split) == [open, .write(Self.established), .handOver("early")]
             )
         }
     }
@@ -44,7 +44,7 @@ import WarrenCore
     @Test func tunnelsWithALogin() {
         for split in everySplit(Array(Self.curlConnect.utf8)) {
             #expect(
-                conversation(HTTPFront(lockedFront), split) == [
+                conversation(HTTPProxyServer(lockedFront), split) == [
                     .authenticate("alice", "secret"), .open("example.net", 80), .write(Self.established), .handOver(""),
                 ]
             )
@@ -66,13 +66,13 @@ import WarrenCore
     )
     func asksForLogin(_ field: String) {
         let request = "CONNECT a:1 HTTP/1.1\r\n\(field)\r\n"
-        let actions = conversation(HTTPFront(lockedFront), [Array(request.utf8)[...]])
+        let actions = conversation(HTTPProxyServer(lockedFront), [Array(request.utf8)[...]])
         #expect(actions.count == 2 && actions.last == .close(.denied))
         #expect(answerStatus(actions.first) == "407 Proxy Authentication Required")
     }
 
     @Test func deniesAWrongPassword() {
-        let actions = conversation(HTTPFront(lockedFront), [Array(Self.curlConnect.utf8)[...]], verdict: .denied)
+        let actions = conversation(HTTPProxyServer(lockedFront), [Array(Self.curlConnect.utf8)[...]], verdict: .denied)
         #expect(actions == [.authenticate("alice", "secret"), .write(Self.loginWanted), .close(.denied)])
     }
 
@@ -82,14 +82,14 @@ import WarrenCore
         (.timedOut, "504 Connection timed out"), (.notAllowed, "403 Destination not allowed"),
         (.limit, "503 Limit reached"), (.stalled, "504 Idle for too long"), (.idle, "504 Idle for too long"),
         (.aborted, "502 Connection reset"), (.sessionLost, "503 Tunnel lost"), (.noExit, "503 No exit"),
-        (.noServer, "503 Server not to be had"), (.unsupported, "501 Not supported"),
+        (.noServer, "503 Server unavailable"), (.unsupported, "501 Not supported"),
         (.shutdown, "503 Shutting down"), (.failed, "502 Connection failed"), (nil, "502 Connection failed"),
     ]
 
     @Test("answers each fault with its status", arguments: refusals)
     func answersFaults(_ fault: StreamFault?, _ expected: String) {
         for request in [Self.curlConnect, "GET http://example.net/ HTTP/1.1\r\n\r\n"] {
-            var driver = FrontDriver(HTTPFront(openFront))
+            var driver = ProxyServerDriver(HTTPProxyServer(openFront))
             driver.receive(request)
             _ = driver.take()
             driver.refuse(fault)
@@ -105,7 +105,7 @@ import WarrenCore
     }
 
     @Test func answersInOneCompleteResponse() {
-        var driver = FrontDriver(HTTPFront(openFront))
+        var driver = ProxyServerDriver(HTTPProxyServer(openFront))
         driver.receive(Self.curlConnect)
         driver.refuse(.refused)
         #expect(
@@ -119,7 +119,7 @@ import WarrenCore
     }
 
     @Test func answersHEADWithoutABody() {
-        var driver = FrontDriver(HTTPFront(openFront))
+        var driver = ProxyServerDriver(HTTPProxyServer(openFront))
         driver.receive("HEAD http://example.net/ HTTP/1.1\r\n\r\n")
         driver.refuse(.refused)
         guard case .write(let answer)? = driver.take().dropFirst().first else {
@@ -168,7 +168,7 @@ import WarrenCore
     @Test("answers bad requests, however the bytes arrive", arguments: bad)
     func answersBad(_ request: String, _ expected: String) {
         for split in everySplit(Array(request.utf8)) {
-            let actions = conversation(HTTPFront(openFront), split)
+            let actions = conversation(HTTPProxyServer(openFront), split)
             #expect(actions.count == 2)
             #expect(answerStatus(actions.first) == expected)
             guard case .close(.violation)? = actions.last else {
@@ -179,7 +179,7 @@ import WarrenCore
     }
 
     @Test func explainsItselfToABrowser() {
-        let actions = conversation(HTTPFront(openFront), [Array("GET / HTTP/1.1\r\n\r\n".utf8)[...]])
+        let actions = conversation(HTTPProxyServer(openFront), [Array("GET / HTTP/1.1\r\n\r\n".utf8)[...]])
         guard case .write(let answer)? = actions.first else {
             Issue.record("no answer")
             return
@@ -192,7 +192,7 @@ import WarrenCore
         let start = "GET http://a/ HTTP/1.1\r\nA: "
         let filler = String(repeating: "b", count: 16384 + excess - start.utf8.count - 4)
         for pieces in [1, 1000] {
-            var driver = FrontDriver(HTTPFront(openFront))
+            var driver = ProxyServerDriver(HTTPProxyServer(openFront))
             let bytes = Array((start + filler + "\r\n\r\n").utf8)
             for from in stride(from: 0, to: bytes.count, by: bytes.count / pieces) {
                 driver.receive(bytes[from..<min(bytes.count, from + bytes.count / pieces)])
@@ -207,7 +207,7 @@ import WarrenCore
     }
 
     @Test func answersALateRequest() {
-        var driver = FrontDriver(HTTPFront(openFront))
+        var driver = ProxyServerDriver(HTTPProxyServer(openFront))
         driver.receive("GET http://")
         driver.now = driver.now + .seconds(10)
         driver.pull()
@@ -217,14 +217,14 @@ import WarrenCore
     }
 
     @Test func saysNothingToAConnectionThatSaidNothing() {
-        var driver = FrontDriver(HTTPFront(openFront))
+        var driver = ProxyServerDriver(HTTPProxyServer(openFront))
         driver.now = driver.now + .seconds(10)
         driver.pull()
         #expect(driver.take() == [.close(.timedOut(phase: "HTTP request"))])
     }
 
     @Test func waitsForTheDestinationAsLongAsItTakes() {
-        var driver = FrontDriver(HTTPFront(openFront))
+        var driver = ProxyServerDriver(HTTPProxyServer(openFront))
         driver.receive(Self.curlConnect + "all")
         driver.receiveEnd()
         #expect(driver.machine.deadline == nil)
@@ -235,14 +235,14 @@ import WarrenCore
     }
 
     @Test func closesWhenTheUserLeavesBeforeTheRequest() {
-        var driver = FrontDriver(HTTPFront(openFront))
+        var driver = ProxyServerDriver(HTTPProxyServer(openFront))
         driver.receive("GET http://a/ HTTP/1.1\r\n")
         driver.receiveEnd()
         #expect(driver.take() == [.close(.finished)])
     }
 
     @Test func boundsWhatComesEarly() {
-        var driver = FrontDriver(HTTPFront(openFront))
+        var driver = ProxyServerDriver(HTTPProxyServer(openFront))
         driver.receive(Self.curlConnect)
         driver.receive(repeatElement(0, count: 65535))
         #expect(driver.machine.wantsBytes)
@@ -263,7 +263,7 @@ import WarrenCore
         ]
     )
     func detectsItself(head: String, answer: Detection) {
-        #expect(HTTPFront.detect(ByteBuffer(string: head).readableBytesView) == answer)
+        #expect(HTTPProxyServer.detect(ByteBuffer(string: head).readableBytesView) == answer)
     }
 }
 

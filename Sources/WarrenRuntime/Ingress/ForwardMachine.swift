@@ -4,7 +4,7 @@ package import NIOCore
 package import WarrenCore
 
 /// The front without a protocol: every connection is one stream to one target.
-package struct ForwardFront: SessionMachine {
+package struct ForwardMachine: SessionMachine {
     private enum Phase: Equatable {
         case idle
         case starting

@@ -8,29 +8,30 @@ import WarrenCore
 
 /// Mutated and truncated requests, in random pieces, with random answers of the runtime: whatever comes, a front
 /// neither traps nor speaks after its end, and holds no more than it may.
-@Suite("Fronts and hostile input") struct FrontFuzzTests {
+@Suite("Fronts and hostile input") struct ProxyServerFuzzTests {
     static let rounds = 10_000
 
     static let socks5: [[UInt8]] =
-        SOCKS5FrontTests.good.map { [5, 2, 0, 2] + $0.request + "early" }
-        + SOCKS5FrontTests.good.map { [5, 1, 2] + SOCKS5FrontTests.login + $0.request }
-    static let socks4 = SOCKS4FrontTests.good.map { $0.0 + "early" }
+        SOCKS5ServerTests.good.map { [5, 2, 0, 2] + $0.request + "early" }
+        + SOCKS5ServerTests.good.map { [5, 1, 2] + SOCKS5ServerTests.login + $0.request }
+    static let socks4 = SOCKS4ServerTests.good.map { $0.0 + "early" }
     static let http: [[UInt8]] =
-        (HTTPFrontTests.tunnels.map(\.0) + HTTPFrontTests.bad.map(\.0) + HTTPForwardTests.exchanges.map(\.request)
+        (HTTPProxyServerTests.tunnels.map(\.0) + HTTPProxyServerTests.bad.map(\.0)
+        + HTTPForwardTests.exchanges.map(\.request)
         + HTTPBodyTests.good.map { "POST http://a/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + $0 }
         + [HTTPUpgradeTests.request + "frames"]).map { Array($0.utf8) }
 
-    @Test func socks5Holds() { Self.fuzz(Self.socks5, seed: 5) { SOCKS5Front($0) } }
-    @Test func socks4Holds() { Self.fuzz(Self.socks4, seed: 4) { SOCKS4Front($0) } }
-    @Test func httpHolds() { Self.fuzz(Self.http, seed: 80) { HTTPFront($0) } }
+    @Test func socks5Holds() { Self.fuzz(Self.socks5, seed: 5) { SOCKS5Server($0) } }
+    @Test func socks4Holds() { Self.fuzz(Self.socks4, seed: 4) { SOCKS4Server($0) } }
+    @Test func httpHolds() { Self.fuzz(Self.http, seed: 80) { HTTPProxyServer($0) } }
 
     static func fuzz<Machine: SessionMachine>(
-        _ corpus: [[UInt8]], seed: UInt64, _ make: (FrontConfiguration) -> Machine
+        _ corpus: [[UInt8]], seed: UInt64, _ make: (ProxyServerConfiguration) -> Machine
     ) {
-        var random = FrontFuzzGenerator(seed: seed)
+        var random = ProxyServerFuzzGenerator(seed: seed)
         for round in 0..<Self.rounds {
             let bytes = Self.mutate(corpus[round % corpus.count], with: corpus, &random)
-            let configuration = FrontConfiguration(requiresLogin: Bool.random(using: &random))
+            let configuration = ProxyServerConfiguration(requiresLogin: Bool.random(using: &random))
             var runtime = FuzzRuntime(make(configuration), random)
             runtime.talk(bytes)
             random = runtime.random
@@ -39,7 +40,7 @@ import WarrenCore
         }
     }
 
-    static func mutate(_ seed: [UInt8], with corpus: [[UInt8]], _ random: inout FrontFuzzGenerator) -> [UInt8] {
+    static func mutate(_ seed: [UInt8], with corpus: [[UInt8]], _ random: inout ProxyServerFuzzGenerator) -> [UInt8] {
         var bytes = seed
         for _ in 0..<Int.random(in: 0...4, using: &random) where !bytes.isEmpty {
             let index = Int.random(in: bytes.indices, using: &random)
@@ -59,13 +60,13 @@ import WarrenCore
 /// The runtime at its most unkind: random order of events, answers to streams that are gone.
 private struct FuzzRuntime<Machine: SessionMachine> {
     private var machine: Machine
-    var random: FrontFuzzGenerator
+    var random: ProxyServerFuzzGenerator
     private(set) var complaint: String?
     private var now = NIODeadline.uptimeNanoseconds(0)
     private var isOver = false
     private var stream = StreamID(0)
 
-    init(_ machine: Machine, _ random: FrontFuzzGenerator) {
+    init(_ machine: Machine, _ random: ProxyServerFuzzGenerator) {
         self.machine = machine
         self.random = random
         self.machine.start(now: self.now)
@@ -148,7 +149,7 @@ private struct FuzzRuntime<Machine: SessionMachine> {
 }
 
 /// SplitMix64: the same numbers on every machine.
-struct FrontFuzzGenerator: RandomNumberGenerator {
+struct ProxyServerFuzzGenerator: RandomNumberGenerator {
     private var state: UInt64
     init(seed: UInt64) { self.state = seed }
 

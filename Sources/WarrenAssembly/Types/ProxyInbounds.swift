@@ -14,9 +14,9 @@ extension InboundType {
     static let mixed = Self.front("mixed") { front in
         { leg, sessions, context in
             let candidates = [
-                front.candidate(sessions, context, SOCKS5Front.init),
-                front.candidate(sessions, context, SOCKS4Front.init),
-                front.candidate(sessions, context, HTTPFront.init),
+                front.candidate(sessions, context, SOCKS5Server.init),
+                front.candidate(sessions, context, SOCKS4Server.init),
+                front.candidate(sessions, context, HTTPProxyServer.init),
             ]
             let peer = leg.peer
             let detector = Detector(leg, candidates) { head in
@@ -27,8 +27,8 @@ extension InboundType {
         }
     }
 
-    static let socks5 = Self.front("socks5") { $0.install(SOCKS5Front.init) }
-    static let http = Self.front("http") { $0.install(HTTPFront.init) }
+    static let socks5 = Self.front("socks5") { $0.install(SOCKS5Server.init) }
+    static let http = Self.front("http") { $0.install(HTTPProxyServer.init) }
 
     static let forward = InboundType(
         "forward", path: "target", exposure: "everything that is not encrypted itself"
@@ -37,7 +37,7 @@ extension InboundType {
         _ = entry.section.value("network", .oneOf(["tcp"]), default: "tcp")
         let destination = target.map { Destination.tcp($0.host, port: $0.port) } ?? .fixed
         var draft = ListeningDraft(entry.section) { leg, sessions, context in
-            context.start(ForwardFront(target: destination), on: leg, owner: sessions)
+            context.start(ForwardMachine(target: destination), on: leg, owner: sessions)
         }
         draft?.isTrusted = true
         draft?.target = target
@@ -49,13 +49,13 @@ extension InboundType {
     private static func front(
         _ name: String,
         _ install:
-            @escaping @Sendable (FrontConfiguration) ->
+            @escaping @Sendable (ProxyServerConfiguration) ->
             @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void
     ) -> InboundType {
         InboundType(name, exposure: Self.frontExposure) { entry, limits in
             let users = entry.section.users()
             let session = SessionLimits(handshake: limits.handshake, streams: limits.streamsPerSession)
-            let front = FrontConfiguration(requiresLogin: users != nil, limits: session)
+            let front = ProxyServerConfiguration(requiresLogin: users != nil, limits: session)
             let judge: any Authenticator =
                 users.map { Passwords($0.map { ($0.name, $0.password.text) }) } ?? NoAuthenticator()
             var draft = ListeningDraft(entry.section, judge: judge, install: install(front))
@@ -65,17 +65,17 @@ extension InboundType {
     }
 }
 
-extension FrontConfiguration {
+extension ProxyServerConfiguration {
     /// Starts one front on a connection.
     fileprivate func install<Front: SessionMachine & SendableMetatype>(
-        _ makeFront: @escaping @Sendable (FrontConfiguration) -> Front
+        _ makeFront: @escaping @Sendable (ProxyServerConfiguration) -> Front
     ) -> @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void {
         { leg, sessions, context in context.start(makeFront(self), on: leg, owner: sessions) }
     }
 
     fileprivate func candidate<Front: SessionMachine & TunnelProtocol>(
         _ sessions: InboundSessions, _ context: LoopContext,
-        _ makeFront: @escaping @Sendable (FrontConfiguration) -> Front
+        _ makeFront: @escaping @Sendable (ProxyServerConfiguration) -> Front
     ) -> Detector.Candidate {
         Detector.Candidate(detect: Front.detect) { leg in
             try self.install(makeFront)(leg, sessions.speaking(Front.name), context)

@@ -6,7 +6,7 @@ import WarrenCore
 
 @testable import WarrenRuntime
 
-@Suite("SOCKS4 front") struct SOCKS4FrontTests {
+@Suite("SOCKS4 front") struct SOCKS4ServerTests {
     static func reply(_ code: UInt8) -> [UInt8] { [0, code, 0, 0, 0, 0, 0, 0] }
 
     static let good: [([UInt8], SessionAction)] = [
@@ -24,14 +24,14 @@ import WarrenCore
     func connects(_ bytes: [UInt8], _ open: SessionAction) {
         for split in everySplit(bytes + "early") {
             #expect(
-                conversation(SOCKS4Front(openFront), split) == [open, .write(Self.reply(0x5A)), .handOver("early")]
+                conversation(SOCKS4Server(openFront), split) == [open, .write(Self.reply(0x5A)), .handOver("early")]
             )
         }
     }
 
-    @Test("has one no for every fault", arguments: SOCKS5FrontTests.replies.map(\.0))
+    @Test("has one no for every fault", arguments: SOCKS5ServerTests.replies.map(\.0))
     func refuses(_ fault: StreamFault?) {
-        var driver = FrontDriver(SOCKS4Front(openFront))
+        var driver = ProxyServerDriver(SOCKS4Server(openFront))
         driver.receive(Self.good[0].0)
         _ = driver.take()
         driver.refuse(fault)
@@ -40,7 +40,7 @@ import WarrenCore
 
     @Test func refusesEveryoneWhereALoginIsRequired() {
         #expect(
-            conversation(SOCKS4Front(lockedFront), [Self.good[1].0[...]]) == [
+            conversation(SOCKS4Server(lockedFront), [Self.good[1].0[...]]) == [
                 .write(Self.reply(0x5D)), .close(.denied),
             ]
         )
@@ -48,7 +48,7 @@ import WarrenCore
 
     @Test func doesNotBind() {
         #expect(
-            conversation(SOCKS4Front(openFront), [[4, 2, 0, 80, 127, 0, 0, 1, 0]]) == [
+            conversation(SOCKS4Server(openFront), [[4, 2, 0, 80, 127, 0, 0, 1, 0]]) == [
                 .write(Self.reply(0x5B)), .close(.finished),
             ]
         )
@@ -66,7 +66,7 @@ import WarrenCore
     func refusesBad(_ bytes: [UInt8], _ code: WireError.Code, _ field: String) {
         for split in everySplit(bytes) {
             #expect(
-                conversation(SOCKS4Front(openFront), split) == [.write(Self.reply(0x5B)), .violation(code, field)]
+                conversation(SOCKS4Server(openFront), split) == [.write(Self.reply(0x5B)), .violation(code, field)]
             )
         }
     }
@@ -75,15 +75,15 @@ import WarrenCore
         let user = [UInt8](repeating: 97, count: 255)
         let name = String(repeating: "a.", count: 127)
         let bytes = [4, 1, 0, 80, 0, 0, 0, 1] + user + [0] + Array(name.utf8) + [0]
-        #expect(conversation(SOCKS4Front(openFront), [bytes[...]])[0] == .open(name, 80))
+        #expect(conversation(SOCKS4Server(openFront), [bytes[...]])[0] == .open(name, 80))
     }
 
     @Test func closesOnAnotherVersionWithoutAWord() {
-        #expect(conversation(SOCKS4Front(openFront), [[5]]) == [.violation(.badValue, "request.version")])
+        #expect(conversation(SOCKS4Server(openFront), [[5]]) == [.violation(.badValue, "request.version")])
     }
 
     @Test func timesOut() {
-        var driver = FrontDriver(SOCKS4Front(openFront))
+        var driver = ProxyServerDriver(SOCKS4Server(openFront))
         driver.receive([4, 1])
         driver.now = driver.now + .seconds(10)
         driver.pull()
@@ -91,7 +91,7 @@ import WarrenCore
     }
 
     @Test func handsOverAfterAHalfClose() {
-        var driver = FrontDriver(SOCKS4Front(openFront))
+        var driver = ProxyServerDriver(SOCKS4Server(openFront))
         driver.receive(Self.good[0].0)
         #expect(driver.machine.deadline == nil)
         driver.receiveEnd()
@@ -101,15 +101,15 @@ import WarrenCore
     }
 
     @Test func closesWhenTheUserLeavesBeforeTheRequest() {
-        var driver = FrontDriver(SOCKS4Front(openFront))
+        var driver = ProxyServerDriver(SOCKS4Server(openFront))
         driver.receive([4, 1, 0])
         driver.receiveEnd()
         #expect(driver.take() == [.close(.finished)])
     }
 
     @Test func detectsItself() {
-        #expect(SOCKS4Front.detect(ByteBuffer().readableBytesView) == .needs(bytes: 1))
-        #expect(SOCKS4Front.detect(ByteBuffer(bytes: [4]).readableBytesView) == .yes)
-        #expect(SOCKS4Front.detect(ByteBuffer(bytes: [5]).readableBytesView) == .no)
+        #expect(SOCKS4Server.detect(ByteBuffer().readableBytesView) == .needs(bytes: 1))
+        #expect(SOCKS4Server.detect(ByteBuffer(bytes: [4]).readableBytesView) == .yes)
+        #expect(SOCKS4Server.detect(ByteBuffer(bytes: [5]).readableBytesView) == .no)
     }
 }

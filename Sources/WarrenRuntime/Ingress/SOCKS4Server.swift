@@ -11,7 +11,7 @@ package import WarrenCore
 /// ```
 ///
 /// The protocol has no password and its user id proves nothing: where a login is required everyone is refused.
-package struct SOCKS4Front: SessionMachine {
+package struct SOCKS4Server: SessionMachine {
     private enum Phase {
         case request
         case dialing
@@ -20,14 +20,14 @@ package struct SOCKS4Front: SessionMachine {
         case handingOver
     }
 
-    private let configuration: FrontConfiguration
+    private let configuration: ProxyServerConfiguration
     private var phase = Phase.request
     private var shell = SessionShell()
 
-    package init(_ configuration: FrontConfiguration) { self.configuration = configuration }
+    package init(_ configuration: ProxyServerConfiguration) { self.configuration = configuration }
 
     package var deadline: NIODeadline? { self.shell.deadline }
-    package var wantsBytes: Bool { self.shell.input.readableBytes < FrontConfiguration.mostEarlyBytes }
+    package var wantsBytes: Bool { self.shell.input.readableBytes < ProxyServerConfiguration.mostEarlyBytes }
 
     package mutating func start(now: NIODeadline) { self.shell.deadline = now + self.configuration.limits.handshake }
 
@@ -69,7 +69,7 @@ package struct SOCKS4Front: SessionMachine {
     }
 }
 
-extension SOCKS4Front {
+extension SOCKS4Server {
     private mutating func readRequest() -> SessionAction? {
         do throws(WireError) {
             switch try self.shell.input.readSOCKS4Request() {
@@ -99,7 +99,7 @@ extension SOCKS4Front {
     }
 }
 
-extension SOCKS4Front: TunnelProtocol {
+extension SOCKS4Server: TunnelProtocol {
     package static let name = "socks4"
 
     package static func detect(_ head: ByteBufferView) -> Detection {

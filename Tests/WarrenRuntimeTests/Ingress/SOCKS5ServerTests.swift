@@ -6,7 +6,7 @@ import WarrenCore
 
 @testable import WarrenRuntime
 
-@Suite("SOCKS5 front") struct SOCKS5FrontTests {
+@Suite("SOCKS5 front") struct SOCKS5ServerTests {
     static let granted: [UInt8] = [5, 0, 0, 1, 0, 0, 0, 0, 0, 0]
     static func refused(_ reply: UInt8) -> [UInt8] { [5, reply, 0, 1, 0, 0, 0, 0, 0, 0] }
     static let login: [UInt8] = [1, 5] + "alice" + [6] + "secret"
@@ -46,7 +46,7 @@ import WarrenCore
         let bytes = [5, 2, 0, 1] + good.request + "early"
         for split in everySplit(bytes) {
             #expect(
-                conversation(SOCKS5Front(openFront), split) == [
+                conversation(SOCKS5Server(openFront), split) == [
                     .write([5, 0]), good.action, .write(Self.granted), .handOver("early"),
                 ]
             )
@@ -58,7 +58,7 @@ import WarrenCore
         let bytes = [5, 3, 0, 1, 2] + Self.login + good.request
         for split in everySplit(bytes) {
             #expect(
-                conversation(SOCKS5Front(lockedFront), split) == [
+                conversation(SOCKS5Server(lockedFront), split) == [
                     .write([5, 2]), .authenticate("alice", "secret"), .write([1, 0]), good.action,
                     .write(Self.granted), .handOver(""),
                 ]
@@ -69,28 +69,28 @@ import WarrenCore
     @Test func takesNamesOfOtherScripts() {
         let name = Array("bücher.example".utf8)
         let bytes: [UInt8] = [5, 1, 0, 5, 1, 0, 3, UInt8(name.count)] + name + [0, 80]
-        #expect(conversation(SOCKS5Front(openFront), [bytes[...]])[1] == .open("bücher.example", 80))
+        #expect(conversation(SOCKS5Server(openFront), [bytes[...]])[1] == .open("bücher.example", 80))
     }
 
     @Test func takesTheLongestNames() {
         let name = String(repeating: "a.", count: 127)
         let bytes: [UInt8] = [5, 1, 0, 5, 1, 0, 3, 254] + name + [0, 80]
-        #expect(conversation(SOCKS5Front(openFront), [bytes[...]])[1] == .open(name, 80))
+        #expect(conversation(SOCKS5Server(openFront), [bytes[...]])[1] == .open(name, 80))
     }
 
     @Test(
         "refuses methods it does not have",
         arguments: [([1, 2, 0x80], openFront), ([], openFront), ([0, 1], lockedFront)])
-    func refusesMethods(_ methods: [UInt8], _ configuration: FrontConfiguration) {
+    func refusesMethods(_ methods: [UInt8], _ configuration: ProxyServerConfiguration) {
         let bytes: [UInt8] = [5, UInt8(methods.count)] + methods
-        #expect(conversation(SOCKS5Front(configuration), [bytes[...]]) == [.write([5, 0xFF]), .close(.denied)])
+        #expect(conversation(SOCKS5Server(configuration), [bytes[...]]) == [.write([5, 0xFF]), .close(.denied)])
     }
 
     @Test func deniesAWrongPassword() {
         let bytes: [UInt8] = [5, 1, 2] + Self.login + [5, 1, 0, 1, 127, 0, 0, 1, 0, 80]
         for split in everySplit(bytes) {
             #expect(
-                conversation(SOCKS5Front(lockedFront), split, verdict: .denied) == [
+                conversation(SOCKS5Server(lockedFront), split, verdict: .denied) == [
                     .write([5, 2]), .authenticate("alice", "secret"), .write([1, 1]), .close(.denied),
                 ]
             )
@@ -100,7 +100,7 @@ import WarrenCore
     @Test func refusesAnotherLoginVersion() {
         let bytes: [UInt8] = [5, 1, 2, 5]
         #expect(
-            conversation(SOCKS5Front(lockedFront), [bytes[...]]) == [
+            conversation(SOCKS5Server(lockedFront), [bytes[...]]) == [
                 .write([5, 2]), .write([1, 1]), .violation(.badValue, "login.version"),
             ]
         )
@@ -109,19 +109,19 @@ import WarrenCore
     @Test("leaves empty names and passwords to the judge")
     func takesAnEmptyLogin() {
         let bytes: [UInt8] = [5, 1, 2, 1, 0, 0]
-        #expect(conversation(SOCKS5Front(lockedFront), [bytes[...]])[1] == .authenticate("", ""))
+        #expect(conversation(SOCKS5Server(lockedFront), [bytes[...]])[1] == .authenticate("", ""))
     }
 
     @Test("closes on another version without a word", arguments: [0, 4, 6, 0x16, 0x47] as [UInt8])
     func closesOnVersion(_ version: UInt8) {
-        #expect(conversation(SOCKS5Front(openFront), [[version]]) == [.violation(.badValue, "greeting.version")])
+        #expect(conversation(SOCKS5Server(openFront), [[version]]) == [.violation(.badValue, "greeting.version")])
     }
 
     @Test("answers what it does not do", arguments: [(2, 1, 7), (3, 1, 7), (9, 1, 7), (1, 0, 8), (1, 2, 8), (1, 5, 8)])
     func answersUnsupported(_ command: UInt8, _ type: UInt8, _ reply: UInt8) {
         let bytes: [UInt8] = [5, 1, 0, 5, command, 0, type, 0]
         #expect(
-            conversation(SOCKS5Front(openFront), [bytes[...]]) == [
+            conversation(SOCKS5Server(openFront), [bytes[...]]) == [
                 .write([5, 0]), .write(Self.refused(reply)), .close(.finished),
             ]
         )
@@ -138,7 +138,7 @@ import WarrenCore
         let bytes: [UInt8] = [5, 1, 0, 5, 1, 0, 3, UInt8(name.utf8.count)] + name + [0, 80]
         let code = name.isEmpty ? WireError.Code.tooShort : .badValue
         #expect(
-            conversation(SOCKS5Front(openFront), [bytes[...]]) == [
+            conversation(SOCKS5Server(openFront), [bytes[...]]) == [
                 .write([5, 0]), .write(Self.refused(1)), .violation(code, "request.name"),
             ]
         )
@@ -146,12 +146,12 @@ import WarrenCore
 
     @Test func refusesNamesThatAreNoText() {
         let bytes: [UInt8] = [5, 1, 0, 5, 1, 0, 3, 2, 0xC3, 0x28, 0, 80]
-        #expect(conversation(SOCKS5Front(openFront), [bytes[...]]).last == .violation(.badValue, "request.name"))
+        #expect(conversation(SOCKS5Server(openFront), [bytes[...]]).last == .violation(.badValue, "request.name"))
     }
 
     @Test func refusesPortZero() {
         let bytes: [UInt8] = [5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, 0, 0]
-        #expect(conversation(SOCKS5Front(openFront), [bytes[...]]).last == .violation(.badValue, "request.port"))
+        #expect(conversation(SOCKS5Server(openFront), [bytes[...]]).last == .violation(.badValue, "request.port"))
     }
 
     static let replies: [(StreamFault?, UInt8)] = [
@@ -161,7 +161,7 @@ import WarrenCore
     ]
     @Test("answers each fault with its code", arguments: replies)
     func answersFaults(_ fault: StreamFault?, _ reply: UInt8) {
-        var driver = FrontDriver(SOCKS5Front(openFront))
+        var driver = ProxyServerDriver(SOCKS5Server(openFront))
         driver.receive([5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, 0, 80])
         _ = driver.take()
         driver.refuse(fault)
@@ -174,7 +174,7 @@ import WarrenCore
     @Test("times out in every phase of the request", arguments: 0..<20)
     func timesOut(_ count: Int) {
         let bytes: [UInt8] = [5, 1, 2] + Self.login + [5, 1, 0, 1, 127]
-        var driver = FrontDriver(SOCKS5Front(lockedFront))
+        var driver = ProxyServerDriver(SOCKS5Server(lockedFront))
         driver.receive(bytes.prefix(count))
         _ = driver.take()
         #expect(driver.machine.deadline == .uptimeNanoseconds(10_000_000_000))
@@ -185,7 +185,7 @@ import WarrenCore
     }
 
     @Test func waitsForTheDestinationAsLongAsItTakes() {
-        var driver = FrontDriver(SOCKS5Front(openFront))
+        var driver = ProxyServerDriver(SOCKS5Server(openFront))
         driver.receive([5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, 0, 80])
         #expect(driver.machine.deadline == nil)
         driver.now = driver.now + .hours(1)
@@ -195,14 +195,14 @@ import WarrenCore
     }
 
     @Test func closesWhenTheUserLeavesBeforeTheRequest() {
-        var driver = FrontDriver(SOCKS5Front(openFront))
+        var driver = ProxyServerDriver(SOCKS5Server(openFront))
         driver.receive([5, 1, 0, 5, 1])
         driver.receiveEnd()
         #expect(driver.take() == [.write([5, 0]), .close(.finished)])
     }
 
     @Test func handsOverAfterAHalfClose() {
-        var driver = FrontDriver(SOCKS5Front(openFront))
+        var driver = ProxyServerDriver(SOCKS5Server(openFront))
         driver.receive([5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, 0, 80] + "all")
         driver.receiveEnd()
         _ = driver.take()
@@ -211,7 +211,7 @@ import WarrenCore
     }
 
     @Test func boundsWhatComesEarly() {
-        var driver = FrontDriver(SOCKS5Front(openFront))
+        var driver = ProxyServerDriver(SOCKS5Server(openFront))
         driver.receive([5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, 0, 80])
         driver.receive(repeatElement(0, count: 65535))
         #expect(driver.machine.wantsBytes)
@@ -220,8 +220,8 @@ import WarrenCore
     }
 
     @Test func detectsItself() {
-        #expect(SOCKS5Front.detect(ByteBuffer().readableBytesView) == .needs(bytes: 1))
-        #expect(SOCKS5Front.detect(ByteBuffer(bytes: [5]).readableBytesView) == .yes)
-        #expect(SOCKS5Front.detect(ByteBuffer(bytes: [4, 5]).readableBytesView) == .no)
+        #expect(SOCKS5Server.detect(ByteBuffer().readableBytesView) == .needs(bytes: 1))
+        #expect(SOCKS5Server.detect(ByteBuffer(bytes: [5]).readableBytesView) == .yes)
+        #expect(SOCKS5Server.detect(ByteBuffer(bytes: [4, 5]).readableBytesView) == .no)
     }
 }

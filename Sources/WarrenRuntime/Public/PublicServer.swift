@@ -12,7 +12,7 @@ package import WarrenCore
 ///    +----- anything else, time out ---> closed
 /// opening --refused--> a TLS alert or an HTTP answer, then closed
 /// ```
-package struct PublicFront: SessionMachine {
+package struct PublicServer: SessionMachine {
     /// What visitors may speak.
     package enum Mode: String, Sendable, CaseIterable {
         /// TLS or HTTP, told apart.
@@ -108,7 +108,7 @@ package struct PublicFront: SessionMachine {
 
 // MARK: - The first words
 
-extension PublicFront {
+extension PublicServer {
     private mutating func look(now: NIODeadline) -> SessionAction? {
         let isLate = self.deadline.map { $0 <= now } ?? false
         if self.configuration.mode == .tcp {
@@ -174,7 +174,7 @@ extension PublicFront {
 
 // MARK: - Answers of ours
 
-extension PublicFront {
+extension PublicServer {
     private mutating func refuse(_ said: Said, _ fault: StreamFault) -> SessionAction {
         self.deadline = nil
         self.early = ByteBuffer()

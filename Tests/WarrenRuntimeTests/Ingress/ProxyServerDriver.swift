@@ -6,7 +6,7 @@ import WarrenCore
 @testable import WarrenRuntime
 
 /// Plays the runtime to a front: answers logins at once, and the request to connect when told to.
-struct FrontDriver<Machine: SessionMachine> {
+struct ProxyServerDriver<Machine: SessionMachine> {
     var machine: Machine
     var verdict = Verdict.accepted(name: "alice")
     var writable = true
@@ -80,7 +80,7 @@ struct FrontDriver<Machine: SessionMachine> {
 func conversation<Machine: SessionMachine>(
     _ machine: Machine, _ pieces: [ArraySlice<UInt8>], verdict: Verdict = .accepted(name: "alice")
 ) -> [SessionAction] {
-    var driver = FrontDriver(machine, verdict: verdict)
+    var driver = ProxyServerDriver(machine, verdict: verdict)
     for piece in pieces { driver.receive(piece) }
     driver.accept()
     return driver.actions
@@ -116,5 +116,5 @@ extension [UInt8] {
     static func + (bytes: [UInt8], text: String) -> [UInt8] { bytes + Array(text.utf8) }
 }
 
-let openFront = FrontConfiguration()
-let lockedFront = FrontConfiguration(requiresLogin: true)
+let openFront = ProxyServerConfiguration()
+let lockedFront = ProxyServerConfiguration(requiresLogin: true)

@@ -3,7 +3,7 @@
 package import WarrenCore
 
 /// What the three fronts (SOCKS4, SOCKS5, HTTP) are told by their inbound.
-package struct FrontConfiguration: Hashable, Sendable {
+package struct ProxyServerConfiguration: Hashable, Sendable {
     /// Users are configured: nobody passes without a login that the judge accepts.
     package var requiresLogin: Bool
     package var limits: SessionLimits

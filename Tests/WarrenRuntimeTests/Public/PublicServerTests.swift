@@ -7,16 +7,16 @@ import WarrenTesting
 
 @testable import WarrenRuntime
 
-@Suite struct PublicFrontTests {
+@Suite struct PublicServerTests {
     private struct Rig {
-        var front: PublicFront
+        var front: PublicServer
         var now = NIODeadline.uptimeNanoseconds(1)
 
-        init(_ mode: PublicFront.Mode = .auto, redirects: Bool = true) {
-            var configuration = PublicFront.Configuration(limits: SessionLimits())
+        init(_ mode: PublicServer.Mode = .auto, redirects: Bool = true) {
+            var configuration = PublicServer.Configuration(limits: SessionLimits())
             configuration.mode = mode
             configuration.redirects = redirects
-            self.front = PublicFront(configuration, port: 8443)
+            self.front = PublicServer(configuration, port: 8443)
             self.front.start(now: self.now)
         }
 

@@ -11,7 +11,7 @@ package import WarrenCore
 ///    └─> login ──> judging ─┤ admitted
 ///                           └ denied ──01 01──> closing
 /// ```
-package struct SOCKS5Front: SessionMachine {
+package struct SOCKS5Server: SessionMachine {
     private enum Phase {
         case greeting
         case login
@@ -25,14 +25,14 @@ package struct SOCKS5Front: SessionMachine {
         case handingOver
     }
 
-    private let configuration: FrontConfiguration
+    private let configuration: ProxyServerConfiguration
     private var phase = Phase.greeting
     private var shell = SessionShell()
 
-    package init(_ configuration: FrontConfiguration) { self.configuration = configuration }
+    package init(_ configuration: ProxyServerConfiguration) { self.configuration = configuration }
 
     package var deadline: NIODeadline? { self.shell.deadline }
-    package var wantsBytes: Bool { self.shell.input.readableBytes < FrontConfiguration.mostEarlyBytes }
+    package var wantsBytes: Bool { self.shell.input.readableBytes < ProxyServerConfiguration.mostEarlyBytes }
 
     package mutating func start(now: NIODeadline) { self.shell.deadline = now + self.configuration.limits.handshake }
 
@@ -91,7 +91,7 @@ package struct SOCKS5Front: SessionMachine {
 
 // MARK: - What the user says
 
-extension SOCKS5Front {
+extension SOCKS5Server {
     private mutating func readGreeting() -> SessionAction? {
         do throws(WireError) {
             guard let offered = try self.shell.input.readSOCKS5Greeting() else { return self.waitOrClose() }
@@ -134,7 +134,7 @@ extension SOCKS5Front {
 
 // MARK: - What we answer
 
-extension SOCKS5Front {
+extension SOCKS5Server {
     private static func bytes(of reply: SOCKS5.Reply) -> ByteBuffer {
         var bytes = ByteBuffer()
         bytes.writeSOCKS5Reply(reply)
@@ -152,7 +152,7 @@ extension SOCKS5Front {
     private mutating func waitOrClose() -> SessionAction? { self.shell.hasEnded ? self.shell.close(.finished) : nil }
 }
 
-extension SOCKS5Front: TunnelProtocol {
+extension SOCKS5Server: TunnelProtocol {
     package static let name = "socks5"
 
     package static func detect(_ head: ByteBufferView) -> Detection {

@@ -13,7 +13,7 @@ package import WarrenCore
 ///  │                                                        └──> closed <── handingOver    │
 ///  └────────────────────────── answered, and the connection is kept <──────────────────────┘
 /// ```
-package struct HTTPFront: SessionMachine {
+package struct HTTPProxyServer: SessionMachine {
     private enum Phase {
         case head
         case judging(HTTPRequest)
@@ -33,7 +33,7 @@ package struct HTTPFront: SessionMachine {
     private static let mostDelays = 30
 
     package private(set) var deadline: NIODeadline?
-    private let configuration: FrontConfiguration
+    private let configuration: ProxyServerConfiguration
     private var phase = Phase.head
     private var scan = HTTPHeadScan.request
     private var input = ByteBuffer()
@@ -48,10 +48,10 @@ package struct HTTPFront: SessionMachine {
     /// How often the end of the time found the user still busy with the last answer.
     private var delays = 0
 
-    package init(_ configuration: FrontConfiguration) { self.configuration = configuration }
+    package init(_ configuration: ProxyServerConfiguration) { self.configuration = configuration }
 
     package var wantsBytes: Bool {
-        self.forward?.wantsBytes(self.input) ?? (self.input.readableBytes < FrontConfiguration.mostEarlyBytes)
+        self.forward?.wantsBytes(self.input) ?? (self.input.readableBytes < ProxyServerConfiguration.mostEarlyBytes)
     }
 
     package var mayEndInOrder: Bool { self.forward.map { !$0.isUnderWay } ?? true }
@@ -84,7 +84,7 @@ package struct HTTPFront: SessionMachine {
 
 // MARK: - Commands
 
-extension HTTPFront {
+extension HTTPProxyServer {
     package mutating func receive(_ bytes: ByteBuffer) {
         switch self.phase {
         case .head, .judging, .opening, .dialing, .refused, .connected, .forwarding, .answering, .handingOver:
@@ -132,7 +132,7 @@ extension HTTPFront {
 
 // MARK: - The request
 
-extension HTTPFront {
+extension HTTPProxyServer {
     private mutating func readHead(_ now: NIODeadline) -> SessionAction? {
         if self.isResting, self.input.readableBytes > 0 {
             self.isResting = false
@@ -202,7 +202,7 @@ extension HTTPFront {
 
     /// Says that the stream is over, if the runtime does not know, and then goes on.
     private mutating func endStream(
-        _ fault: StreamFault?, _ now: NIODeadline, _ writable: Bool, _ goOn: (inout HTTPFront) -> Void
+        _ fault: StreamFault?, _ now: NIODeadline, _ writable: Bool, _ goOn: (inout HTTPProxyServer) -> Void
     ) -> SessionAction? {
         let isKnown = self.forward?.isGone ?? true
         let stream = self.stream
@@ -214,7 +214,7 @@ extension HTTPFront {
 
 // MARK: - The end of a request, and of the connection
 
-extension HTTPFront {
+extension HTTPProxyServer {
     /// Answers in the place of the origin. CONNECT is not followed by another request, lest early bytes of a tunnel that
     /// was refused be taken for one.
     private mutating func answer(_ answer: HTTPAnswer, to request: HTTPRequest, if mayGoOn: Bool? = nil) {
@@ -292,7 +292,7 @@ extension ByteBuffer {
     }
 }
 
-extension HTTPFront: TunnelProtocol {
+extension HTTPProxyServer: TunnelProtocol {
     package static let name = "http"
 
     /// A method, which is any token, and the space behind it; empty lines may come first.

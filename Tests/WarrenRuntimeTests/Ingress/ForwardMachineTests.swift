@@ -6,14 +6,14 @@ import WarrenCore
 
 @testable import WarrenRuntime
 
-@Suite struct ForwardFrontTests {
+@Suite struct ForwardMachineTests {
     @Test(
         "a target that cannot be had resets the user: an orderly end would be an empty answer",
         arguments: [
             StreamFault.refused, .unreachable, .unknownHost, .timedOut, .notAllowed, nil,
         ])
     func resetsTheUser(_ fault: StreamFault?) {
-        var driver = FrontDriver(ForwardFront(target: .tcp(Host("a"), port: 1)))
+        var driver = ProxyServerDriver(ForwardMachine(target: .tcp(Host("a"), port: 1)))
         driver.pull()
         driver.refuse(fault)
         driver.refuse(fault)
@@ -21,7 +21,7 @@ import WarrenCore
     }
 
     @Test func handsOver() {
-        var driver = FrontDriver(ForwardFront(target: .tcp(Host("a"), port: 1)))
+        var driver = ProxyServerDriver(ForwardMachine(target: .tcp(Host("a"), port: 1)))
         driver.pull()
         driver.receive("early")
         driver.accept()
