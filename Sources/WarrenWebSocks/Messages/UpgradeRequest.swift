@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Crypto
-package import WarrenCore
+import WarrenCore
 
 extension WebSocks {
     /// What an agent asks for, apart from what is always the same.
