@@ -109,7 +109,8 @@ import WarrenTesting
 
     @Test(arguments: ["127.0.0.1", "2001:db8::7", "example.net"]) func requestsOfSOCKSGoBothWays(host: String) throws {
         var whole = ByteBuffer()
-        #expect(whole.writeWebSocksRequest(Host(host), port: 18790))
+        let isWritten = whole.writeWebSocksRequest(Host(host), port: 18790)
+        #expect(isWritten)
         for length in 0..<whole.readableBytes {
             var part = whole.getSlice(at: 0, length: length) ?? ByteBuffer()
             #expect(try part.readWebSocksRequest() == nil)
@@ -117,8 +118,8 @@ import WarrenTesting
         }
         #expect(try whole.readWebSocksRequest() == .connect(Host(host), port: 18790))
         var none = ByteBuffer()
-        #expect(!none.writeWebSocksRequest(.name(String(repeating: "a", count: 256)), port: 1))
-        #expect(none.readableBytes == 0)
+        let isTaken = none.writeWebSocksRequest(.name(String(repeating: "a", count: 256)), port: 1)
+        #expect(!isTaken && none.readableBytes == 0)
     }
 
     @Test func repliesOfSOCKSGoBothWays() throws {

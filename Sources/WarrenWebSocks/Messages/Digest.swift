@@ -26,7 +26,7 @@ extension WebSocks {
         /// Whether the digest is that of the secret now, a minute ago or a minute ahead; all three are always made.
         static func isValid(_ digest: [UInt8], secret: [UInt8], at milliseconds: Int64) -> Bool {
             let number = milliseconds / Self.minute
-            return (-1...1).reduce(false) { isFound, step in
+            return ([-1, 0, 1] as [Int64]).reduce(false) { isFound, step in
                 let expected = Self.digest(secret: secret, minute: (number + step) * Self.minute)
                 return Self.isEqual(digest, expected) || isFound
             }

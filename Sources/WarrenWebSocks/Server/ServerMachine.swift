@@ -61,8 +61,11 @@ extension WebSocks {
 
         public var deadline: NIODeadline? {
             guard case .target = self.phase else { return self.phaseDeadline }
-            guard case .reached = self.target, !self.isReleased else { return nil }
-            return self.heldUntil
+            guard !self.isReleased else { return nil }
+            switch self.target {
+            case .reached, .gone: return self.heldUntil
+            case .dialing, .refused: return nil
+            }
         }
 
         public var wantsBytes: Bool { self.input.readableBytes < mostEarlyBytes }
