@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenCore
+
+// From the frame to the hand-over.
+extension WebSocks.ServerMachine {
+    mutating func readFrame(now: NIODeadline) -> SessionAction? {
+        do throws(WireError) {
+            while let read = try self.input.readWebSocksFrame() {
+                switch read {
+                case .pong: self.phaseDeadline = now + self.configuration.pooled
+                case .frame:
+                    self.phase = .greeting
+                    self.phaseDeadline = now + self.configuration.handshake
+                    return .write(ByteBuffer(bytes: WebSocks.Frame.bytes))
+                }
+            }
+            return self.waitOrClose()
+        } catch {
+            return self.close(.violation(error))
+        }
+    }
+
+    mutating func readGreeting() -> SessionAction? {
+        do throws(WireError) {
+            guard let isWithoutLogin = try self.input.readWebSocksGreeting() else { return self.waitOrClose() }
+            guard isWithoutLogin else {
+                return self.farewell(ByteBuffer(bytes: WebSocks.SOCKS5.noneAcceptable), .denied)
+            }
+            self.phase = .request
+            return .write(ByteBuffer(bytes: WebSocks.SOCKS5.noLogin))
+        } catch {
+            return self.farewell(ByteBuffer(bytes: WebSocks.SOCKS5.noneAcceptable), .violation(error))
+        }
+    }
+
+    mutating func readRequest() -> SessionAction? {
+        do throws(WireError) {
+            switch try self.input.readWebSocksRequest() {
+            case nil: return self.waitOrClose()
+            case .unsupported(let reply): return self.farewell(Self.reply(reply), .finished)
+            case .connect(let host, let port):
+                guard self.input.readableBytes == 0 || self.configuration.takesEarlyBytes else {
+                    let error = WireError(.unexpected, in: "request", found: "bytes behind it")
+                    return self.farewell(Self.reply(.failed, port: port), .violation(error))
+                }
+                self.phase = .target(port: port)
+                self.phaseDeadline = nil
+                return .open(WebSocks.stream, StreamRequest(.tcp(host, port: port)))
+            }
+        } catch {
+            return self.farewell(Self.reply(.failed), .violation(error))
+        }
+    }
+
+    /// The agent waits for the reply: what comes after it, or its end, says that it has read it.
+    var hasAgentSpoken: Bool {
+        self.heldUntil != nil && (self.hasEnded || self.input.readableBytes > self.inputAtReply)
+    }
+
+    mutating func turn(_ port: UInt16, now: NIODeadline, writable: Bool) -> SessionAction? {
+        guard let heldUntil else { return self.reply(port, now: now) }
+        switch self.target {
+        case .dialing: return nil
+        // The "yes" has been said: the end is all that is left to say.
+        case .refused: return self.close(.finished)
+        case .gone(let fault?): return self.close(.cutOff(fault))
+        case .reached, .gone(nil):
+            self.isReleased = self.isReleased || self.hasAgentSpoken || heldUntil <= now
+            if let action = self.held.next(isReleased: self.isReleased && writable) { return action }
+            guard self.isReleased, self.held.isEmpty else { return nil }
+            if case .gone = self.target { return self.close(.finished) }
+            return self.handOver()
+        }
+    }
+
+    private mutating func reply(_ port: UInt16, now: NIODeadline) -> SessionAction? {
+        switch (self.target, self.configuration.dialect) {
+        case (.dialing, .connectFirst): return nil
+        // A rule of ours said no before anything was said to the agent; the deployed server has a code for that.
+        case (.refused(let fault), let dialect) where dialect == .connectFirst || fault == .notAllowed:
+            return self.farewell(Self.reply(.init(fault), port: port), .finished)
+        case (.reached, _), (.gone, _), (.dialing, .deployed), (.refused, _):
+            self.heldUntil = now + self.configuration.hold
+            self.inputAtReply = self.input.readableBytes
+            return .write(Self.reply(.succeeded, port: port))
+        }
+    }
+
+    private mutating func handOver() -> SessionAction {
+        let leftover = self.input
+        self.leave()
+        return .handOver(WebSocks.stream, leftover: leftover)
+    }
+
+    private static func reply(_ reply: WebSocks.SOCKS5.Reply, port: UInt16 = 0) -> ByteBuffer {
+        var bytes = ByteBuffer()
+        bytes.writeWebSocksReply(reply, port: port)
+        return bytes
+    }
+}
