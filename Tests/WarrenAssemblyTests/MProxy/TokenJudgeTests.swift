@@ -153,7 +153,7 @@ import WarrenTokens
             return
         }
         let lifetime = try #require(try MProxy.Entitlement(claims: ByteBuffer(bytes: credential)).lifetime)
-        #expect(lifetime > .seconds(900) && lifetime <= .seconds(1000))
+        #expect(lifetime > .zero && lifetime <= .seconds(1000))
         // A year that no clock reaches is a long time and nothing else.
         #expect(await Self.judge(Self.token(#"{"domains":["a.example"],"exp":1e300}"#)) != .accepted(name: ""))
     }
