@@ -2,7 +2,6 @@
 
 import Foundation
 import NIOConcurrencyHelpers
-import WarrenLoop
 
 /// A failure of the harness itself, in one sentence.
 struct HarnessError: Error, CustomStringConvertible {

@@ -3,7 +3,6 @@
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
-import WarrenLoop
 
 #if canImport(Darwin)
 import Darwin
