@@ -59,7 +59,9 @@ struct RelaySession {
     var wantsBytes: Bool { self.common.wantsBytes && self.orders.count < Self.mostOrders }
 
     var deadline: NIODeadline? {
-        [self.tokenDeadline, self.tokens.deadline, self.common.deadline].compactMap { $0 }.min()
+        let first = min(self.tokenDeadline ?? .distantFuture, self.tokens.deadline ?? .distantFuture)
+        let earliest = min(first, self.common.deadline ?? .distantFuture)
+        return earliest == .distantFuture ? nil : earliest
     }
 
     mutating func next(now: NIODeadline, writable: Bool) throws(WireError) -> SessionAction? {

@@ -18,16 +18,22 @@ struct Tokens {
     func contains(_ text: String) -> Bool { self.held.contains { $0.text == text } }
     func serves(_ destination: Destination) -> Bool { self.counts[destination] != nil }
 
-    /// When the next one expires.
-    var deadline: NIODeadline? { self.held.lazy.compactMap(\.end).min() }
+    /// When the next one expires. Asked in every step, so it is kept.
+    private(set) var deadline: NIODeadline?
 
     /// One that has expired.
-    func expired(now: NIODeadline) -> String? { self.held.first { $0.end.map { $0 <= now } ?? false }?.text }
+    func expired(now: NIODeadline) -> String? {
+        guard let deadline, deadline <= now else { return nil }
+        return self.held.first { $0.end.map { $0 <= now } ?? false }?.text
+    }
+
+    private mutating func findDeadline() { self.deadline = self.held.lazy.compactMap(\.end).min() }
 
     /// - Returns: what no other token has.
     mutating func add(_ text: String, _ entitlement: MProxy.Entitlement, now: NIODeadline) -> [Destination] {
         let destinations = entitlement.destinations
         self.held.append((text, destinations, entitlement.lifetime.map { now + $0 }))
+        self.findDeadline()
         var new: [Destination] = []
         for destination in destinations {
             if self.counts[destination] == nil { new.append(destination) }
@@ -41,6 +47,7 @@ struct Tokens {
         guard let index = self.held.firstIndex(where: { $0.text == text }) else { return nil }
         let token = self.held[index]
         self.held.removeAll { $0.text == text }
+        self.findDeadline()
         return token.destinations.filter { destination in
             guard let count = self.counts[destination] else { return false }  // withheld
             self.counts[destination] = count > 1 ? count - 1 : nil
@@ -52,6 +59,7 @@ struct Tokens {
     mutating func removeAll() -> [Destination] {
         let served = self.held.flatMap(\.destinations).filter { self.counts.removeValue(forKey: $0) != nil }
         self.held = []
+        self.deadline = nil
         return served
     }
 
