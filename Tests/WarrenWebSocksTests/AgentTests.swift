@@ -91,14 +91,14 @@ import WarrenTesting
         }
     }
 
-    @Test(arguments: WebSocks.SOCKS5.Reply.allCases.dropFirst()) func upstreamFaultsHaveNames(
-        reply: WebSocks.SOCKS5.Reply
+    @Test(arguments: SOCKS5.Reply.allCases.dropFirst()) func upstreamFaultsHaveNames(
+        reply: SOCKS5.Reply
     ) throws {
         var machine = try Self.opened()
         machine.receive(frame)
         machine.receive(ByteBuffer(hex: "0500"))
         var bytes = ByteBuffer()
-        bytes.writeWebSocksReply(reply, port: 18790)
+        bytes.writeSOCKS5Reply(reply, port: 18790)
         machine.receive(bytes)
         let fault = try #require(reply.fault(reaching: target.destination))
         #expect(machine.drain(Self.start).last == .end(stream, fault))

@@ -63,7 +63,7 @@ import WarrenTesting
                     }
                 }
             }
-            #expect(server.machine.input.readableBytes < 128 << 10)
+            #expect(server.machine.shell.input.readableBytes < 128 << 10)
             // Whatever it waits for, its alarms end.
             for _ in 0..<5 {
                 guard let deadline = server.machine.deadline else { break }

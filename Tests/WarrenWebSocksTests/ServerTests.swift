@@ -175,7 +175,7 @@ import WarrenTesting
         #expect(connectFirst.drain().isEmpty)
         connectFirst.machine.reset(stream, fault)
         let actions = connectFirst.drain()
-        #expect(actions.written.array.dropFirst().first == WebSocks.SOCKS5.Reply(fault).rawValue)
+        #expect(actions.written.array.dropFirst().first == SOCKS5.Reply(fault).rawValue)
         #expect(actions.written.array.dropFirst().first != 0 && actions.reason == .finished)
         // The "yes" left with the opening: only the end can follow.
         var deployed = try Server.asked()

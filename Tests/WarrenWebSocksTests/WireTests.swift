@@ -64,7 +64,7 @@ import WarrenTesting
     @Test func answersAreReadHoweverTheyAreCut() throws {
         let answer = try #require(try Recording.all().first?.fromServer.first)
         for chunks in Chunks.everySplit(of: answer) {
-            var (input, scan) = (ByteBuffer(), HeadScan())
+            var (input, scan) = (ByteBuffer(), HTTPHeadScan.webSocks)
             var status: Int?
             for chunk in chunks {
                 #expect(status == nil)
@@ -108,43 +108,28 @@ import WarrenTesting
     }
 
     @Test(arguments: ["127.0.0.1", "2001:db8::7", "example.net"]) func requestsOfSOCKSGoBothWays(host: String) throws {
-        var whole = ByteBuffer()
-        let isWritten = whole.writeWebSocksRequest(Host(host), port: 18790)
-        #expect(isWritten)
+        var whole = try #require(SOCKS5.request(.tcp(Host(host), port: 18790)))
         for length in 0..<whole.readableBytes {
             var part = whole.getSlice(at: 0, length: length) ?? ByteBuffer()
-            #expect(try part.readWebSocksRequest() == nil)
+            #expect(try part.readSOCKS5Request() == nil)
             #expect(part.readableBytes == length)
         }
-        #expect(try whole.readWebSocksRequest() == .connect(Host(host), port: 18790))
-        var none = ByteBuffer()
-        let isTaken = none.writeWebSocksRequest(.name(String(repeating: "a", count: 256)), port: 1)
-        #expect(!isTaken && none.readableBytes == 0)
+        #expect(try whole.readSOCKS5Request() == .connect(Host(host), port: 18790))
+        for name in [String(repeating: "a", count: 256), ""] {
+            #expect(SOCKS5.request(.tcp(.name(name), port: 1)) == nil)
+        }
     }
 
     @Test func repliesOfSOCKSGoBothWays() throws {
-        for reply in WebSocks.SOCKS5.Reply.allCases {
+        for reply in SOCKS5.Reply.allCases {
             var bytes = ByteBuffer()
-            bytes.writeWebSocksReply(reply, port: 18790)
+            bytes.writeSOCKS5Reply(reply, port: 18790)
             #expect(bytes.readableBytes == 10)
-            #expect(try bytes.readWebSocksReply() == reply)
+            #expect(try bytes.readSOCKS5Reply() == reply)
         }
         for fault in StreamFault.allCases {
-            let reply = WebSocks.SOCKS5.Reply(fault)
+            let reply = SOCKS5.Reply(fault)
             #expect(reply.fault(reaching: .tcp(Host("example.net"), port: 1)) != nil)
-        }
-    }
-
-    @Test func base64IsThatOfJava() {
-        for count in 0..<50 {
-            let bytes = (0..<count).map { UInt8($0 * 37 & 0xFF) }
-            let encoded = WarrenWebSocks.Base64.encode(bytes)
-            #expect(String(decoding: encoded, as: UTF8.self) == Data(bytes).base64EncodedString())
-            #expect(WarrenWebSocks.Base64.decode(encoded) == bytes)
-            #expect(WarrenWebSocks.Base64.decode(encoded.filter { $0 != UInt8(ascii: "=") }) == bytes)
-        }
-        for bad in ["A", "A===", "AA=A", "A A=", "AA\r\n", "AAAA=", "AA="] {
-            #expect(WarrenWebSocks.Base64.decode(Array(bad.utf8)) == nil, "\(bad)")
         }
     }
 

@@ -81,7 +81,7 @@ extension HTTPUpstream {
     private func request(_ destination: Destination) -> ByteBuffer {
         var bytes = ByteBuffer(string: "CONNECT \(destination) HTTP/1.1\r\nHost: \(destination)\r\n")
         if let login {
-            let text = Base64.encode(Array("\(login.user):\(login.password)".utf8))
+            let text = String(decoding: Base64.encode("\(login.user):\(login.password)".utf8), as: UTF8.self)
             bytes.writeString("Proxy-Authorization: Basic \(text)\r\n")
         }
         bytes.writeString("\r\n")

@@ -119,8 +119,8 @@ extension SOCKS5Upstream {
     }
 
     private mutating func readReply(_ destination: Destination) throws(WireError) -> SessionAction? {
-        guard let code = try self.shell.input.readSOCKS5Reply() else { return self.refuseIfEnded() }
-        if let fault = StreamFault(socks5Reply: code, reaching: destination) { return self.refuse(fault) }
+        guard let reply = try self.shell.input.readSOCKS5Reply(forgiving: true) else { return self.refuseIfEnded() }
+        if let fault = reply.fault(reaching: destination) { return self.refuse(fault) }
         return self.shell.handOver(Self.stream)
     }
 
@@ -138,4 +138,17 @@ enum UpstreamLimits {
 extension SessionShell {
     /// The proxy has left or has spoken, and nobody has asked it for anything.
     var isUseless: Bool { self.hasEnded || self.input.readableBytes > 0 }
+}
+
+extension SOCKS5 {
+    /// `version | length | name | length | password`; both at most 255 bytes, which the configuration has seen to.
+    fileprivate static func login(_ login: UpstreamLogin) -> ByteBuffer {
+        var bytes = ByteBuffer(bytes: [Self.loginVersion])
+        for part in [login.user, login.password] {
+            let text = part.utf8.prefix(255)
+            bytes.writeInteger(UInt8(truncatingIfNeeded: text.count))
+            bytes.writeBytes(text)
+        }
+        return bytes
+    }
 }

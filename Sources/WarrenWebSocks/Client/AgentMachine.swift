@@ -25,40 +25,40 @@ extension WebSocks {
             case method(Destination)
             case asking(Destination)
             case reply(Destination)
-            case closed
         }
 
         /// How often a connection that waits says that it does.
         static let pongs = TimeAmount.seconds(15)
 
-        public private(set) var deadline: NIODeadline?
         private let configuration: ClientConfiguration
         private var phase = Phase.idle
-        private var input = ByteBuffer()
-        private var scan = HeadScan()
-        private var hasEnded = false
+        private var shell = SessionShell()
+        private var scan = HTTPHeadScan.webSocks
 
         public init(_ configuration: ClientConfiguration) { self.configuration = configuration }
 
-        public var wantsBytes: Bool { self.input.readableBytes < mostEarlyBytes }
+        public var deadline: NIODeadline? { self.shell.deadline }
+        public var wantsBytes: Bool { self.shell.input.readableBytes < mostEarlyBytes }
 
         public mutating func start(now: NIODeadline) {
             self.phase = .starting
-            self.deadline = now + self.configuration.handshake
+            self.shell.deadline = now + self.configuration.handshake
         }
 
-        public mutating func receive(_ bytes: ByteBuffer) {
-            if case .closed = self.phase { return }
-            self.input.take(bytes)
-        }
+        public mutating func receive(_ bytes: ByteBuffer) { self.shell.receive(bytes) }
 
-        public mutating func receiveEnd() { self.hasEnded = true }
+        public mutating func receiveEnd() { self.shell.receiveEnd() }
 
         public mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
+            switch self.shell.turn(now: now) {
+            case .open: break
+            case .late: if let action = self.late() { return action }
+            case .over(let action): return action
+            }
             do throws(WireError) {
                 return try self.step(now: now)
             } catch {
-                return self.close(.violation(error))
+                return self.shell.close(.violation(error))
             }
         }
 
@@ -67,14 +67,15 @@ extension WebSocks {
         /// - Throws: `unsupported` for anything but TCP to a host with a name of 1 to 255 bytes, `sessionLost` before
         ///   ``SessionAction/ready`` and after the end, `limit` for a second stream.
         public mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID {
-            guard Self.request(request.destination) != nil else { throw .unsupported }
+            guard SOCKS5.request(request.destination) != nil else { throw .unsupported }
+            guard self.shell.isOpen else { throw .sessionLost }
             switch self.phase {
-            case .ready where self.hasEnded || self.input.readableBytes > 0: throw .sessionLost
+            case .ready where self.shell.hasEnded || self.shell.input.readableBytes > 0: throw .sessionLost
             case .ready: self.phase = .opening(request.destination)
             case .opening, .frame, .greeting, .method, .asking, .reply: throw .limit
-            case .idle, .starting, .upgrading, .closed: throw .sessionLost
+            case .idle, .starting, .upgrading: throw .sessionLost
             }
-            self.deadline = now + self.configuration.handshake
+            self.shell.deadline = now + self.configuration.handshake
             return stream
         }
 
@@ -82,28 +83,29 @@ extension WebSocks {
         public mutating func reset(_ stream: StreamID, _ fault: StreamFault?) {
             switch self.phase {
             case .opening, .frame, .greeting, .method, .asking, .reply:
-                self.input = ByteBuffer()
-                self.hasEnded = true
+                self.shell.input = ByteBuffer()
+                self.shell.receiveEnd()
                 self.phase = .ready
-                self.deadline = nil
-            case .idle, .starting, .upgrading, .ready, .closed: return
+                self.shell.deadline = nil
+            case .idle, .starting, .upgrading, .ready: return
             }
         }
     }
 }
 
 extension WebSocks.AgentMachine {
-    private mutating func step(now: NIODeadline) throws(WireError) -> SessionAction? {
-        if let deadline, deadline <= now {
-            switch self.phase {
-            case .starting, .upgrading: return self.close(.timedOut(phase: "upgrade"))
-            case .ready: break
-            case .opening, .frame, .greeting, .method, .asking, .reply: return self.refuse(.timedOut)
-            case .idle, .closed: return nil
-            }
-        }
+    /// Nil where nothing is late: a connection in a pool only has something to say.
+    private mutating func late() -> SessionAction? {
         switch self.phase {
-        case .idle, .closed: return nil
+        case .starting, .upgrading: self.shell.close(.timedOut(phase: "upgrade"))
+        case .opening, .frame, .greeting, .method, .asking, .reply: self.refuse(.timedOut)
+        case .idle, .ready: nil
+        }
+    }
+
+    private mutating func step(now: NIODeadline) throws(WireError) -> SessionAction? {
+        switch self.phase {
+        case .idle: return nil
         case .starting: return try self.writeUpgrade()
         case .upgrading: return try self.readAnswer(now)
         case .ready: return try self.rest(now)
@@ -111,19 +113,13 @@ extension WebSocks.AgentMachine {
         case .frame(let destination): return try self.readFrame(destination, now)
         case .greeting(let destination):
             self.phase = .method(destination)
-            return .write(ByteBuffer(bytes: WebSocks.SOCKS5.greeting))
+            return .write(SOCKS5.greeting(withLogin: false))
         case .method(let destination): return try self.readMethod(destination, now)
         case .asking(let destination):
             self.phase = .reply(destination)
-            return Self.request(destination).map { .write($0) }
+            return SOCKS5.request(destination).map { .write($0) }
         case .reply(let destination): return try self.readReply(destination)
         }
-    }
-
-    private static func request(_ destination: Destination) -> ByteBuffer? {
-        guard case .host(let host, let port, .tcp) = destination else { return nil }
-        var bytes = ByteBuffer()
-        return bytes.writeWebSocksRequest(host, port: port) ? bytes : nil
     }
 
     // MARK: The upgrade and the pool
@@ -139,27 +135,29 @@ extension WebSocks.AgentMachine {
     }
 
     private mutating func readAnswer(_ now: NIODeadline) throws(WireError) -> SessionAction? {
-        guard let status = try self.input.readWebSocksAnswer(&self.scan, self.configuration.decoding) else {
-            return self.hasEnded ? self.close(.carrierLost("closed without an answer to the upgrade")) : nil
+        guard let status = try self.shell.input.readWebSocksAnswer(&self.scan, self.configuration.decoding) else {
+            return self.shell.hasEnded ? self.shell.close(.carrierLost("closed without an answer to the upgrade")) : nil
         }
         switch status {
         case 101:
             self.phase = .ready
-            self.deadline = now + Self.pongs
+            self.shell.deadline = now + Self.pongs
             return .ready
         case 401:
-            return self.close(
+            return self.shell.close(
                 .rejected("401: it does not know this user and password, or the clocks differ by more than a minute"))
-        default: return self.close(.rejected("status \(status) instead of an upgrade"))
+        default: return self.shell.close(.rejected("status \(status) instead of an upgrade"))
         }
     }
 
     /// Waits for whoever opens the stream. The server says nothing meanwhile.
     private mutating func rest(_ now: NIODeadline) throws(WireError) -> SessionAction? {
-        guard self.input.readableBytes == 0 else { throw WireError(.unexpected, in: "frame", found: "bytes before it") }
-        if self.hasEnded { return self.close(.finished) }
-        guard let deadline, deadline <= now else { return nil }
-        self.deadline = now + Self.pongs
+        guard self.shell.input.readableBytes == 0 else {
+            throw WireError(.unexpected, in: "frame", found: "bytes before it")
+        }
+        if self.shell.hasEnded { return self.shell.close(.finished) }
+        guard let deadline = self.shell.deadline, deadline <= now else { return nil }
+        self.shell.deadline = now + Self.pongs
         return .write(ByteBuffer(bytes: WebSocks.Frame.pong))
     }
 
@@ -168,8 +166,8 @@ extension WebSocks.AgentMachine {
     private mutating func writeOpening(_ destination: Destination) -> SessionAction {
         self.phase = .frame(destination)
         var bytes = ByteBuffer(bytes: WebSocks.Frame.bytes)
-        if !self.configuration.isStrict, let request = Self.request(destination) {
-            bytes.writeBytes(WebSocks.SOCKS5.greeting)
+        if !self.configuration.isStrict, let request = SOCKS5.request(destination) {
+            bytes.writeImmutableBuffer(SOCKS5.greeting(withLogin: false))
             bytes.writeImmutableBuffer(request)
         }
         return .write(bytes)
@@ -177,46 +175,34 @@ extension WebSocks.AgentMachine {
 
     private mutating func readFrame(_ destination: Destination, _ now: NIODeadline) throws(WireError) -> SessionAction?
     {
-        guard self.input.readSlice(length: WebSocks.Frame.bytes.count) != nil else { return self.refuseIfEnded() }
+        guard self.shell.input.readSlice(length: WebSocks.Frame.bytes.count) != nil else { return self.refuseIfEnded() }
         self.phase = self.configuration.isStrict ? .greeting(destination) : .method(destination)
         return try self.step(now: now)
     }
 
     private mutating func readMethod(_ destination: Destination, _ now: NIODeadline) throws(WireError) -> SessionAction?
     {
-        guard let isWithoutLogin = try self.input.readWebSocksMethod() else { return self.refuseIfEnded() }
-        guard isWithoutLogin else { return self.close(.rejected("it takes no SOCKS5 without a login")) }
+        guard let method = try self.shell.input.readSOCKS5Method() else { return self.refuseIfEnded() }
+        switch method {
+        case .noLogin: break
+        case .password: throw WireError(.badValue, in: "method", found: "a login, which was not offered")
+        case .noneAcceptable: return self.shell.close(.rejected("it takes no SOCKS5 without a login"))
+        }
         self.phase = self.configuration.isStrict ? .asking(destination) : .reply(destination)
-        self.deadline = now + self.configuration.dialling
+        self.shell.deadline = now + self.configuration.dialling
         return try self.step(now: now)
     }
 
     /// Deployed agents fail if more than the reply came in its read; we take it for what the target says.
     private mutating func readReply(_ destination: Destination) throws(WireError) -> SessionAction? {
-        guard let reply = try self.input.readWebSocksReply() else { return self.refuseIfEnded() }
+        guard let reply = try self.shell.input.readSOCKS5Reply() else { return self.refuseIfEnded() }
         if let fault = reply.fault(reaching: destination) { return self.refuse(fault) }
-        let leftover = self.input
-        self.leave()
-        return .handOver(WebSocks.stream, leftover: leftover)
+        return self.shell.handOver(WebSocks.stream)
     }
 
     // MARK: The end
 
-    private mutating func refuse(_ fault: StreamFault) -> SessionAction {
-        self.leave()
-        return .end(WebSocks.stream, fault)
-    }
+    private mutating func refuse(_ fault: StreamFault) -> SessionAction { self.shell.end(WebSocks.stream, fault) }
 
-    private mutating func refuseIfEnded() -> SessionAction? { self.hasEnded ? self.refuse(.noServer) : nil }
-
-    private mutating func close(_ reason: CloseReason) -> SessionAction {
-        self.leave()
-        return .close(reason)
-    }
-
-    private mutating func leave() {
-        self.phase = .closed
-        self.deadline = nil
-        self.input = ByteBuffer()
-    }
+    private mutating func refuseIfEnded() -> SessionAction? { self.shell.hasEnded ? self.refuse(.noServer) : nil }
 }

@@ -36,7 +36,7 @@ extension Claim {
         let words = value.split(separator: " ", maxSplits: 1)
         guard words.count == 2, let scheme = words.first, let text = words.last,
             decoding == .lenient ? scheme.lowercased() == "basic" : scheme == "Basic",
-            let login = Base64.decode(Array(text.utf8).drop { $0 == UInt8(ascii: " ") })
+            let login = Base64.decode(text.utf8.drop { $0 == UInt8(ascii: " ") }, .java)
         else { return nil }
         let parts = login.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
         guard parts.count == 2, let user = parts.first, let digest = parts.last, !digest.isEmpty else { return nil }

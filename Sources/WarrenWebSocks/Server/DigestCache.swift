@@ -53,7 +53,7 @@ extension WebSocks {
             use.sources.insert(source)
             use.count += 1
             // A digest of the next minute is good for three.
-            use.expiry = max(use.expiry, milliseconds + 3 * Digest.minute)
+            use.expiry = max(use.expiry, milliseconds &+ 3 * Digest.minute)
             self.entries[key] = use
             return true
         }

@@ -7,12 +7,12 @@ import WarrenCore
 extension WebSocks.ServerMachine {
     mutating func readFrame(now: NIODeadline) -> SessionAction? {
         do throws(WireError) {
-            while let read = try self.input.readWebSocksFrame() {
+            while let read = try self.shell.input.readWebSocksFrame() {
                 switch read {
-                case .pong: self.phaseDeadline = now + self.configuration.pooled
+                case .pong: self.shell.deadline = now + self.configuration.pooled
                 case .frame:
                     self.phase = .greeting
-                    self.phaseDeadline = now + self.configuration.handshake
+                    self.shell.deadline = now + self.configuration.handshake
                     return .write(ByteBuffer(bytes: WebSocks.Frame.bytes))
                 }
             }
@@ -24,29 +24,31 @@ extension WebSocks.ServerMachine {
 
     mutating func readGreeting() -> SessionAction? {
         do throws(WireError) {
-            guard let isWithoutLogin = try self.input.readWebSocksGreeting() else { return self.waitOrClose() }
+            guard
+                let isWithoutLogin = try self.shell.input.readSOCKS5Greeting()?.contains(SOCKS5.Method.noLogin.rawValue)
+            else { return self.waitOrClose() }
             guard isWithoutLogin else {
-                return self.farewell(ByteBuffer(bytes: WebSocks.SOCKS5.noneAcceptable), .denied)
+                return self.farewell(Self.method(.noneAcceptable), .denied)
             }
             self.phase = .request
-            return .write(ByteBuffer(bytes: WebSocks.SOCKS5.noLogin))
+            return .write(Self.method(.noLogin))
         } catch {
-            return self.farewell(ByteBuffer(bytes: WebSocks.SOCKS5.noneAcceptable), .violation(error))
+            return self.farewell(Self.method(.noneAcceptable), .violation(error))
         }
     }
 
     mutating func readRequest() -> SessionAction? {
         do throws(WireError) {
-            switch try self.input.readWebSocksRequest() {
+            switch try self.shell.input.readSOCKS5Request() {
             case nil: return self.waitOrClose()
             case .unsupported(let reply): return self.farewell(Self.reply(reply), .finished)
             case .connect(let host, let port):
-                guard self.input.readableBytes == 0 || self.configuration.takesEarlyBytes else {
+                guard self.shell.input.readableBytes == 0 || self.configuration.takesEarlyBytes else {
                     let error = WireError(.unexpected, in: "request", found: "bytes behind it")
                     return self.farewell(Self.reply(.failed, port: port), .violation(error))
                 }
                 self.phase = .target(port: port)
-                self.phaseDeadline = nil
+                self.shell.deadline = nil
                 return .open(WebSocks.stream, StreamRequest(.tcp(host, port: port)))
             }
         } catch {
@@ -56,7 +58,7 @@ extension WebSocks.ServerMachine {
 
     /// The agent waits for the reply: what comes after it, or its end, says that it has read it.
     var hasAgentSpoken: Bool {
-        self.heldUntil != nil && (self.hasEnded || self.input.readableBytes > self.inputAtReply)
+        self.heldUntil != nil && (self.shell.hasEnded || self.shell.input.readableBytes > self.inputAtReply)
     }
 
     mutating func turn(_ port: UInt16, now: NIODeadline, writable: Bool) -> SessionAction? {
@@ -71,7 +73,7 @@ extension WebSocks.ServerMachine {
             if let action = self.held.next(isReleased: self.isReleased && writable) { return action }
             guard self.isReleased, self.held.isEmpty else { return nil }
             if case .gone = self.target { return self.close(.finished) }
-            return self.handOver()
+            return self.shell.handOver(WebSocks.stream)
         }
     }
 
@@ -83,20 +85,18 @@ extension WebSocks.ServerMachine {
             return self.farewell(Self.reply(.init(fault), port: port), .finished)
         case (.reached, _), (.gone, _), (.dialing, .deployed), (.refused, _):
             self.heldUntil = now + self.configuration.hold
-            self.inputAtReply = self.input.readableBytes
+            self.inputAtReply = self.shell.input.readableBytes
             return .write(Self.reply(.succeeded, port: port))
         }
     }
 
-    private mutating func handOver() -> SessionAction {
-        let leftover = self.input
-        self.leave()
-        return .handOver(WebSocks.stream, leftover: leftover)
+    private static func method(_ method: SOCKS5.Method) -> ByteBuffer {
+        ByteBuffer(bytes: [SOCKS5.version, method.rawValue])
     }
 
-    private static func reply(_ reply: WebSocks.SOCKS5.Reply, port: UInt16 = 0) -> ByteBuffer {
+    private static func reply(_ reply: SOCKS5.Reply, port: UInt16 = 0) -> ByteBuffer {
         var bytes = ByteBuffer()
-        bytes.writeWebSocksReply(reply, port: port)
+        bytes.writeSOCKS5Reply(reply, port: port)
         return bytes
     }
 }

@@ -28,8 +28,6 @@ extension WebSocks {
             case request
             /// The stream is open toward us; the port is the one that was asked for.
             case target(port: UInt16)
-            case closing(CloseReason)
-            case closed
         }
 
         enum Target {
@@ -41,14 +39,11 @@ extension WebSocks {
 
         let configuration: ServerConfiguration
         var phase = Phase.idle
-        var input = ByteBuffer()
-        var scan = HeadScan()
+        var shell = SessionShell()
+        var scan = HTTPHeadScan.webSocks
         /// Bytes of a body that nobody wants and that are still to come.
         var unwanted = 0
         var requests = 0
-        var hasEnded = false
-        /// For the phase; nil where there is none.
-        var phaseDeadline: NIODeadline?
         var target = Target.dialing
         var held = HeldBytes()
         /// When the target's bytes may leave; nil before the reply.
@@ -60,7 +55,7 @@ extension WebSocks {
         public init(_ configuration: ServerConfiguration) { self.configuration = configuration }
 
         public var deadline: NIODeadline? {
-            guard case .target = self.phase else { return self.phaseDeadline }
+            guard self.shell.isOpen, case .target = self.phase else { return self.shell.deadline }
             guard !self.isReleased else { return nil }
             switch self.target {
             case .reached, .gone: return self.heldUntil
@@ -68,33 +63,31 @@ extension WebSocks {
             }
         }
 
-        public var wantsBytes: Bool { self.input.readableBytes < mostEarlyBytes }
+        public var wantsBytes: Bool { self.shell.input.readableBytes < mostEarlyBytes }
 
         public mutating func start(now: NIODeadline) {
             self.phase = .head
-            self.phaseDeadline = now + self.configuration.handshake
+            self.shell.deadline = now + self.configuration.handshake
         }
 
-        public mutating func receive(_ bytes: ByteBuffer) {
-            switch self.phase {
-            case .closing, .closed: return
-            case .idle, .head, .judging, .judged, .frame, .greeting, .request, .target: self.input.take(bytes)
-            }
-        }
+        public mutating func receive(_ bytes: ByteBuffer) { self.shell.receive(bytes) }
 
-        public mutating func receiveEnd() { self.hasEnded = true }
+        public mutating func receiveEnd() { self.shell.receiveEnd() }
 
         public mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
-            if let deadline = self.phaseDeadline, deadline <= now { return self.closeLate() }
+            switch self.shell.turn(now: now) {
+            case .open: break
+            case .late: return self.closeLate()
+            case .over(let action): return action
+            }
             switch self.phase {
-            case .idle, .judging, .closed: return nil
+            case .idle, .judging: return nil
             case .head: return self.readHead()
             case .judged(let verdict, let accept, let offers): return self.answer(verdict, accept, offers, now: now)
             case .frame: return self.readFrame(now: now)
             case .greeting: return self.readGreeting()
             case .request: return self.readRequest()
             case .target(let port): return self.turn(port, now: now, writable: writable)
-            case .closing(let reason): return self.close(reason)
             }
         }
 
@@ -104,20 +97,20 @@ extension WebSocks {
         }
 
         public mutating func accept(_ stream: StreamID) {
-            guard case .target = self.phase, case .dialing = self.target else { return }
+            guard self.shell.isOpen, case .target = self.phase, case .dialing = self.target else { return }
             self.target = .reached
         }
 
         public func hasRoom(on stream: StreamID) -> Bool { self.held.hasRoom }
 
         public mutating func send(_ bytes: ByteBuffer, on stream: StreamID) {
-            guard case .target = self.phase, case .reached = self.target else { return }
+            guard self.shell.isOpen, case .target = self.phase, case .reached = self.target else { return }
             self.held.append(bytes)
         }
 
         /// The target cannot be had, or is gone.
         public mutating func reset(_ stream: StreamID, _ fault: StreamFault?) {
-            guard case .target = self.phase else { return }
+            guard self.shell.isOpen, case .target = self.phase else { return }
             switch self.target {
             case .dialing: self.target = .refused(fault ?? .failed)
             case .reached: self.target = .gone(fault)
@@ -125,33 +118,23 @@ extension WebSocks {
             }
         }
 
-        mutating func waitOrClose() -> SessionAction? { self.hasEnded ? self.close(.finished) : nil }
+        mutating func waitOrClose() -> SessionAction? { self.shell.hasEnded ? self.close(.finished) : nil }
 
         /// Says a last thing, then ends.
         mutating func farewell(_ bytes: ByteBuffer, _ reason: CloseReason) -> SessionAction {
-            self.phaseDeadline = nil
-            self.input = ByteBuffer()
-            self.phase = .closing(reason)
-            return .write(bytes)
+            self.shell.close(reason, saying: bytes)
         }
 
         mutating func close(_ reason: CloseReason) -> SessionAction {
-            self.leave()
-            return .close(reason)
-        }
-
-        mutating func leave() {
-            self.phase = .closed
-            self.phaseDeadline = nil
-            self.input = ByteBuffer()
             self.held = HeldBytes()
+            return self.shell.close(reason)
         }
 
         private mutating func closeLate() -> SessionAction {
             switch self.phase {
             case .frame: self.close(.timedOut(phase: "the wait for a frame"))
             case .greeting, .request: self.close(.timedOut(phase: "SOCKS5 request"))
-            case .idle, .head, .judging, .judged, .target, .closing, .closed: self.close(.timedOut(phase: "upgrade"))
+            case .idle, .head, .judging, .judged, .target: self.close(.timedOut(phase: "upgrade"))
             }
         }
     }

@@ -30,12 +30,12 @@ extension ByteBuffer {
     /// - Returns: the status: 101 means that everything else is right, too. Nil while incomplete.
     /// - Throws: ``WireError`` for what is no HTTP, and in `upgrade` for a 101 that is none.
     package mutating func readWebSocksAnswer(
-        _ scan: inout HeadScan, _ decoding: WebSocks.Decoding = .lenient
+        _ scan: inout HTTPHeadScan, _ decoding: WebSocks.Decoding = .lenient
     ) throws(WireError) -> Int? {
-        guard let length = try scan.length(in: self), let bytes = self.readSlice(length: length) else { return nil }
-        let head = try Head(bytes)
-        guard head.words.first?.hasPrefix("HTTP/1.") == true, let word = head.words.dropFirst().first,
-            word.utf8.count == 3, let status = Int(word), (100...599).contains(status)
+        guard let head = try self.readWebSocksHead(&scan) else { return nil }
+        let words = head.words(most: 3)
+        guard words.first?.starts(with: "HTTP/1.".utf8) == true, let word = words.dropFirst().first,
+            word.count == 3, let status = word.decimal, (100...599).contains(status)
         else { throw WireError(.badValue, in: "head.line", found: "no status") }
         guard status == 101 else { return status }
         guard head.isUpgrade(decoding), !head.has("content-length"),

@@ -100,7 +100,7 @@ extension ProxyServerDriver {
         _ = driver.take()
         driver.receive([5, code, 0, 1, 0, 0, 0, 0, 0, 0])
         #expect(driver.take() == [.end(StreamID(0), fault)])
-        #expect(StreamFault(socks5Reply: 4, reaching: .tcp(Host("::1"), port: 1)) == .unreachable)
+        #expect(SOCKS5.Reply.hostUnreachable.fault(reaching: .tcp(Host("::1"), port: 1)) == .unreachable)
     }
 
     @Test(

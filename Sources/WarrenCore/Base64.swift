@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Base64 (RFC 4648, section 4). As Java reads it: padding may be left out, nothing else is forgiven.
-enum Base64 {
+/// Base64 (RFC 4648, section 4). No line ends, and nothing behind the padding.
+package enum Base64 {
+    /// What a reader forgives.
+    package enum Reading: Sendable {
+        /// Padding is required, and the bits that belong to no byte are 0.
+        case strict
+        /// As Java reads it: padding may be left out, and the bits that belong to no byte may be anything.
+        case java
+    }
+
     private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-    static func encode(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+    package static func encode(_ bytes: some Sequence<UInt8>) -> [UInt8] {
         var text: [UInt8] = []
         var bits: UInt32 = 0
         var count = 0
@@ -22,13 +30,14 @@ enum Base64 {
         return text
     }
 
-    static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+    package static func decode(_ text: some Collection<UInt8>, _ reading: Reading = .strict) -> [UInt8]? {
         let digits = text.prefix { $0 != UInt8(ascii: "=") }
         let padding = text.dropFirst(digits.count)
-        guard digits.count % 4 != 1, padding.allSatisfy({ $0 == UInt8(ascii: "=") }),
-            padding.isEmpty || padding.count <= 2 && text.count % 4 == 0
+        guard digits.count % 4 != 1, padding.count <= 2, padding.allSatisfy({ $0 == UInt8(ascii: "=") }),
+            text.count % 4 == 0 || reading == .java && padding.isEmpty
         else { return nil }
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(digits.count / 4 * 3 + 2)
         var bits: UInt32 = 0
         var count = 0
         for digit in digits {
@@ -40,7 +49,7 @@ enum Base64 {
             bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
             bits &= 1 << UInt32(count) - 1
         }
-        return bytes
+        return bits == 0 || reading == .java ? bytes : nil
     }
 
     private static func value(of digit: UInt8) -> UInt32? {

@@ -1,59 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NIOCore
-import WarrenCore
+package import NIOCore
 
-/// The words of SOCKS version 5.
-///
-/// - Source: RFC 1928, and RFC 1929 for the login.
-enum SOCKS5 {
-    static let version: UInt8 = 5
-    static let loginVersion: UInt8 = 1
-
-    enum Method: UInt8 {
-        case noLogin = 0
-        case password = 2
-        case noneAcceptable = 0xFF
-    }
-
-    /// Field REP of a reply.
-    enum Reply: UInt8 {
-        case succeeded = 0
-        case failed = 1
-        case notAllowed = 2
-        case networkUnreachable = 3
-        case hostUnreachable = 4
-        case refused = 5
-        case expired = 6
-        case commandUnsupported = 7
-        case addressTypeUnsupported = 8
-
-        /// One code per fault where the RFC has enough of them: users read these numbers in their client's error.
-        init(_ fault: StreamFault) {
-            switch fault {
-            case .refused: self = .refused
-            case .unreachable: self = .networkUnreachable
-            case .unknownHost: self = .hostUnreachable
-            case .timedOut: self = .expired
-            case .notAllowed: self = .notAllowed
-            case .unsupported: self = .commandUnsupported
-            case .limit, .stalled, .idle, .aborted, .sessionLost, .noExit, .noServer, .shutdown, .failed: self = .failed
-            }
-        }
-    }
-
-    enum Request: Hashable {
-        case connect(Host, port: UInt16)
-        /// Well formed, but nothing we do: another command, or an address type that nobody has defined.
-        case unsupported(Reply)
-    }
-}
-
+// What a server reads and writes.
 extension ByteBuffer {
     /// Reads `version | count | methods count B` and gives the methods.
     ///
     /// - Throws: ``WireError`` `.badValue` if this is not version 5.
-    mutating func readSOCKS5Greeting() throws(WireError) -> ByteBufferView? {
+    package mutating func readSOCKS5Greeting() throws(WireError) -> ByteBufferView? {
         try self.readWhole { (buffer) throws(WireError) in
             try buffer.checkVersion(SOCKS5.version, in: "greeting.version")
             return buffer.readLengthPrefixedSlice(as: UInt8.self)?.readableBytesView
@@ -63,7 +17,7 @@ extension ByteBuffer {
     /// Reads `version | length | name | length | password`.
     ///
     /// - Source: RFC 1929, section 2. Differs: empty names and passwords reach the judge.
-    mutating func readSOCKS5Login() throws(WireError) -> Claim? {
+    package mutating func readSOCKS5Login() throws(WireError) -> Claim? {
         try self.readWhole { (buffer) throws(WireError) in
             try buffer.checkVersion(SOCKS5.loginVersion, in: "login.version")
             guard let name = buffer.readLengthPrefixedSlice(as: UInt8.self),
@@ -76,7 +30,7 @@ extension ByteBuffer {
     /// Reads `version | command | reserved | address type | address | port 2B`.
     ///
     /// - Throws: ``WireError`` for another version, a bad name or port 0.
-    mutating func readSOCKS5Request() throws(WireError) -> SOCKS5.Request? {
+    package mutating func readSOCKS5Request() throws(WireError) -> SOCKS5.Request? {
         try self.readWhole { (buffer) throws(WireError) in
             try buffer.checkVersion(SOCKS5.version, in: "request.version")
             guard let (command, _, type) = buffer.readMultipleIntegers(as: (UInt8, UInt8, UInt8).self) else {
@@ -103,12 +57,12 @@ extension ByteBuffer {
 
     /// Writes `version | reply | reserved | 1 | address 4B | port 2B`; the bound address is given as all zero, since
     /// the socket may be at the other end of a tunnel.
-    mutating func writeSOCKS5Reply(_ reply: SOCKS5.Reply) {
-        self.writeMultipleIntegers(SOCKS5.version, reply.rawValue, UInt8(0), UInt8(1), UInt32(0), UInt16(0))
+    package mutating func writeSOCKS5Reply(_ reply: SOCKS5.Reply, port: UInt16 = 0) {
+        self.writeMultipleIntegers(SOCKS5.version, reply.rawValue, UInt8(0), UInt8(1), UInt32(0), port)
     }
 
     /// Takes one byte off if it is there, and looks at it at once: a stranger need not be heard to the end.
-    mutating func checkVersion(_ version: UInt8, in field: String) throws(WireError) {
+    package mutating func checkVersion(_ version: UInt8, in field: String) throws(WireError) {
         guard let found = self.readInteger(as: UInt8.self), found != version else { return }
         throw WireError(.badValue, in: field, found: "\(found)")
     }
