@@ -7,7 +7,9 @@ import WarrenTesting
 
 /// What a person reads when it does not work: of the running program.
 @Suite(.timeLimit(.minutes(2))) struct MessageTests {
-    @Test("the line of a stream that egress refuses says whose it is and which rule is missing or refused it")
+    @Test(
+        "the line of a stream that egress refuses says whose it is and which rule is missing or refused it",
+        .enabled(if: Curl.isThere, Comment(rawValue: Curl.absence)))
     func egress() async throws {
         let folder = try Folder()
         folder.write("pw", "secret\n")
@@ -63,7 +65,9 @@ import WarrenTesting
         await relay.stop()
     }
 
-    @Test("a server that shuts down has closed the tunnel, and a stream toward no exit lost none")
+    @Test(
+        "a server that shuts down has closed the tunnel, and a stream toward no exit lost none",
+        .enabled(if: Curl.isThere, Comment(rawValue: Curl.absence)))
     func ends() async throws {
         let folder = try Folder()
         #expect(try await WarrenProcess.run("keygen", "jproxy", "alice", "--out", folder.path).code == 0)

@@ -66,6 +66,39 @@ struct TransferTests {
         try await web.stop()
     }
 
+    @Test("what egress lets one user reach no other one reaches, by either protocol")
+    func egressOfOneUser() async throws {
+        let web = try await Web.start()
+        let folder = try Folder()
+        folder.write("pw", "open sesame\n")
+        let warren = try await WarrenProcess.start(
+            yaml: """
+                inbounds:
+                  - name: front
+                    type: mixed
+                    listen: 127.0.0.1:0
+                    users: { alice: { passwordFile: pw }, bob: { passwordFile: pw }, carol: { passwordFile: pw } }
+                egress:
+                  allow: [public]
+                  users: { bob: { allow: [loopback] }, carol: { allow: [loopback], deny: [loopback] } }
+                """,
+            in: folder
+        )
+        let port = try warren.port("front")
+        func fetch(_ scheme: String, _ user: String) async throws -> Program.Outcome {
+            try await Curl.run([
+                "-o", "/dev/null", "-w", "%{http_code}", "-x", "\(scheme)://127.0.0.1:\(port)",
+                "-U", "\(user):open sesame", web.url("10"),
+            ])
+        }
+        for (user, isAllowed) in [("alice", false), ("bob", true), ("carol", false)] {
+            #expect(try await fetch("socks5h", user).code == (isAllowed ? 0 : 97), "\(user)")
+            #expect(try await fetch("http", user).output == (isAllowed ? "200" : "403"), "\(user)")
+        }
+        await warren.stop()
+        try await web.stop()
+    }
+
     @Test("users get in with their password and nobody else does")
     func users() async throws {
         let web = try await Web.start()
