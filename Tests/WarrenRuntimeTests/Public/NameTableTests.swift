@@ -10,7 +10,7 @@ import WarrenTesting
 
 @Suite struct NameTableTests {
     private static func holder(
-        _ device: String, instance: String? = nil, on loop: SocketLoop = .idle
+        _ device: String, instance: String? = nil, on loop: SocketLoop = .manual()
     ) -> NameTable.Holder {
         NameTable.Holder(
             session: AskedSession(ScriptedOwner()), loop: loop, device: device, instance: instance)

@@ -10,7 +10,7 @@ import WarrenTesting
 
 /// A session that is to become one stream, moved by the test.
 private final class OneSession: Session {
-    let loop = SocketLoop.idle
+    let loop = SocketLoop.manual()
     let owner: any OutboundSessionOwner
     var isOver = false
     var isReady = false
@@ -58,7 +58,7 @@ private final class Ticket: @unchecked Sendable {
 
 /// One stream on its way, and everything that can happen to it, in any order.
 private final class World {
-    let loop = SocketLoop.idle
+    let loop = SocketLoop.manual()
     let script = ScriptedCarriers()
     var random: SeededRandom
     private var sessions: [OneSession] = []

@@ -10,7 +10,7 @@ import WarrenTesting
 
 /// A session that the test moves; it is over when it was shut down or has said so.
 private final class ModelSession: Session {
-    let loop = SocketLoop.idle
+    let loop = SocketLoop.manual()
     let carrier: Int
     var isOver = false
     var isReady = false
@@ -34,7 +34,7 @@ private final class ModelSession: Session {
 
 /// A keeper, and everything that can happen to it, in any order.
 private final class World {
-    let loop = SocketLoop.idle
+    let loop = SocketLoop.manual()
     let script = ScriptedCarriers()
     let keeper: Reconnector
     var random: SeededRandom

@@ -10,7 +10,7 @@ import WarrenLoop
 
 /// A keeper on a loop that moves by hand, whose carriers all fail at once.
 private final class Rig {
-    let loop = SocketLoop.idle
+    let loop = SocketLoop.manual()
     let log = LogRecorder()
     let owner = ScriptedOwner()
     let keeper: Reconnector
@@ -48,7 +48,7 @@ private final class Rig {
 
 /// A session that only remembers why it was shut down.
 private final class IdleSession: Session {
-    let loop = SocketLoop.idle
+    let loop = SocketLoop.manual()
     private(set) var reasons: [CloseReason] = []
     var peer: SocketAddress? { nil }
     var user: String? { nil }

@@ -9,7 +9,7 @@ import WarrenLoop
 
 /// A session that only remembers why it was shut down.
 private final class IdleSession: Session {
-    let loop = SocketLoop.idle
+    let loop = SocketLoop.manual()
     var reasons: [CloseReason] = []
     var peer: SocketAddress? { nil }
     var user: String? { nil }

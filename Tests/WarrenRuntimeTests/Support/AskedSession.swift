@@ -8,7 +8,7 @@ import WarrenLoop
 
 /// A session whose streams the test answers. On the thread of its test only.
 final class AskedSession: Session {
-    let loop = SocketLoop.idle
+    let loop = SocketLoop.manual()
     private let owner: any SessionOwner
     private(set) var isOver = false
     private(set) var isReady = false
@@ -100,9 +100,4 @@ final class ModelStream {
         self.isCancelled = true
         self.attempt?.cancel()
     }
-}
-
-extension SocketLoop {
-    /// For sessions of tests that live nowhere.
-    static let idle = SocketLoop.manual()
 }
