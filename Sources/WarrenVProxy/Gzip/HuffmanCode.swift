@@ -18,8 +18,7 @@ struct HuffmanCode {
     /// - Parameter lengths: of the symbols' codes in bits, 0 to 15; 0: the symbol does not occur.
     /// - Throws: for lengths that no code has. A code with one symbol, or none, may be incomplete.
     init(_ lengths: some Collection<UInt8>) throws(WireError) {
-        for length in lengths { self.counts[Int(min(length, 15))] += 1 }
-        self.counts[0] = 0
+        for length in lengths where length > 0 { self.counts[Int(min(length, 15))] += 1 }
         var left = 1
         for length in 1...Self.longest {
             left = 2 * left - self.counts[length]

@@ -124,7 +124,7 @@ struct Inflater {
         var lengths = [UInt8](repeating: 0, count: 19)
         for index in Self.order.prefix(try 4 + reader.take(4)) { lengths[index] = UInt8(try reader.take(3)) }
         let all = try Self.readLengths(&reader, by: HuffmanCode(lengths), count: literals + distances)
-        guard all[256] > 0 else { throw WireError(.badValue, in: "gzip.codes", found: "no end") }
+        guard all.dropFirst(256).first ?? 0 > 0 else { throw WireError(.badValue, in: "gzip.codes", found: "no end") }
         return (try HuffmanCode(all.prefix(literals)), try HuffmanCode(all.dropFirst(literals)))
     }
 
