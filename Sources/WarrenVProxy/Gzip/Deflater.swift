@@ -60,7 +60,7 @@ struct Deflater {
 
     private static func hash(_ bytes: UnsafeRawBufferPointer, _ place: Int) -> Int {
         let three = UInt32(bytes[place]) << 16 | UInt32(bytes[place + 1]) << 8 | UInt32(bytes[place + 2])
-        return Int(three &* 0x9E37_79B1 >> (32 - UInt32(Self.hashBits)))
+        return Int((three &* 0x9E37_79B1) >> (32 - UInt32(Self.hashBits)))
     }
 
     private static func longestMatch(

@@ -119,6 +119,7 @@ extension Multiplexer {
     mutating func remove(_ row: Int) {
         self.purge(row)
         self.asking.remove(row)
+        self.awaiting.remove(row)
         self.holding.remove(row)
         self.intake.forget(row)
         self.ledger?.windows.close(&self.table[row].window.share)

@@ -85,24 +85,24 @@ extension Multiplexer {
         guard !self.isExtended, let lastByte = self.table[row].lastByte, !self.table[row].window.saidFinish,
             fault?.comesBehindBytes ?? true
         else { return false }
-        if self.holding.contains(row) { return true }
-        let isAcknowledged = !self.settings.acknowledges || self.acknowledged >= lastByte.end
-        if isAcknowledged, lastByte.at + self.settings.finishDelay <= now { return false }
-        if !isAcknowledged {
-            if !self.unacknowledged.contains(self.table[row].id) { self.unacknowledged.append(self.table[row].id) }
-        } else {
-            self.holding.touch(row, now: now)
+        if self.holding.contains(row) || self.awaiting.contains(row) { return true }
+        if self.settings.acknowledges, self.acknowledged < lastByte.end {
+            self.awaiting.touch(row, now: now)
+            return true
         }
+        // An acknowledgement may have come just now, of payload that was sent again.
+        if !self.settings.acknowledges, lastByte.at + self.settings.finishDelay <= now { return false }
+        self.holding.touch(row, now: now)
         return true
     }
 
     /// Says the last words that have waited long enough.
+    ///
+    /// Looks at one row if nothing is due: who waits behind it had its payload written before, or nearly so.
     mutating func releaseHeld(now: NIODeadline) {
-        if !self.unacknowledged.isEmpty {
-            let waiting = self.unacknowledged
-            self.unacknowledged.removeAll(keepingCapacity: true)
-            // Those that must wait still put themselves back.
-            for id in waiting { if let row = self.table.row(id) { self.settleEnding(row, now: now) } }
+        while let (row, _) = self.awaiting.oldest, self.table[row].lastByte?.end ?? 0 <= self.acknowledged {
+            self.awaiting.remove(row)
+            self.settleEnding(row, now: now)
         }
         while let (row, since) = self.holding.oldest, since + self.holdTime <= now {
             self.holding.remove(row)

@@ -51,8 +51,8 @@ struct Multiplexer {
     /// Bytes of the carrier: written in all, and acknowledged.
     var written: UInt64
     var acknowledged: UInt64 = 0
-    /// Streams whose last word waits for the acknowledgement of their payload, and then for a moment more.
-    var unacknowledged = ContiguousArray<StreamID>()
+    /// Rows whose last word waits for the acknowledgement of their payload, and then for a moment more.
+    var awaiting = AgeQueue()
     var holding = AgeQueue()
 
     /// Client: streams whose SYN is unanswered.
