@@ -33,6 +33,8 @@ import WarrenTesting
                 }
             }
             _ = client.drain()
+            // Two are answered; the first frames of the peer are about all three.
+            _ = client.receive(head(.headers, 1, flags: 2) + head(.headers, 3, flags: 2))
             return client
         }
     }
@@ -109,7 +111,7 @@ import WarrenTesting
 
     /// A SYN, or payload, some of it compressed.
     private static func filling(_ random: inout SeededRandom) -> ByteBuffer {
-        let id: UInt32 = [1, 3, 5].randomElement(using: &random) ?? 1
+        let id: UInt32 = [1, 3].randomElement(using: &random) ?? 1
         switch Int.random(in: 0..<8, using: &random) {
         case 0: return head(.headers, id, flags: 2)
         case 1: return head(.data, id, flags: 4, length: self.packed.readableBytes) + self.packed
