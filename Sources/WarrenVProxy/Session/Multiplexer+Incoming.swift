@@ -106,7 +106,7 @@ extension Multiplexer {
     private mutating func peerReset(_ id: UInt32) -> SessionAction? {
         guard let row = self.table.row(id) else { return nil }
         let isRefusal = self.table[row].phase == .asking
-        if !self.table[row].isWindowed, !isRefusal { self.say(.headers, StreamID(id), flags: VProxy.Frame.over) }
+        if !self.table[row].isWindowed { self.say(.headers, StreamID(id), flags: VProxy.Frame.over) }
         return self.peerLeft(id, isRefusal ? .refused : .aborted)
     }
 
