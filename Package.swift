@@ -6,7 +6,7 @@ import PackageDescription
 let commit = (Context.environment["WARREN_COMMIT"] ?? "").filter { $0.isLetter || $0.isNumber || $0 == "-" }
 
 /// One word here and one entry in Registry.swift: that is all a new protocol needs.
-let protocols = ["JProxy", "JET", "ZhwkproX", "MProxy", "WebSocks"]
+let protocols = ["JProxy", "JET", "ZhwkproX", "MProxy", "VProxy", "WebSocks"]
 
 let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),

@@ -20,6 +20,8 @@ public struct MachinePair<Client: SessionMachine, Server: SessionMachine> {
     public var writable = true
     /// The reasons that the ends gave for closing.
     public private(set) var closed: [End: CloseReason] = [:]
+    /// How many bytes each end was given.
+    public private(set) var carried: [End: UInt64] = [:]
     /// Bytes under way.
     private var toClient = CircularBuffer<ByteBuffer>()
     private var toServer = CircularBuffer<ByteBuffer>()
@@ -83,10 +85,12 @@ public struct MachinePair<Client: SessionMachine, Server: SessionMachine> {
         var isBusy = false
         if self.client.wantsBytes, let bytes = Self.piece(&self.toClient, most: self.mostChunk, &self.random) {
             self.client.receive(bytes)
+            self.carried[.client, default: 0] += UInt64(bytes.readableBytes)
             isBusy = true
         }
         if self.server.wantsBytes, let bytes = Self.piece(&self.toServer, most: self.mostChunk, &self.random) {
             self.server.receive(bytes)
+            self.carried[.server, default: 0] += UInt64(bytes.readableBytes)
             isBusy = true
         }
         return isBusy
