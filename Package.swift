@@ -37,9 +37,10 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [.executable(name: "warren", targets: ["WarrenCLI"])]
         + ([
-            "WarrenCore", "WarrenKCP", "WarrenRuntime", "WarrenConfiguration", "WarrenTokens", "WarrenCertificates",
-            "WarrenAssembly", "Warren", "WarrenBench", "WarrenDemo", "WarrenTesting", "WarrenFuzzing", "CWarrenAES",
-            "CWarrenSystem",
+            "WarrenCore", "WarrenKCP", "WarrenSecureDatagrams", "WarrenRuntime", "WarrenConfiguration", "WarrenTokens",
+            "WarrenCertificates", "WarrenAssembly", "Warren", "WarrenBench", "WarrenDemo", "WarrenTesting",
+            "WarrenFuzzing",
+            "CWarrenAES", "CWarrenSystem",
         ] + protocols.map { "Warren\($0)" })
         .map { .library(name: $0, targets: [$0]) },
     dependencies: [
@@ -62,6 +63,7 @@ let package = Package(
         .target(name: "CWarrenStart", cSettings: [.define("WARREN_COMMIT", to: "\"\(commit)\"")]),
         .target(name: "WarrenCore", dependencies: [nio("NIOCore"), heap]),
         .target(name: "WarrenKCP", dependencies: ["WarrenCore", nio("NIOCore")]),
+        .target(name: "WarrenSecureDatagrams", dependencies: ["WarrenCore", nio("NIOCore"), crypto]),
         .target(
             name: "WarrenRuntime",
             dependencies: [
@@ -107,8 +109,9 @@ let package = Package(
         .target(
             name: "WarrenFuzzing",
             dependencies: [
-                "Warren", "WarrenConfiguration", "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore"),
-                nio("NIOHTTP1"), cryptoExtras,
+                "Warren", "WarrenConfiguration", "WarrenRuntime", "WarrenCore", "WarrenTesting",
+                "WarrenSecureDatagrams",
+                nio("NIOCore"), nio("NIOHTTP1"), cryptoExtras,
                 crypto,
             ] + protocolTargets,
             path: "Fuzzing/Targets"
@@ -120,6 +123,10 @@ let package = Package(
         .testTarget(name: "WarrenCoreTests", dependencies: ["WarrenCore", "WarrenTesting", nio("NIOCore")]),
         .testTarget(
             name: "WarrenKCPTests", dependencies: ["WarrenKCP", "WarrenCore", "WarrenTesting", nio("NIOCore")],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "WarrenSecureDatagramsTests",
+            dependencies: ["WarrenSecureDatagrams", "WarrenCore", "WarrenTesting", nio("NIOCore"), crypto],
             exclude: ["Fixtures"]),
         .testTarget(
             name: "WarrenRuntimeTests",
