@@ -28,7 +28,7 @@ import WarrenTesting
     }
 
     @Test(arguments: Mode.allCases) func forgedDatagramsChangeNothing(mode: Mode) {
-        var world = World(mode.keys, seed: 9)
+        let world = World(mode.keys, seed: 9)
         world.run(.seconds(1))
         for number in 0..<4 {
             world.clientSends(payload(number))
@@ -63,7 +63,7 @@ import WarrenTesting
 
     @Test(arguments: Mode.allCases) func forgedAnswersDoNotHinderAHandshake(mode: Mode) {
         for seed in 0..<UInt64(20) {
-            var world = World(mode.keys, seed: seed)
+            let world = World(mode.keys, seed: seed)
             world.pump()
             world.server.input(world.sentByClient[0], from: world.address, now: world.now)
             guard let answer = world.server.poll(now: world.now)?.datagram else {
@@ -82,7 +82,7 @@ import WarrenTesting
     }
 
     @Test func whatOneEndSealedTheOtherDoesNotTakeForItsOwn() {
-        var world = World(Mode.shared.keys)
+        let world = World(Mode.shared.keys)
         world.run(.seconds(1))
         var datagram = ByteBuffer()
         _ = world.client.seal(payload(1), into: &datagram, now: world.now)
@@ -96,7 +96,7 @@ import WarrenTesting
 
     @Test func anotherClientOfTheSameKeyCannotTakeASessionOver() {
         let keys = Mode.shared.keys
-        var world = World(keys)
+        let world = World(keys)
         world.run(.seconds(1))
         // It knows the key and has seen the index, and asks for new keys; it has not the old ones.
         var thief = SD.Initiator(key: keys.client, random: SeededRandom(4), now: world.now)

@@ -55,7 +55,8 @@ import WarrenTesting
             var came: Set<UInt64> = []
             var highest: UInt64 = UInt64.random(in: 0...10_000, using: &random)
             for _ in 0..<100 {
-                let reach = [3, 70, 4100, 20_000].randomElement(using: &random) ?? 3
+                let reaches: [UInt64] = [3, 70, 4100, 20_000]
+                let reach: UInt64 = reaches.randomElement(using: &random) ?? 3
                 let counter = UInt64.random(in: (highest - min(highest, reach))...(highest + reach), using: &random)
                 let latest = came.max()
                 let isExpected =

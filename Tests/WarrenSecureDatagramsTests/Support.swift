@@ -33,7 +33,7 @@ enum Mode: CaseIterable {
 }
 
 /// A client and a server over a network that loses, doubles and delays, with a clock that moves only when told.
-struct World {
+final class World {
     struct Flight {
         let at: NIODeadline
         let toServer: Bool
@@ -88,7 +88,7 @@ struct World {
         }
     }
 
-    mutating func fly(_ bytes: ByteBuffer, toServer: Bool) {
+    func fly(_ bytes: ByteBuffer, toServer: Bool) {
         let number = self.sentByClient.count + self.sentByServer.count
         if toServer { self.sentByClient.append(bytes) } else { self.sentByServer.append(bytes) }
         guard self.passes(number) else { return }
@@ -100,7 +100,7 @@ struct World {
     }
 
     /// Puts out what both ends have to say, and hears their events.
-    mutating func pump() {
+    func pump() {
         while let datagram = self.client.poll(now: self.now) { self.fly(datagram, toServer: true) }
         while let outgoing = self.server.poll(now: self.now) { self.fly(outgoing.datagram, toServer: false) }
         while let event = self.client.nextEvent() { self.clientEvents.append(event) }
@@ -108,7 +108,7 @@ struct World {
     }
 
     /// Moves the clock, stopping wherever something arrives or is due.
-    mutating func run(_ time: TimeAmount) {
+    func run(_ time: TimeAmount) {
         let end = self.now + time
         self.pump()
         while true {
@@ -130,14 +130,14 @@ struct World {
     }
 
     /// - Returns: false while it cannot be sealed.
-    @discardableResult mutating func clientSends(_ payload: ByteBuffer) -> Bool {
+    @discardableResult func clientSends(_ payload: ByteBuffer) -> Bool {
         var datagram = ByteBuffer()
         guard self.client.seal(payload, into: &datagram, now: self.now) else { return false }
         self.fly(datagram, toServer: true)
         return true
     }
 
-    @discardableResult mutating func serverSends(_ payload: ByteBuffer) -> Bool {
+    @discardableResult func serverSends(_ payload: ByteBuffer) -> Bool {
         var datagram = ByteBuffer()
         guard let id = self.session, self.server.seal(payload, for: id, into: &datagram, now: self.now) != nil else {
             return false
