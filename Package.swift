@@ -37,7 +37,8 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [.executable(name: "warren", targets: ["WarrenCLI"])]
         + ([
-            "WarrenCore", "WarrenKCP", "WarrenLoop", "WarrenRuntime", "WarrenConfiguration", "WarrenTokens",
+            "WarrenCore", "WarrenKCP", "WarrenSecureDatagrams", "WarrenLoop", "WarrenRuntime", "WarrenConfiguration",
+            "WarrenTokens",
             "WarrenCertificates",
             "WarrenAssembly", "Warren", "WarrenBench", "WarrenDemo", "WarrenTesting", "WarrenFuzzing", "CWarrenAES",
             "CWarrenSystem",
@@ -63,6 +64,7 @@ let package = Package(
         .target(name: "CWarrenStart", cSettings: [.define("WARREN_COMMIT", to: "\"\(commit)\"")]),
         .target(name: "WarrenCore", dependencies: [nio("NIOCore"), heap]),
         .target(name: "WarrenKCP", dependencies: ["WarrenCore", nio("NIOCore")]),
+        .target(name: "WarrenSecureDatagrams", dependencies: ["WarrenCore", nio("NIOCore"), crypto]),
         .target(
             name: "WarrenLoop",
             dependencies: [
@@ -118,6 +120,7 @@ let package = Package(
             name: "WarrenFuzzing",
             dependencies: [
                 "Warren", "WarrenConfiguration", "WarrenRuntime", "WarrenLoop", "WarrenCore", "WarrenTesting",
+                "WarrenSecureDatagrams",
                 nio("NIOCore"),
                 nio("NIOHTTP1"), cryptoExtras,
                 crypto,
@@ -138,6 +141,10 @@ let package = Package(
         .testTarget(
             name: "WarrenLoopTests",
             dependencies: ["WarrenLoop", "WarrenLoopTesting", "WarrenCore", "WarrenTesting", nio("NIOCore")]),
+        .testTarget(
+            name: "WarrenSecureDatagramsTests",
+            dependencies: ["WarrenSecureDatagrams", "WarrenCore", "WarrenTesting", nio("NIOCore"), crypto],
+            exclude: ["Fixtures"]),
         .testTarget(
             name: "WarrenRuntimeTests",
             dependencies: [

@@ -13,5 +13,6 @@ public struct FuzzTarget: Sendable {
 
     /// All of them; `scripts/fuzz.sh` runs each.
     public static let all: [FuzzTarget] =
-        Self.fronts + Self.jproxy + Self.zhwkprox + Self.vproxy + Self.jet + Self.websocks + Self.web + Self.files
+        Self.fronts + Self.jproxy + Self.zhwkprox + Self.vproxy + Self.jet + Self.websocks + Self.web
+        + Self.files + Self.datagrams
 }

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import NIOCore
+
+extension SecureDatagrams {
+    /// A session of a ``Listener``, for its owner; never used again.
+    public struct SessionID: Hashable, Sendable {
+        let number: UInt64
+    }
+
+    /// The end that is dialled: the sessions of all clients of one socket.
+    ///
+    /// Sessions are found by the index in the datagram, never by its address. Who does not have the key gets no
+    /// answer. The owner gives it what comes (``input(_:from:now:)``), asks for events (``nextEvent()``) and for
+    /// datagrams (``poll(now:)``) until there are none, and sets one alarm from ``deadline``.
+    public struct Listener {
+        public enum Event: Hashable, Sendable {
+            /// A client has shown that it has the key and receives at this address.
+            case up(SessionID, Address, client: PublicKey?)
+            case payload(SessionID, ByteBuffer)
+            /// The client has a new address: an authentic datagram, later than all before, has come from it.
+            case moved(SessionID, to: Address)
+            /// The session is over. Only for those that were up.
+            case ended(SessionID, Failure)
+        }
+
+        /// A datagram to be sent.
+        public struct Outgoing: Hashable, Sendable {
+            public let datagram: ByteBuffer
+            public let address: Address
+        }
+
+        struct Client {
+            var session: Session
+            var address: Address
+            let key: PublicKey?
+            let since: NIODeadline
+            var isUp = false
+            /// Of the last handshake that counted.
+            var attempt: UInt64 = 0
+        }
+
+        public internal(set) var counters = Counters()
+        public let timing: Timing
+        public let limits: Limits
+
+        let suite: Suite
+        let allowed: Set<PublicKey>?
+        var random: Random
+        var limiter: SourceLimiter
+        var cookies: Cookies
+        var everybody: TokenBucket
+        var clients: [SessionID: Client] = [:]
+        var indices: [UInt32: SessionID] = [:]
+        /// Of the clients, those that are not up.
+        var pending = 0
+        private var lastID: UInt64 = 0
+        var events = CircularBuffer<Event>()
+        var datagrams = CircularBuffer<Outgoing>()
+        /// No client needs a look before; nil if none ever does.
+        var lookAt: NIODeadline?
+
+        /// - Parameter random: draws keys; anything but the system's is for tests.
+        public init(
+            key: ListenerKey, timing: Timing = Timing(), limits: Limits = Limits(),
+            random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(), now: NIODeadline
+        ) {
+            var random = Random(random)
+            self.suite = Suite(key)
+            switch key {
+            case .shared: self.allowed = nil
+            case .pair(_, let clients): self.allowed = clients
+            }
+            self.timing = timing
+            self.limits = limits
+            self.limiter = SourceLimiter(limits, &random)
+            self.cookies = Cookies(&random, now: now)
+            self.everybody = TokenBucket(full: limits.handshakesBeforeCookies, now: now)
+            self.random = random
+        }
+
+        /// Sessions that are up.
+        public var count: Int { self.clients.count - self.pending }
+
+        /// Takes one datagram.
+        public mutating func input(_ datagram: ByteBuffer, from address: Address, now: NIODeadline) {
+            switch Kind(of: datagram) {
+            case .data: self.receive(datagram, from: address, now: now)
+            case .request: self.answer(datagram, from: address, now: now)
+            case .response, .cookie, nil: self.counters.strangers += 1
+            }
+        }
+
+        private mutating func receive(_ datagram: ByteBuffer, from address: Address, now: NIODeadline) {
+            guard let header = Header(of: datagram) else {
+                self.counters.strangers += 1
+                return
+            }
+            guard let id = self.indices[header.index],
+                let opened = self.clients[id]?.session.open(datagram, header, now: now)
+            else {
+                self.counters.unknown += 1
+                return
+            }
+            switch opened {
+            case .payload(let payload, let isLatest, let isFirst):
+                if isFirst { self.confirmed(id, from: address, now: now) }
+                if isLatest, self.clients[id]?.address != address {
+                    self.clients[id]?.address = address
+                    self.events.append(.moved(id, to: address))
+                }
+                if payload.readableBytes > 0 {
+                    self.events.append(.payload(id, payload))
+                    self.look(at: self.clients[id]?.session.keepAliveAt)
+                }
+            case .replayed: self.counters.replayed += 1
+            case .forged: self.counters.forged += 1
+            case .unknown: self.counters.unknown += 1
+            }
+        }
+
+        /// The client uses the keys of the last handshake: it is there. It is told so, and then stops asking.
+        private mutating func confirmed(_ id: SessionID, from address: Address, now: NIODeadline) {
+            self.forgetRetired(id)
+            if self.clients[id]?.isUp == false {
+                self.clients[id]?.isUp = true
+                self.clients[id]?.address = address
+                self.pending -= 1
+                self.events.append(.up(id, address, client: self.clients[id]?.key))
+            }
+            self.look(at: self.clients[id]?.session.nextEnd)
+            self.sayNothing(id, now: now)
+        }
+
+        /// Appends payload to `datagram`, sealed; ``SecureDatagrams/overhead`` bytes more than it has.
+        ///
+        /// - Returns: where to send it; nil, and nothing is appended, if the session is over or not up, or for more
+        ///   than ``SecureDatagrams/longestPayload`` bytes.
+        public mutating func seal(
+            _ payload: ByteBuffer, for id: SessionID, into datagram: inout ByteBuffer, now: NIODeadline
+        ) -> Address? {
+            guard self.clients[id]?.isUp == true, let address = self.clients[id]?.address else { return nil }
+            return self.clients[id]?.session.seal(payload, into: &datagram, now: now) == true ? address : nil
+        }
+
+        public mutating func nextEvent() -> Event? { self.events.popFirst() }
+
+        /// The next datagram to send that is not payload; does what is due.
+        public mutating func poll(now: NIODeadline) -> Outgoing? {
+            if let due = self.lookAt, now >= due { self.lookAtAll(now: now) }
+            return self.datagrams.popFirst()
+        }
+
+        /// When ``poll(now:)`` has something to do; nil while there is nobody.
+        public var deadline: NIODeadline? { self.datagrams.isEmpty ? self.lookAt : .distantPast }
+
+        /// Ends a session; its client hears nothing of it until it asks.
+        public mutating func close(_ id: SessionID) { self.end(id, .closed) }
+
+        mutating func makeID() -> SessionID {
+            self.lastID += 1
+            return SessionID(number: self.lastID)
+        }
+    }
+}
