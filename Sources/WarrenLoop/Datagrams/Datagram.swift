@@ -80,7 +80,8 @@ package struct DatagramOptions: Sendable {
     package var systemBuffer: Int32 = 4 << 20
     /// What is longer is dropped and told.
     package var largestDatagram = 65_535
-    /// Bytes of datagrams that wait here for room in the system; what comes beyond is not taken.
+    /// Bytes of datagrams that wait here for room in the system, each counted with 64 more; beyond that none is taken. The
+    /// last one may exceed it where its length was not known before (``DatagramSocket/send(to:_:)``).
     package var mostQueued = 1 << 20
     /// Whether runs of datagrams go through the system as one, where it can.
     package var joins = true

@@ -42,9 +42,9 @@ struct DatagramBurst {
     /// Lets somebody write datagrams at the end, each up to `most` bytes.
     ///
     /// - Returns: the length of what was written; it is one datagram unless that is 0. Longer than `most` it is dropped.
-    mutating func append(to path: DatagramPath?, most: Int, _ write: (inout ByteBuffer) -> Void) -> Int {
+    mutating func append(to path: DatagramPath?, most: Int, _ write: (inout ByteBuffer) -> Int) -> Int {
         let end = self.storage.writerIndex
-        write(&self.storage)
+        _ = write(&self.storage)
         let length = self.storage.writerIndex - end
         if length <= 0 || length > most {
             self.storage.moveWriterIndex(to: max(end, self.storage.readerIndex))

@@ -40,7 +40,7 @@ package final class DatagramPeer {
     }
 
     /// See ``DatagramSocket/send(to:_:)``.
-    package func send(_ write: (inout ByteBuffer) -> Void) -> Int {
+    package func send(_ write: (inout ByteBuffer) -> Int) -> Int {
         guard !self.isClosed, let listener else { return 0 }
         let count = listener.socket.send(to: self.path, write)
         if count == 0 { listener.willTell(self) }

@@ -39,9 +39,9 @@ extension DatagramSocket {
 
     /// Lets somebody write a datagram where it leaves from, without a buffer of its own.
     ///
-    /// - Parameter write: appends the bytes of one datagram, or nothing.
+    /// - Parameter write: appends the bytes of one datagram, or nothing, and says how many.
     /// - Returns: the datagram's length; 0 if nothing was written or nothing is taken: see ``isWritable``.
-    package func send(to path: DatagramPath? = nil, _ write: (inout ByteBuffer) -> Void) -> Int {
+    package func send(to path: DatagramPath? = nil, _ write: (inout ByteBuffer) -> Int) -> Int {
         guard self.hasRoom(for: 1) else { return 0 }
         self.isCollecting = true
         let length = self.burst.append(to: path, most: Self.longest, write)
@@ -60,7 +60,7 @@ extension DatagramSocket {
         if self.burst.bytes >= min(Self.fullBurst, self.options.mostQueued) { self.flush() }
         guard !self.isClosed else { return false }
         // Empty datagrams take room, too.
-        let queued = self.burst.bytes + 64 * self.burst.count
+        let queued = self.burst.bytes + 64 * (self.burst.count + 1)
         guard self.burst.isEmpty || queued + length <= self.options.mostQueued else {
             self.owesWord = true
             return false
@@ -69,7 +69,7 @@ extension DatagramSocket {
     }
 
     private func planFlush() {
-        guard !self.willFlush, self.isWritable else { return }
+        guard !self.willFlush, !self.isFlushing, self.isWritable else { return }
         self.willFlush = true
         self.loop.defer {
             self.willFlush = false
