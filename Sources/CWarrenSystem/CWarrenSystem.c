@@ -260,6 +260,14 @@ int cws_set_reset_on_close(int descriptor) {
     return setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
+// MARK: - Datagrams
+
+#if defined(__linux__)
+#include "datagrams_linux.h"
+#else
+#include "datagrams_plain.h"
+#endif
+
 void cws_become_thread(const char *name) {
 #if defined(__linux__)
     pthread_setname_np(pthread_self(), name);

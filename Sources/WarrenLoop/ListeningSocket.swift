@@ -94,27 +94,38 @@ extension ListeningSocket {
     /// - Throws: `IOError`.
     package static func bind(to address: PeerAddress, times: Int, options: SocketOptions) throws -> [CInt] {
         #if os(Linux)
-        guard times > 1 else { return [try Self.bind(to: address, options: options)] }
-        // Shared ports are found taken only by those who do not share: so ask as one of them first.
-        _ = systemClose(try Self.bind(to: address, options: options))
-        let first = try Self.bind(to: address, options: options, shared: true)
-        var bound = [first]
-        do {
-            var address = address
-            address.port = Self.localAddress(of: first)?.port ?? address.port
-            while bound.count < times {
-                bound.append(try Self.bind(to: address, options: options, shared: true))
-            }
-        } catch {
-            for descriptor in bound { _ = systemClose(descriptor) }
-            throw error
+        return try Self.spread(over: address, times: times) { address, isShared in
+            try Self.bind(to: address, options: options, shared: isShared)
         }
-        return bound
         #else
         let first = try Self.bind(to: address, options: options)
         return [first] + (1..<max(1, times)).map { _ in dup(first) }
         #endif
     }
+
+    #if os(Linux)
+    /// Binds so many sockets to one port.
+    ///
+    /// - Parameter bind: to an address, shared with others or not.
+    static func spread(
+        over address: PeerAddress, times: Int, bind: (PeerAddress, _ isShared: Bool) throws -> CInt
+    ) throws -> [CInt] {
+        guard times > 1 else { return [try bind(address, false)] }
+        // Shared ports are found taken only by those who do not share: so ask as one of them first.
+        _ = systemClose(try bind(address, false))
+        let first = try bind(address, true)
+        var bound = [first]
+        do {
+            var address = address
+            address.port = Self.localAddress(of: first)?.port ?? address.port
+            while bound.count < times { bound.append(try bind(address, true)) }
+        } catch {
+            for descriptor in bound { _ = systemClose(descriptor) }
+            throw error
+        }
+        return bound
+    }
+    #endif
 
     private static func bind(
         to address: PeerAddress, options: SocketOptions, shared: Bool = false

@@ -45,7 +45,7 @@ package final class Socket: Watched {
         self.isWritable = !isConnecting
         self.watchesWriting = isConnecting
         super.init()
-        guard loop.watch(self, writing: isConnecting) else {
+        guard loop.watch(self, descriptor, writing: isConnecting) else {
             _ = systemClose(descriptor)
             return nil
         }
@@ -74,7 +74,7 @@ package final class Socket: Watched {
         self.again()
     }
 
-    package func serve() {
+    package override func serve() {
         self.isBusy = false
         guard !self.isClosed else { return }
         self.watcher?.socketIsReady(self)
@@ -177,7 +177,7 @@ extension Socket {
         self.isWritable = false
         guard !self.watchesWriting else { return }
         self.watchesWriting = true
-        self.loop.watchWriting(self)
+        self.loop.watchWriting(self.descriptor)
     }
 
     package func shutOutput() { _ = shutdown(self.descriptor, CInt(SHUT_WR)) }
@@ -190,7 +190,7 @@ extension Socket {
 }
 
 /// The bits of an event, as numbers of one type on every system.
-private enum Ready {
+enum Ready {
     static let readable = UInt32(CWS_READABLE)
     static let writable = UInt32(CWS_WRITABLE)
     static let ended = UInt32(CWS_ENDED)

@@ -27,7 +27,7 @@ package final class SocketLoop: @unchecked Sendable {
     private var isStopping = false
     private var deferred: [() -> Void] = []
     /// Sockets that had more to do than one turn allows.
-    private var busy: [Socket] = []
+    private var busy: [Watched] = []
     /// What is watched, by descriptor.
     private var watched = WatchTable()
     package internal(set) var timers = TimerHeap()
@@ -37,6 +37,8 @@ package final class SocketLoop: @unchecked Sendable {
     package private(set) var readBuffer = ByteBuffer()
     package private(set) var smallReadBuffer = ByteBuffer()
     package private(set) lazy var pipes = PipePool(on: self)
+    /// Where datagrams are received.
+    package private(set) lazy var datagramIntake = DatagramIntake()
 
     /// Splicing to a peer that has gone raises SIGPIPE, and unlike sending it cannot be told not to.
     private static let ignoresBrokenPipes: Void = cws_ignore_broken_pipes()
@@ -123,19 +125,19 @@ extension SocketLoop {
 // MARK: - Sockets
 
 extension SocketLoop {
-    /// Watches a socket until it is closed.
-    package func watch(_ socket: Socket, writing: Bool) -> Bool {
-        let token = self.watched.insert(socket, socket.descriptor)
-        guard cws_poller_add(self.poller, socket.descriptor, token, writing ? 1 : 0) == 0 else {
-            self.watched.remove(socket.descriptor)
+    /// Watches a socket's descriptor until it is closed.
+    package func watch(_ socket: Watched, _ descriptor: CInt, writing: Bool) -> Bool {
+        let token = self.watched.insert(socket, descriptor)
+        guard cws_poller_add(self.poller, descriptor, token, writing ? 1 : 0) == 0 else {
+            self.watched.remove(descriptor)
             return false
         }
         return true
     }
 
-    /// Tells a socket of room from now on.
-    package func watchWriting(_ socket: Socket) {
-        _ = cws_poller_add_writing(self.poller, socket.descriptor, self.watched.token(of: socket.descriptor))
+    /// Tells of room on a socket's descriptor from now on.
+    package func watchWriting(_ descriptor: CInt) {
+        _ = cws_poller_add_writing(self.poller, descriptor, self.watched.token(of: descriptor))
     }
 
     /// Watches a listening descriptor until ``unwatch(_:)``.
@@ -158,7 +160,7 @@ extension SocketLoop {
     package func forget(_ descriptor: CInt) { self.watched.remove(descriptor) }
 
     /// Serves the socket again in the next round, as if it had become ready.
-    package func again(_ socket: Socket) { self.busy.append(socket) }
+    package func again(_ socket: Watched) { self.busy.append(socket) }
 }
 
 // MARK: - Reading

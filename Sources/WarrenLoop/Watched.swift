@@ -4,6 +4,9 @@
 package class Watched {
     /// Called on the loop when the system says that something has become possible.
     package func became(_ ready: UInt32) {}
+
+    /// Called when it has asked for another turn.
+    package func serve() {}
 }
 
 /// What a loop watches, by descriptor.

@@ -93,6 +93,61 @@ int cws_unsent(int descriptor);
 /// So that closing resets.
 int cws_set_reset_on_close(int descriptor);
 
+/// A UDP socket for addresses of this version; it does not block and is not inherited by child processes.
+int cws_datagram_socket(uint8_t version);
+/// Buffers of about so many bytes each way, marks (ECN) told, and no fragments: what is too long for its path is refused.
+void cws_set_up_datagrams(int descriptor, uint8_t version, int buffer);
+/// Tells with each datagram which address of ours was asked (Linux).
+void cws_tell_asked_addresses(int descriptor, uint8_t version);
+/// Lets the system hand over runs of datagrams as one (UDP_GRO); -1 where it cannot.
+int cws_join_datagrams(int descriptor);
+/// True where the system takes runs of datagrams as one (UDP_SEGMENT).
+int cws_can_split_datagrams(int descriptor);
+/// The two ECN bits of all that leaves from now on.
+int cws_mark_datagrams(int descriptor, uint8_t version, uint8_t ecn);
+
+enum {
+    /// What is not longer arrives in `small`, anything else in `large`.
+    CWS_SMALL_DATAGRAM = 2048,
+    CWS_MOST_INCOMING = 16,
+    CWS_MOST_OUTGOING = 32,
+};
+
+/// One datagram, or a run of datagrams from one peer.
+struct cws_incoming {
+    /// Room for `CWS_SMALL_DATAGRAM` bytes, and for 65,536: given by the caller.
+    void *small;
+    void *large;
+    struct cws_address peer;
+    /// The address of ours that was asked; version 0 if nobody says.
+    struct cws_address asked;
+    size_t length;
+    /// Of each datagram of a run but the last, which may be shorter; 0 for a single one.
+    uint32_t segment;
+    /// Where a link-local peer is; 0 for all others.
+    uint32_t interface;
+    uint8_t ecn;
+    /// It was longer than there was room.
+    uint8_t is_cut;
+};
+
+/// One datagram, or a run of datagrams to one peer.
+struct cws_outgoing {
+    size_t offset;
+    size_t length;
+    struct cws_address peer;
+    struct cws_address from;
+    uint32_t segment;
+    uint32_t interface;
+};
+
+/// Receives what is there: at most `count` (`CWS_MOST_INCOMING`) datagrams or runs of at most `most` bytes. Fewer mean that
+/// there are no more, or that an error is to come. Returns how many.
+int cws_receive_datagrams(int descriptor, struct cws_incoming *incoming, int count, size_t most);
+/// Sends up to `CWS_MOST_OUTGOING` datagrams or runs; a version of 0 is the peer that the socket is connected to, or no
+/// address in particular. Returns how many were taken; -1 and the reason if not even the first.
+int cws_send_datagrams(int descriptor, const void *bytes, const struct cws_outgoing *outgoing, int count);
+
 /// Names the calling thread and gives it the priority of the process. A thread inherits both from its maker, which may
 /// be a worker of a thread pool that has others.
 void cws_become_thread(const char *name);
