@@ -60,7 +60,8 @@ struct StreamTable {
     func row(_ source: MProxy.Address) -> Int? { self.bySource[source] }
 
     subscript(row: Int) -> StreamRow {
-        _read { yield self.rows[row] }
+        // Not `_read`: Swift 6.3 uses what was yielded of a row of this size after the row's frame is gone.
+        get { self.rows[row] }
         _modify { yield &self.rows[row] }
     }
 
