@@ -50,6 +50,11 @@ func frame(_ header: String, _ body: String = "") -> ByteBuffer {
 func written(_ header: String, _ body: String = "") -> SessionAction { .write(frame(header, body)) }
 func control(_ json: String) -> SessionAction { written(",,,#,control", json) }
 
+/// The session ends because the peer broke a rule.
+func isViolation(_ action: SessionAction?) -> Bool {
+    if case .close(.violation) = action { true } else { false }
+}
+
 let hello = #"[1,"hello",[1],["add_token","delete_token","auth","authn","authz"]]"#
 let visitor = "IPv4,127.0.0.1,40000"
 

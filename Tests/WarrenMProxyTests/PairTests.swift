@@ -30,6 +30,10 @@ private struct Visit {
     var unread = [false: 0, true: 0]
     /// Who has said that it will send no more.
     var finished: Set<Bool> = []
+    /// Who has heard so, where both ends use the extension: true is the device.
+    var heardFinish: Set<Bool> = []
+    /// An end has left it before everything was said.
+    var isCut = false
     /// The relay's driver has ended it in order, with everything sent.
     var isOver = false
 }
@@ -44,6 +48,10 @@ private struct Model {
     private var random: SeededRandom
     private var pair: Pair
     private let isGo: Bool
+    /// Both ends are Warrens that use the extension.
+    private let isExtended: Bool
+    /// What a stream's reader may be made to hold.
+    private static let window = 4 * MProxy.Extension.firstFlight
     private var visits: [Visit] = []
     private var served: Set<String> = []
     private var held: Set<String>
@@ -57,11 +65,18 @@ private struct Model {
         var limits = SessionLimits(streams: 8)
         limits.unreadPerStream = 1024
         limits.queuedPerStream = 2048
+        // A relay uses what the device has announced.
+        let announces = Bool.random(using: &self.random)
+        let uses = announces && Bool.random(using: &self.random)
+        self.isExtended = uses && !self.isGo
         let device = MProxy.DeviceMachine(
-            .init(tokens: self.isGo ? [] : [token], dialect: self.isGo ? .go : nil, limits: limits))
+            .init(
+                tokens: self.isGo ? [] : [token], dialect: self.isGo ? .go : nil, usesExtension: announces,
+                limits: limits))
         let relay = MProxy.RelayMachine(
-            .init(dialect: self.isGo ? .go : .node, token: self.isGo ? token : nil, linger: .seconds(2), limits: limits)
-        )
+            .init(
+                dialect: self.isGo ? .go : .node, token: self.isGo ? token : nil, linger: .seconds(2),
+                usesExtension: uses, limits: limits))
         self.held = [token]
         self.pair = MachinePair(device, relay, seed: seed, mostChunk: Bool.random(using: &self.random) ? 40 : 5000)
     }
@@ -75,6 +90,7 @@ private struct Model {
         self.pair.writable = true
         self.takeEverything()
         self.check()
+        if self.isExtended { self.finishEverything() }
         self.pair.client.receiveEnd()
         self.pair.server.receiveEnd()
         self.settle()
@@ -127,7 +143,7 @@ private struct Model {
             !self.visits[number].finished.contains(fromRelay),
             let id = fromRelay ? self.visits[number].relayID : self.visits[number].deviceID
         else { return }
-        let count = Int.random(in: 1...1000, using: &self.random)
+        let count = Int.random(in: 1...(self.isExtended ? 20_000 : 1000), using: &self.random)
         let start = self.visits[number].sent[fromRelay] ?? 0
         let bytes = ByteBuffer(bytes: (start..<start + count).map { Self.byte($0, of: number, fromRelay) })
         self.visits[number].sent[fromRelay] = start + count
@@ -146,10 +162,12 @@ private struct Model {
         case 0:
             guard let id = self.visits[number].relayID else { return }
             self.visits[number].isOver = fault == nil
+            self.visits[number].isCut = true
             self.visits[number].relayID = nil
             self.pair.server.reset(id, fault)
         case 1:
             guard let id = self.visits[number].deviceID else { return }
+            self.visits[number].isCut = true
             self.visits[number].deviceID = nil
             self.pair.client.reset(id, fault)
         case 2:
@@ -184,6 +202,26 @@ private struct Model {
         }
     }
 
+    /// Half-close, at either end first: every stream that nobody has left ends in order, with every byte.
+    private mutating func finishEverything() {
+        for number in self.visits.indices {
+            for fromRelay in [true, false].shuffled(using: &self.random) {
+                guard !self.visits[number].finished.contains(fromRelay),
+                    let id = fromRelay ? self.visits[number].relayID : self.visits[number].deviceID
+                else { continue }
+                self.visits[number].finished.insert(fromRelay)
+                if fromRelay { self.pair.server.finish(id) } else { self.pair.client.finish(id) }
+                self.takeEverything()
+            }
+        }
+        for (number, visit) in self.visits.enumerated() {
+            if visit.relayID != nil || visit.deviceID != nil { self.complain("visit \(number) does not end") }
+            guard !visit.isCut else { continue }
+            if visit.got != visit.sent { self.complain("visit \(number): \(visit.got) of \(visit.sent)") }
+            if visit.heardFinish.count < 2 { self.complain("visit \(number): nobody heard its finish") }
+        }
+    }
+
     // MARK: Steps
 
     private mutating func settle() {
@@ -214,8 +252,9 @@ private struct Model {
             pair.client.accept(id)
         case .deliver(let id, let bytes): self.delivered(bytes, id, atDevice: atDevice)
         case .end(let id, let fault): self.ended(id, fault, atDevice: atDevice)
+        case .finish(let id): self.peerFinished(id, atDevice: atDevice)
         case .ready, .granted, .opened, .pause, .resume: break
-        case .serve, .withdraw, .finish, .write, .isolateWrites, .handOver, .close: self.complain("says \(action)")
+        case .serve, .withdraw, .write, .isolateWrites, .handOver, .close: self.complain("says \(action)")
         }
     }
 
@@ -235,6 +274,22 @@ private struct Model {
         self.visits[number].got[atDevice] = place
         self.visits[number].unread[atDevice, default: 0] += bytes.readableBytes
         if place > self.visits[number].sent[atDevice] ?? 0 { self.complain("visit \(number): more than was sent") }
+        if self.isExtended, self.visits[number].unread[atDevice] ?? 0 > Self.window {
+            self.complain("visit \(number): more than the window")
+        }
+    }
+
+    private mutating func peerFinished(_ id: StreamID, atDevice: Bool) {
+        guard self.isExtended, let number = self.number(id, atDevice: atDevice)
+        else { return self.complain("says that nobody finished") }
+        if !self.visits[number].finished.contains(atDevice)
+            || self.visits[number].got[atDevice] != self.visits[number].sent[atDevice]
+        {
+            self.complain("visit \(number): a finish ahead of its bytes")
+        }
+        if !self.visits[number].heardFinish.insert(atDevice).inserted {
+            self.complain("visit \(number): finishes twice")
+        }
     }
 
     private mutating func ended(_ id: StreamID, _ fault: StreamFault?, atDevice: Bool) {
