@@ -117,7 +117,7 @@ import WarrenTesting
         let arrival =
             dialect == .go ? "tun,1.2.3.4,5,#,https,443,foo.test,\n" : "\(visitor),#,connection,443,foo.test,https"
         let opened = device.receive(arrival, dialect == .go ? "x" : "")
-        let other = try #require(opened.compactMap { if case .open(let id, _) = $0 { id } else { nil } }.first)
+        let other = try #require(opened.opened)
         device.machine.accept(other)
         let chunk = ByteBuffer(repeating: 7, count: 300_000)
         relay.machine.send(chunk, on: stream)
@@ -169,7 +169,7 @@ import WarrenTesting
     @Test func aDeviceGivesCreditWhenItsServiceIsReached() throws {
         var device = Self.device()
         let actions = device.receive("\(visitor),0,connection,443,foo.test,https")
-        let stream = try #require(actions.compactMap { if case .open(let id, _) = $0 { id } else { nil } }.first)
+        let stream = try #require(actions.opened)
         device.machine.send(ByteBuffer(string: "220 hello"), on: stream)
         #expect(device.drain() == [])
         device.machine.accept(stream)
@@ -234,7 +234,7 @@ import WarrenTesting
     @Test func aDeviceHearsAFinishBehindTheBytesThatWaitedForItsService() throws {
         var device = Self.device()
         let actions = device.receive("\(visitor),0,connection,443,foo.test,https")
-        let stream = try #require(actions.compactMap { if case .open(let id, _) = $0 { id } else { nil } }.first)
+        let stream = try #require(actions.opened)
         #expect(device.receive("\(visitor),#,https,443,foo.test", "GET") == [])
         #expect(device.receive("\(visitor),0,finish,443,foo.test") == [])
         device.machine.accept(stream)
@@ -254,7 +254,7 @@ import WarrenTesting
     @Test func aRefusalAndAResetSayWhy() throws {
         var (relay, device) = (Self.relay(), Self.device())
         let actions = device.receive("\(visitor),0,connection,443,foo.test,https")
-        let asked = try #require(actions.compactMap { if case .open(let id, _) = $0 { id } else { nil } }.first)
+        let asked = try #require(actions.opened)
         device.machine.reset(asked, .unknownHost)
         let stream = try relay.visit()
         for case .write(let message) in device.drain() {

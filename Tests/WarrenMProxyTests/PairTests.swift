@@ -20,24 +20,6 @@ import WarrenTesting
     }
 }
 
-/// One visitor, as both ends see it. Every byte says whose it is, which way it goes, and where it stands.
-private struct Visit {
-    var relayID: StreamID?
-    var deviceID: StreamID?
-    /// Bytes given to the one end, and come out at the other.
-    var sent = [false: 0, true: 0]
-    var got = [false: 0, true: 0]
-    var unread = [false: 0, true: 0]
-    /// Who has said that it will send no more.
-    var finished: Set<Bool> = []
-    /// Who has heard so, where both ends use the extension: true is the device.
-    var heardFinish: Set<Bool> = []
-    /// An end has left it before everything was said.
-    var isCut = false
-    /// The relay's driver has ended it in order, with everything sent.
-    var isOver = false
-}
-
 private struct Model {
     typealias Pair = MachinePair<MProxy.DeviceMachine, MProxy.RelayMachine>
 
@@ -52,7 +34,7 @@ private struct Model {
     private let isExtended: Bool
     /// What a stream's reader may be made to hold.
     private static let window = 4 * MProxy.Extension.firstFlight
-    private var visits: [Visit] = []
+    private var visits: [PairVisit] = []
     private var served: Set<String> = []
     private var held: Set<String>
     private var problem: String?
@@ -135,7 +117,7 @@ private struct Model {
         let source = socket("192.0.2.1", Int.random(in: 1...3, using: &self.random))
         let request = StreamRequest(service("a.test", UInt16(number + 1)), source: source)
         guard let id = try? self.pair.server.open(request, now: self.pair.now) else { return }
-        self.visits.append(Visit(relayID: id))
+        self.visits.append(PairVisit(relayID: id))
     }
 
     private mutating func send(fromRelay: Bool) {
@@ -145,13 +127,9 @@ private struct Model {
         else { return }
         let count = Int.random(in: 1...(self.isExtended ? 20_000 : 1000), using: &self.random)
         let start = self.visits[number].sent[fromRelay] ?? 0
-        let bytes = ByteBuffer(bytes: (start..<start + count).map { Self.byte($0, of: number, fromRelay) })
+        let bytes = ByteBuffer(bytes: (start..<start + count).map { PairVisit.byte($0, of: number, fromRelay) })
         self.visits[number].sent[fromRelay] = start + count
         if fromRelay { self.pair.server.send(bytes, on: id) } else { self.pair.client.send(bytes, on: id) }
-    }
-
-    private static func byte(_ place: Int, of number: Int, _ fromRelay: Bool) -> UInt8 {
-        UInt8(truncatingIfNeeded: place &* 31 &+ number &* 97 &+ (place >> 8) &* 7 &+ (fromRelay ? 13 : 0))
     }
 
     private mutating func leave() {
@@ -266,7 +244,7 @@ private struct Model {
         guard let number = self.number(id, atDevice: atDevice) else { return self.complain("delivers to nobody") }
         var place = self.visits[number].got[atDevice] ?? 0
         for byte in bytes.readableBytesView {
-            if byte != Self.byte(place, of: number, atDevice) {
+            if byte != PairVisit.byte(place, of: number, atDevice) {
                 return self.complain("visit \(number): wrong byte at \(place)")
             }
             place += 1
