@@ -19,6 +19,19 @@ struct PairVisit {
     /// The relay's driver has ended it in order, with everything sent.
     var isOver = false
 
+    /// A reader that is there still has something to take.
+    var hasUnread: Bool {
+        self.deviceID != nil && self.unread[true] ?? 0 > 0 || self.relayID != nil && self.unread[false] ?? 0 > 0
+    }
+
+    /// What is wrong with it now that both ends have finished, or one has left; nil if nothing is.
+    var faultWhenFinished: String? {
+        if self.relayID != nil || self.deviceID != nil { return "does not end" }
+        guard !self.isCut else { return nil }
+        if self.got != self.sent { return "\(self.got) of \(self.sent)" }
+        return self.heardFinish.count < 2 ? "nobody heard its finish" : nil
+    }
+
     /// The one at a place of what it says in one direction.
     static func byte(_ place: Int, of number: Int, _ fromRelay: Bool) -> UInt8 {
         UInt8(truncatingIfNeeded: place &* 31 &+ number &* 97 &+ (place >> 8) &* 7 &+ (fromRelay ? 13 : 0))
