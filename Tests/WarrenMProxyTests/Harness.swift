@@ -50,6 +50,19 @@ func frame(_ header: String, _ body: String = "") -> ByteBuffer {
 func written(_ header: String, _ body: String = "") -> SessionAction { .write(frame(header, body)) }
 func control(_ json: String) -> SessionAction { written(",,,#,control", json) }
 
+/// The session ends because the peer broke a rule.
+func isViolation(_ action: SessionAction?) -> Bool {
+    if case .close(.violation) = action { true } else { false }
+}
+
+extension [SessionAction] {
+    /// The first stream that they open.
+    var opened: StreamID? {
+        for case .open(let stream, _) in self { return stream }
+        return nil
+    }
+}
+
 let hello = #"[1,"hello",[1],["add_token","delete_token","auth","authn","authz"]]"#
 let visitor = "IPv4,127.0.0.1,40000"
 
@@ -100,7 +113,7 @@ extension Harness where Machine == MProxy.DeviceMachine {
     /// A visitor whose service is reached.
     mutating func visited(_ port: Int = 40000) throws -> StreamID {
         let actions = self.receive("IPv4,127.0.0.1,\(port),0,connection,443,foo.test,https")
-        let stream = try #require(actions.compactMap { if case .open(let id, _) = $0 { id } else { nil } }.first)
+        let stream = try #require(actions.opened)
         self.machine.accept(stream)
         #expect(self.drain() == [])
         return stream

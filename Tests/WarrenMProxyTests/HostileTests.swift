@@ -28,6 +28,27 @@ import WarrenTesting
         }
     }
 
+    @Test func relaySurvivesMutatedFramesOfADeviceWithWindows() throws {
+        try Self.attack(seed: 3, isRelay: true) { seed in
+            var relay = Relay.up(.init(usesExtension: true, limits: SessionLimits(streams: 4)))
+            if seed % 2 == 0 { _ = try relay.visit() }
+            return relay
+        }
+    }
+
+    @Test func deviceSurvivesMutatedFramesOfARelayWithWindows() throws {
+        try Self.attack(seed: 4, isRelay: false) { seed in
+            var device = Device.up(.init(tokens: ["a"], usesExtension: true, limits: SessionLimits(streams: 4)))
+            _ = device.control(#"[4,"windows",1]"#)
+            if seed % 2 == 0 {
+                let stream = device.receive("\(visitor),0,connection,443,foo.test,https").opened
+                device.machine.accept(try #require(stream))
+                _ = device.drain()
+            }
+            return device
+        }
+    }
+
     private static func attack<Machine: SessionMachine>(
         seed: UInt64, isRelay: Bool, _ make: (UInt64) throws -> Harness<Machine>
     ) throws {
@@ -84,7 +105,10 @@ import WarrenTesting
         frame(",,,#,control", #"[5,"add_token","a.b.c"]"#), frame(",,,#,control", #"[6,"delete_token","*"]"#),
         frame(",,,#,control", #"[2,"grant",[["https","foo.test"],["tcp","t",[1,2]]]]"#),
         frame(",,,#,control", #"[9,"auth",{"subject":"a@b","otp":[1,{"x":"\u00e9\ud83d"}]}]"#),
-        frame(",,,#,control", "[0,{}]"), frame(",,,0,control"),
+        frame("\(visitor),#,credit,443,foo.test", "4096"), frame("\(visitor),#,credit,443,foo.test", "2147483648"),
+        frame("\(visitor),0,finish,443,foo.test"), frame(",,,#,control", #"[4,"windows",1]"#),
+        frame(",,,#,control", #"[4294967297,"ping"]"#), frame(",,,#,control", "[-4294967297,null]"),
+        frame(",,,#,control", "[-4,null]"), frame(",,,#,control", "[0,{}]"), frame(",,,0,control"),
     ]
 
     /// A frame of the corpus, most of the time with a few bytes changed, lost, doubled or those of another.

@@ -20,20 +20,6 @@ import WarrenTesting
     }
 }
 
-/// One visitor, as both ends see it. Every byte says whose it is, which way it goes, and where it stands.
-private struct Visit {
-    var relayID: StreamID?
-    var deviceID: StreamID?
-    /// Bytes given to the one end, and come out at the other.
-    var sent = [false: 0, true: 0]
-    var got = [false: 0, true: 0]
-    var unread = [false: 0, true: 0]
-    /// Who has said that it will send no more.
-    var finished: Set<Bool> = []
-    /// The relay's driver has ended it in order, with everything sent.
-    var isOver = false
-}
-
 private struct Model {
     typealias Pair = MachinePair<MProxy.DeviceMachine, MProxy.RelayMachine>
 
@@ -44,11 +30,14 @@ private struct Model {
     private var random: SeededRandom
     private var pair: Pair
     private let isGo: Bool
-    private var visits: [Visit] = []
+    /// Both ends are Warrens that use the extension.
+    private let isExtended: Bool
+    /// What a stream's reader may be made to hold.
+    private static let window = 4 * MProxy.Extension.firstFlight
+    private var visits: [PairVisit] = []
     private var served: Set<String> = []
     private var held: Set<String>
     private var problem: String?
-    private var judging: [UInt8]?
 
     init(seed: UInt64) {
         self.random = SeededRandom(seed)
@@ -57,13 +46,21 @@ private struct Model {
         var limits = SessionLimits(streams: 8)
         limits.unreadPerStream = 1024
         limits.queuedPerStream = 2048
+        // A relay uses what the device has announced.
+        let announces = Bool.random(using: &self.random)
+        let uses = announces && Bool.random(using: &self.random)
+        self.isExtended = uses && !self.isGo
         let device = MProxy.DeviceMachine(
-            .init(tokens: self.isGo ? [] : [token], dialect: self.isGo ? .go : nil, limits: limits))
+            .init(
+                tokens: self.isGo ? [] : [token], dialect: self.isGo ? .go : nil, usesExtension: announces,
+                limits: limits))
         let relay = MProxy.RelayMachine(
-            .init(dialect: self.isGo ? .go : .node, token: self.isGo ? token : nil, linger: .seconds(2), limits: limits)
-        )
+            .init(
+                dialect: self.isGo ? .go : .node, token: self.isGo ? token : nil, linger: .seconds(2),
+                usesExtension: uses, limits: limits))
         self.held = [token]
-        self.pair = MachinePair(device, relay, seed: seed, mostChunk: Bool.random(using: &self.random) ? 40 : 5000)
+        let mostChunk = Bool.random(using: &self.random) ? (self.isExtended ? 400 : 40) : 5000
+        self.pair = MachinePair(device, relay, seed: seed, mostChunk: mostChunk)
     }
 
     mutating func run() -> String? {
@@ -75,6 +72,7 @@ private struct Model {
         self.pair.writable = true
         self.takeEverything()
         self.check()
+        if self.isExtended { self.finishEverything() }
         self.pair.client.receiveEnd()
         self.pair.server.receiveEnd()
         self.settle()
@@ -119,7 +117,7 @@ private struct Model {
         let source = socket("192.0.2.1", Int.random(in: 1...3, using: &self.random))
         let request = StreamRequest(service("a.test", UInt16(number + 1)), source: source)
         guard let id = try? self.pair.server.open(request, now: self.pair.now) else { return }
-        self.visits.append(Visit(relayID: id))
+        self.visits.append(PairVisit(relayID: id))
     }
 
     private mutating func send(fromRelay: Bool) {
@@ -127,15 +125,12 @@ private struct Model {
             !self.visits[number].finished.contains(fromRelay),
             let id = fromRelay ? self.visits[number].relayID : self.visits[number].deviceID
         else { return }
-        let count = Int.random(in: 1...1000, using: &self.random)
+        let fillsWindows = self.isExtended && Int.random(in: 0..<4, using: &self.random) == 0
+        let count = Int.random(in: 1...(fillsWindows ? 20_000 : 1000), using: &self.random)
         let start = self.visits[number].sent[fromRelay] ?? 0
-        let bytes = ByteBuffer(bytes: (start..<start + count).map { Self.byte($0, of: number, fromRelay) })
+        let bytes = ByteBuffer(bytes: (start..<start + count).map { PairVisit.byte($0, of: number, fromRelay) })
         self.visits[number].sent[fromRelay] = start + count
         if fromRelay { self.pair.server.send(bytes, on: id) } else { self.pair.client.send(bytes, on: id) }
-    }
-
-    private static func byte(_ place: Int, of number: Int, _ fromRelay: Bool) -> UInt8 {
-        UInt8(truncatingIfNeeded: place &* 31 &+ number &* 97 &+ (place >> 8) &* 7 &+ (fromRelay ? 13 : 0))
     }
 
     private mutating func leave() {
@@ -146,10 +141,12 @@ private struct Model {
         case 0:
             guard let id = self.visits[number].relayID else { return }
             self.visits[number].isOver = fault == nil
+            self.visits[number].isCut = true
             self.visits[number].relayID = nil
             self.pair.server.reset(id, fault)
         case 1:
             guard let id = self.visits[number].deviceID else { return }
+            self.visits[number].isCut = true
             self.visits[number].deviceID = nil
             self.pair.client.reset(id, fault)
         case 2:
@@ -164,8 +161,7 @@ private struct Model {
     }
 
     private mutating func take() {
-        guard let number = self.visits.indices.randomElement(using: &self.random) else { return }
-        self.take(number)
+        if let number = self.visits.indices.randomElement(using: &self.random) { self.take(number) }
     }
 
     private mutating func take(_ number: Int) {
@@ -181,6 +177,24 @@ private struct Model {
         for _ in 0..<50 {
             for number in self.visits.indices { self.take(number) }
             self.settle()
+            guard self.visits.contains(where: \.hasUnread) else { return }
+        }
+    }
+
+    /// Half-close, at either end first: every stream that nobody has left ends in order, with every byte.
+    private mutating func finishEverything() {
+        for number in self.visits.indices {
+            for fromRelay in [true, false].shuffled(using: &self.random) {
+                guard !self.visits[number].finished.contains(fromRelay),
+                    let id = fromRelay ? self.visits[number].relayID : self.visits[number].deviceID
+                else { continue }
+                self.visits[number].finished.insert(fromRelay)
+                if fromRelay { self.pair.server.finish(id) } else { self.pair.client.finish(id) }
+                self.takeEverything()
+            }
+        }
+        for (number, visit) in self.visits.enumerated() {
+            if let fault = visit.faultWhenFinished { self.complain("visit \(number): \(fault)") }
         }
     }
 
@@ -214,8 +228,9 @@ private struct Model {
             pair.client.accept(id)
         case .deliver(let id, let bytes): self.delivered(bytes, id, atDevice: atDevice)
         case .end(let id, let fault): self.ended(id, fault, atDevice: atDevice)
+        case .finish(let id): self.peerFinished(id, atDevice: atDevice)
         case .ready, .granted, .opened, .pause, .resume: break
-        case .serve, .withdraw, .finish, .write, .isolateWrites, .handOver, .close: self.complain("says \(action)")
+        case .serve, .withdraw, .write, .isolateWrites, .handOver, .close: self.complain("says \(action)")
         }
     }
 
@@ -227,7 +242,7 @@ private struct Model {
         guard let number = self.number(id, atDevice: atDevice) else { return self.complain("delivers to nobody") }
         var place = self.visits[number].got[atDevice] ?? 0
         for byte in bytes.readableBytesView {
-            if byte != Self.byte(place, of: number, atDevice) {
+            if byte != PairVisit.byte(place, of: number, atDevice) {
                 return self.complain("visit \(number): wrong byte at \(place)")
             }
             place += 1
@@ -235,6 +250,22 @@ private struct Model {
         self.visits[number].got[atDevice] = place
         self.visits[number].unread[atDevice, default: 0] += bytes.readableBytes
         if place > self.visits[number].sent[atDevice] ?? 0 { self.complain("visit \(number): more than was sent") }
+        if self.isExtended, self.visits[number].unread[atDevice] ?? 0 > Self.window {
+            self.complain("visit \(number): more than the window")
+        }
+    }
+
+    private mutating func peerFinished(_ id: StreamID, atDevice: Bool) {
+        guard self.isExtended, let number = self.number(id, atDevice: atDevice)
+        else { return self.complain("says that nobody finished") }
+        if !self.visits[number].finished.contains(atDevice)
+            || self.visits[number].got[atDevice] != self.visits[number].sent[atDevice]
+        {
+            self.complain("visit \(number): a finish ahead of its bytes")
+        }
+        if !self.visits[number].heardFinish.insert(atDevice).inserted {
+            self.complain("visit \(number): finishes twice")
+        }
     }
 
     private mutating func ended(_ id: StreamID, _ fault: StreamFault?, atDevice: Bool) {

@@ -71,7 +71,7 @@ import WarrenTesting
                 case .control(let header, let bytes):
                     recorded.writeImmutableBuffer(try MProxy.Packer.frame(header, bytes))
                     relay.machine.judged(accepted(["foo.test"], [7350]))
-                case .error, .pause, .resume: break
+                case .error, .pause, .resume, .credit, .finish: break
                 }
                 perform(relay.drain())
             }
@@ -165,7 +165,7 @@ import WarrenTesting
         while let event = try unpacker.next() {
             switch event {
             case .end, .pause, .resume: break
-            case .connection, .data, .error, .control: events.append(event)
+            case .connection, .data, .error, .control, .credit, .finish: events.append(event)
             }
         }
         return events

@@ -76,13 +76,13 @@ struct Collector {
         switch event {
         case .connection(let header) where header.length > 1:
             self.pending = (Event(header), ByteBuffer(), header.length)
-        case .connection(let header), .end(let header):
+        case .connection(let header), .end(let header), .finish(let header):
             self.events.append(Event(header))
         case .data(let header, let piece):
             if self.pending == nil { self.pending = (Event(header), ByteBuffer(), header.length) }
             self.pending?.body.writeImmutableBuffer(piece)
         case .error(let header, let body), .pause(let header, let body), .resume(let header, let body),
-            .control(let header, let body):
+            .control(let header, let body), .credit(let header, let body):
             self.pending = (Event(header), body, body.readableBytes)
         }
         guard let (pending, body, length) = self.pending, body.readableBytes == length else { return }

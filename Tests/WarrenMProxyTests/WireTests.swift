@@ -238,7 +238,7 @@ import WarrenTesting
 
     private static func header(_ vector: JSON, length: Int) -> MProxy.Header {
         let service = vector["service"]?.text ?? ""
-        let kind = MProxy.Header.Kind(service: service)
+        let kind = MProxy.Header.Kind(service: service, isExtended: false)
         if kind == .control { return .control(length: length) }
         let meta = vector["meta"]
         return MProxy.Header(

@@ -18,12 +18,15 @@ extension MProxy {
         public var linger: TimeAmount
         /// How long a reader that takes nothing may hold up the session before its stream is ended.
         public var stall: TimeAmount
+        /// The upgrade carried ``Extension/header``: a relay that is a Warren may answer with windows and half-close.
+        public var usesExtension: Bool
         public var limits: SessionLimits
 
         public init(
             tokens: [String] = [], dialect: Dialect? = nil, helloWait: TimeAmount = .seconds(5),
             commandTimeout: TimeAmount = .seconds(10), linger: TimeAmount = .zero,
-            stall: TimeAmount = SessionLimits.stall, limits: SessionLimits = SessionLimits()
+            stall: TimeAmount = SessionLimits.stall, usesExtension: Bool = false,
+            limits: SessionLimits = SessionLimits()
         ) {
             self.tokens = tokens
             self.dialect = dialect
@@ -31,6 +34,7 @@ extension MProxy {
             self.commandTimeout = commandTimeout
             self.linger = linger
             self.stall = stall
+            self.usesExtension = usesExtension
             self.limits = limits
         }
     }

@@ -24,6 +24,11 @@ extension DeviceSession {
         case .request(let id, .addToken), .request(let id, .addNothing):
             self.common.say(.reply(to: id, .unknownCommand("add_token")))
         case .request(let id, .deleteToken): self.common.say(.reply(to: id, .unknownCommand("delete_token")))
+        case .request(let id, .windows(let version)):
+            guard self.configuration.usesExtension, self.dialect == .node, version == MProxy.Extension.version
+            else { return self.common.say(.reply(to: id, .unknownCommand("windows"))) }
+            self.common.extend()
+        case .request(let id, .ping): self.common.answerPing(id)
         case .request(let id, .unknown(let word)): self.common.say(.reply(to: id, .unknownCommand(word)))
         case .reply(let id, let failure): self.answered(id, failure)
         case .complaint(let failure): self.refusal = failure
@@ -32,7 +37,7 @@ extension DeviceSession {
 
     /// The answer to what we have not asked, or have been answered already, means nothing.
     private mutating func answered(_ id: Int, _ failure: MProxy.Failure?) {
-        guard let asked = self.asked.first(where: { $0.id == id }) else { return }
+        guard let asked = self.asked.first(where: { $0.id == id }) else { return self.common.answered(id) }
         self.asked.removeAll { $0.id == id }
         guard asked.isToken else { return }
         if let failure { self.refusal = failure } else { self.isAccepted = true }

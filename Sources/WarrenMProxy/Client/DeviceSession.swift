@@ -71,7 +71,7 @@ struct DeviceSession {
                 if let action = self.begin(header, isAnnounced: true) { return action }
             }
             while let event = try self.common.unpacker.next() {
-                if let action = self.handle(event, now: now) { return action }
+                if let action = try self.handle(event, now: now) { return action }
             }
             self.sayCommands(now: now)
             if self.isRejected { return .close(.rejected(self.refusalText)) }
@@ -151,8 +151,10 @@ struct DeviceSession {
 
     // MARK: Streams
 
-    private mutating func handle(_ event: MProxy.Unpacker.Event, now: NIODeadline) -> SessionAction? {
-        switch self.common.take(event, now: now) {
+    private mutating func handle(
+        _ event: MProxy.Unpacker.Event, now: NIODeadline
+    ) throws(WireError) -> SessionAction? {
+        switch try self.common.take(event, now: now) {
         case .step(let action):
             return action
         case .nothing:
@@ -163,7 +165,7 @@ struct DeviceSession {
         case .connection(let header):
             return self.connected(header)
         case .stray(let header, let bytes):
-            return self.stray(header, bytes, now: now)
+            return try self.stray(header, bytes, now: now)
         }
     }
 
@@ -184,14 +186,16 @@ struct DeviceSession {
     }
 
     /// Relays of before 2018-08 and those in Go do not announce visitors.
-    private mutating func stray(_ header: MProxy.Header, _ bytes: ByteBuffer, now: NIODeadline) -> SessionAction? {
+    private mutating func stray(
+        _ header: MProxy.Header, _ bytes: ByteBuffer, now: NIODeadline
+    ) throws(WireError) -> SessionAction? {
         self.settle(.go, now: now)
-        guard !self.isAnnouncing, !self.common.resting.contains(header.source) else {
+        guard !self.isAnnouncing, !self.common.isExtended, !self.common.resting.contains(header.source) else {
             self.common.complain(header)
             return nil
         }
         let action = self.begin(header, isAnnounced: false)
-        if let row = self.common.table.row(header.source) { _ = self.common.received(bytes, row, now: now) }
+        if let row = self.common.table.row(header.source) { _ = try self.common.received(bytes, row, now: now) }
         return action
     }
 
@@ -210,6 +214,7 @@ struct DeviceSession {
             return nil
         }
         let row = self.common.insert(header, .connecting)
+        self.common.openWindow(row)
         self.common.table[row].isAnnounced = isAnnounced
         let port = UInt16(header.servicePort) ?? 0
         var request = StreamRequest(.service(name: name, port: port), source: header.source.socketAddress)

@@ -20,6 +20,10 @@ extension MProxy {
         case deleteToken(String)
         case grant([Share])
         case accessToken
+        /// Relay: it uses this version of the extension, too. Only to a device that has announced it.
+        case windows(version: Int)
+        /// To be acknowledged at once: the way there and back is what counts. Only between two Warrens.
+        case ping
         case unknown(String)
 
         /// Deletes all tokens.

@@ -16,6 +16,10 @@ extension MProxy {
             case resume
             /// The body is JSON for the peer itself; there is no stream.
             case control
+            /// Only between two Warrens: so many more bytes of the stream may be sent, in decimal digits.
+            case credit
+            /// Only between two Warrens: no more data follows from this side.
+            case finish
         }
 
         public var kind: Kind
@@ -75,11 +79,16 @@ extension MProxy.Header.Kind {
         case .pause: "pause"
         case .resume: "resume"
         case .control: "control"
+        case .credit: "credit"
+        case .finish: "finish"
         }
     }
 
-    init(service: String) {
+    /// - Parameter isExtended: between two Warrens; else their words are services like any other.
+    init(service: String, isExtended: Bool) {
         switch service {
+        case "credit" where isExtended: self = .credit
+        case "finish" where isExtended: self = .finish
         case "connection": self = .connection
         case "end": self = .end
         case "error": self = .error

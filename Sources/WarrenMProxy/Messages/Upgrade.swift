@@ -8,18 +8,23 @@ extension MProxy {
         /// From `?access_token=`, `Basic base64(anything:TOKEN)` or `Bearer TOKEN`; nil if it comes in a control message.
         public var token: String?
 
+        /// The device knows windows and half-close; a relay in front of it may use them.
+        public var usesExtension: Bool
+
         /// A longer token is none.
         static let mostToken = 16 << 10
 
         /// - Parameters:
         ///   - target: the request's, with its query: `/ws?access_token=T&versions=v1`.
         ///   - authorization: the value of that header, if there is one.
-        public init(target: String, authorization: String? = nil) {
+        ///   - extensions: the value of ``Extension/header``, if there is one.
+        public init(target: String, authorization: String? = nil, extensions: String? = nil) {
             let fields = Self.fields(of: target)
             let parts = (authorization ?? "").split(separator: " ", maxSplits: 1)
             let scheme = parts.first?.lowercased() ?? ""
             let credentials = parts.dropFirst().first.map { $0.drop { $0 == " " } } ?? ""
             self.dialect = scheme == "bearer" || fields["versions"] == "v1" ? .go : .node
+            self.usesExtension = self.dialect == .node && extensions.map { Extension.isAnnounced(in: $0) } ?? false
             switch scheme {
             case "bearer": self.token = Self.token(String(credentials))
             case "basic": self.token = Self.token(ofBasic: credentials)

@@ -16,18 +16,22 @@ extension MProxy {
         public var linger: TimeAmount
         /// How long a reader that takes nothing may hold up the session before its stream is ended.
         public var stall: TimeAmount
+        /// The device has announced windows and half-close: ``Upgrade/usesExtension``.
+        public var usesExtension: Bool
         /// `handshake` is how long a session may be without a token.
         public var limits: SessionLimits
 
         public init(
             dialect: Dialect = .node, token: String? = nil, sharedName: String? = nil, linger: TimeAmount = .seconds(5),
-            stall: TimeAmount = SessionLimits.stall, limits: SessionLimits = SessionLimits()
+            stall: TimeAmount = SessionLimits.stall, usesExtension: Bool = false,
+            limits: SessionLimits = SessionLimits()
         ) {
             self.dialect = dialect
             self.token = token
             self.sharedName = sharedName
             self.linger = linger
             self.stall = stall
+            self.usesExtension = usesExtension
             self.limits = limits
         }
     }

@@ -117,19 +117,36 @@ extension RelaySession {
 
     // MARK: Control messages
 
+    /// A device that has announced the extension hears that we use it. Streams that we begin behind that have windows.
+    mutating func welcome() {
+        guard self.configuration.usesExtension, self.common.dialect == .node else { return }
+        let version = MProxy.Extension.version
+        self.common.say(.request(id: MProxy.Extension.welcomeID, .windows(version: version)))
+        self.common.extend()
+    }
+
+    /// A device that refuses what it has announced would wait for ever for what we take for its credit.
+    private mutating func answered(_ id: Int, _ failure: MProxy.Failure?) {
+        guard id == MProxy.Extension.welcomeID, failure != nil, self.common.isExtended
+        else { return self.common.answered(id) }
+        self.close(.violation(WireError(.unexpected, in: "windows", found: "refused by who announced it")))
+    }
+
     mutating func handle(_ body: ByteBuffer) {
         guard let control = try? MProxy.Control(body.readableBytesView) else {
             return self.common.say(.complaint(.badCommand(String(decoding: body.readableBytesView, as: UTF8.self))))
         }
         switch control {
-        case .reply, .complaint:
-            break  // of our hello, or of nothing
+        case .reply(let id, let failure): self.answered(id, failure)
+        case .complaint: break
         case .request(let id, .addToken(let token)): self.orders.append(.add(token, id: id))
         case .request(let id, .deleteToken(let token)): self.orders.append(.delete(token, id: id))
         case .request(let id, .addNothing): self.common.say(.reply(to: id, .invalidToken))
         case .request(let id, .hello): self.common.say(.reply(to: id, .unknownCommand("hello")))
         case .request(let id, .grant): self.common.say(.reply(to: id, .unknownCommand("grant")))
         case .request(let id, .accessToken): self.common.say(.reply(to: id, .unknownCommand("access_token")))
+        case .request(let id, .windows): self.common.say(.reply(to: id, .unknownCommand("windows")))
+        case .request(let id, .ping): self.common.answerPing(id)
         case .request(let id, .unknown(let word)): self.common.say(.reply(to: id, .unknownCommand(word)))
         }
     }

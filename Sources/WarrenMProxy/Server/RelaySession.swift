@@ -102,6 +102,7 @@ struct RelaySession {
         guard !self.hasGreeted, self.judged == nil else { return }
         self.hasGreeted = true
         self.common.say(.request(id: 1, .hello))
+        self.welcome()
     }
 
     private mutating func perform(_ step: Step) -> SessionAction? {
@@ -126,7 +127,7 @@ struct RelaySession {
         }
         if let action = self.common.expire(now: now) { return action }
         while self.orders.count < Self.mostOrders, let event = try self.common.unpacker.next() {
-            switch self.common.take(event, now: now) {
+            switch try self.common.take(event, now: now) {
             case .step(let action): return action
             case .nothing: break
             case .stray(let header, _): self.common.complain(header)
@@ -146,11 +147,13 @@ struct RelaySession {
         let header = MProxy.Header(
             .connection, source, service: service, servicePort: port == 0 ? "" : "\(port)", name: name)
         // What fits here fits into every other frame of the stream.
-        guard MProxy.Header.Kind(service: service) == .data, service.utf8.count <= MProxy.Header.mostService,
+        guard MProxy.Header.Kind(service: service, isExtended: true) == .data,
+            service.utf8.count <= MProxy.Header.mostService,
             (try? MProxy.Packer.packHeader(header)) != nil
         else { throw .unsupported }
         let row = self.common.insert(header, .open)
         self.common.say(.connection, header)
+        self.common.openWindow(row)
         self.common.notices.append(.opened(self.common.table[row].id))
         return self.common.table[row].id
     }

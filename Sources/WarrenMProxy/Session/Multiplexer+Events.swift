@@ -16,7 +16,8 @@ extension Multiplexer {
         case control(ByteBuffer)
     }
 
-    mutating func take(_ event: MProxy.Unpacker.Event, now: NIODeadline) -> Outcome {
+    /// - Throws: what breaks the rules of the extension.
+    mutating func take(_ event: MProxy.Unpacker.Event, now: NIODeadline) throws(WireError) -> Outcome {
         switch event {
         case .connection(let header):
             return .connection(header)
@@ -25,7 +26,7 @@ extension Multiplexer {
         case .data(let header, let bytes):
             guard bytes.readableBytes > 0 else { return .nothing }
             guard let row = self.table.row(header.source) else { return .stray(header, bytes) }
-            return self.received(bytes, row, now: now).map { .step($0) } ?? .nothing
+            return try self.received(bytes, row, now: now).map { .step($0) } ?? .nothing
         case .end(let header):
             return self.peerEnded(header, nil).map { .step($0) } ?? .nothing
         case .error(let header, let body):
@@ -42,24 +43,38 @@ extension Multiplexer {
                 self.queue.release(self.line(row))
             }
             return .nothing
+        case .credit(let header, let body):
+            try self.takeCredit(header, body)
+            return .nothing
+        case .finish(let header):
+            return try self.peerFinished(header).map { .step($0) } ?? .nothing
         }
     }
 
-    mutating func received(_ bytes: ByteBuffer, _ row: Int, now: NIODeadline) -> SessionAction? {
+    mutating func received(_ bytes: ByteBuffer, _ row: Int, now: NIODeadline) throws(WireError) -> SessionAction? {
         guard self.table[row].phase != .draining else { return nil }
         self.table[row].received &+= UInt64(bytes.readableBytes)
-        self.intake.delivered(bytes.readableBytes, to: row, now: now)
-        if self.lingering.contains(row) { self.lingering.touch(row, now: now) }
-        if !self.table[row].hasPausedPeer, self.dialect == .node, self.intake.unread(row) >= self.limits.unreadPerStream
-        {
-            self.table[row].hasPausedPeer = true
-            self.say(.pause, self.table[row].header, self.count(row))
+        if self.table[row].isWindowed {
+            try self.receivedInWindow(bytes, row)
+        } else {
+            self.receivedInTurn(bytes.readableBytes, row, now: now)
         }
         guard self.table[row].phase == .open else {
             self.table[row].early.writeImmutableBuffer(bytes)
             return nil
         }
         return .deliver(self.table[row].id, bytes)
+    }
+
+    /// Without windows: counts what its reader has not taken, and asks the peer to pause.
+    private mutating func receivedInTurn(_ count: Int, _ row: Int, now: NIODeadline) {
+        self.intake.delivered(count, to: row, now: now)
+        if self.lingering.contains(row) { self.lingering.touch(row, now: now) }
+        guard !self.table[row].hasPausedPeer, self.dialect == .node,
+            self.intake.unread(row) >= self.limits.unreadPerStream
+        else { return }
+        self.table[row].hasPausedPeer = true
+        self.say(.pause, self.table[row].header, self.count(row))
     }
 
     /// The peer has ended a stream, or confirmed that we have. It hears the same from us, so that its address rests no longer;

@@ -29,10 +29,12 @@ extension Multiplexer {
     /// Without a fault, and with one that comes behind bytes, what is queued is still sent.
     mutating func reset(_ stream: StreamID, _ fault: StreamFault?) {
         guard let row = self.table.row(stream), self.table[row].phase != .draining else { return }
-        guard fault?.comesBehindBytes ?? true, self.table[row].queued > 0 else { return self.part(row, fault) }
+        guard !self.table[row].window.resetsAtOnce(fault, queued: self.table[row].queued) else {
+            return self.part(row, fault)
+        }
         self.table[row].phase = .draining
         self.table[row].closesWhenSent = true
-        self.table[row].fault = fault
+        self.ledger?.windows.close(&self.table[row].window.share)
         self.intake.forget(row)
         self.lingering.remove(row)
     }
@@ -40,11 +42,16 @@ extension Multiplexer {
     mutating func accept(_ stream: StreamID) {
         guard let row = self.table.row(stream), self.table[row].phase == .connecting else { return }
         self.table[row].phase = .open
+        self.acceptWindow(row)
         self.notices.append(.accepted(stream))
     }
 
     mutating func consumed(_ count: Int, on stream: StreamID) {
         guard let row = self.table.row(stream) else { return }
+        guard !self.table[row].isWindowed else {
+            self.ledger?.consumed(count, of: &self.table[row].window, row: row)
+            return
+        }
         self.intake.consumed(count, of: row)
         guard self.table[row].hasPausedPeer, self.intake.unread(row) <= self.limits.unreadPerStream / 4 else { return }
         self.table[row].hasPausedPeer = false
@@ -101,6 +108,7 @@ extension Multiplexer {
         if self.table[row].queued > 0 { self.queue.purge(self.line(row)) }
         self.intake.forget(row)
         self.lingering.remove(row)
+        self.ledger?.windows.close(&self.table[row].window.share)
         self.table.remove(row)
         self.intake.streams = self.table.count
     }
@@ -121,7 +129,15 @@ extension Multiplexer {
             return self.deliverEarly(id)
         case .finished(let id):
             guard let row = self.table.row(id), self.table[row].phase == .open else { return nil }
+            guard !self.table[row].isWindowed else {
+                self.settleFinish(row)
+                return nil
+            }
             return self.startLingering(row)
+        case .peerFinished(let id):
+            guard let row = self.table.row(id), self.table[row].phase == .open else { return nil }
+            if self.table[row].window.saidFinish { self.endFinished(row) }
+            return .finish(id)
         case .end(let id, let fault):
             return .end(id, fault)
         }
@@ -133,6 +149,7 @@ extension Multiplexer {
 
     private mutating func deliverEarly(_ id: StreamID) -> SessionAction? {
         guard let row = self.table.row(id), self.table[row].phase == .open else { return nil }
+        if self.table[row].window.share.isFinished { self.notices.append(.peerFinished(id)) }
         if self.table[row].isFinished { self.notices.append(.finished(id)) }
         let early = self.table[row].early
         self.table[row].early = ByteBuffer()

@@ -17,6 +17,8 @@ struct Multiplexer {
         case accepted(StreamID)
         /// Our side of the stream sends no more.
         case finished(StreamID)
+        /// Device: the peer had finished before the destination was reached.
+        case peerFinished(StreamID)
         case end(StreamID, StreamFault?)
     }
 
@@ -52,6 +54,8 @@ struct Multiplexer {
     var resting = Resting()
     /// The time of the last step.
     private(set) var now = NIODeadline.uptimeNanoseconds(0)
+    /// Nil with a deployed peer.
+    var ledger: CreditLedger?
     private var isWritable = false
 
     init(_ settings: Settings) {
@@ -65,8 +69,10 @@ struct Multiplexer {
 
     var wantsBytes: Bool { !self.intake.isHeld && self.frameBytes <= Self.mostControl }
 
-    /// A frame may wait that no step has led to: a resume comes of ``consumed(_:on:)``.
-    var wantsTurn: Bool { self.isWritable && !self.frames.isEmpty || self.intake.wantsTurn }
+    /// A frame may wait that no step has led to: a resume, or credit, comes of ``consumed(_:on:)``.
+    var wantsTurn: Bool {
+        self.isWritable && (!self.frames.isEmpty || self.ledger?.isDue == true) || self.intake.wantsTurn
+    }
 
     var deadline: NIODeadline? {
         var first = self.intake.due
@@ -111,11 +117,14 @@ struct Multiplexer {
     mutating func write(writable: Bool) -> ByteBuffer? {
         self.isWritable = writable
         guard writable else { return nil }
+        self.giveCredit()
         if let frame = self.nextFrame() { return frame }
         while let first = self.queue.first {
             let row = Int(first.rawValue)
-            guard !self.table[row].isHeld, let (_, piece) = self.queue.next(most: self.dialect.mostData) else {
-                self.queue.holdFirst()
+            let most = min(self.dialect.mostData, self.table[row].window.credit)
+            guard !self.table[row].isHeld, most > 0, let (_, piece) = self.queue.next(most: most) else {
+                self.holdFirst(row)
+                if let frame = self.nextFrame() { return frame }
                 continue
             }
             let header = self.table[row].header
@@ -127,14 +136,19 @@ struct Multiplexer {
 
     private mutating func written(_ count: Int, of row: Int) {
         self.table[row].queued -= count
+        if self.table[row].isWindowed { self.table[row].window.credit -= count }
         let queued = self.table[row].queued
         if self.table[row].isPaused, queued < self.limits.queuedPerStream / 2 {
             self.table[row].isPaused = false
             self.notices.append(.resume(self.table[row].id))
         }
-        guard queued == 0, self.table[row].closesWhenSent else { return }
+        guard queued == 0 else { return }
+        if self.table[row].isWindowed, self.table[row].isFinished, self.table[row].phase == .open {
+            return self.settleFinish(row)
+        }
+        guard self.table[row].closesWhenSent else { return }
         if self.table[row].phase != .draining { self.notices.append(.end(self.table[row].id, nil)) }
-        self.part(row, self.table[row].fault)
+        self.part(row, self.table[row].window.fault)
     }
 
     /// How the queue knows the stream of a row.

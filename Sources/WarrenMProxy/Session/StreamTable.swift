@@ -35,9 +35,12 @@ struct StreamRow {
     var isHeld = false
     /// Our side has said that it will send no more.
     var isFinished = false
-    /// The stream is to be ended when ``queued`` is 0, with this fault.
+    /// The stream is to be ended when ``queued`` is 0, with the window's fault.
     var closesWhenSent = false
-    var fault: StreamFault?
+
+    /// The stream follows the extension: windows and half-close.
+    var isWindowed = false
+    var window = WindowedStream()
 
     init(_ id: StreamID, _ header: MProxy.Header, _ phase: Phase) {
         self.id = id
@@ -60,7 +63,8 @@ struct StreamTable {
     func row(_ source: MProxy.Address) -> Int? { self.bySource[source] }
 
     subscript(row: Int) -> StreamRow {
-        _read { yield self.rows[row] }
+        // Not `_read`: Swift 6.3 uses what was yielded of a row of this size after the row's frame is gone.
+        get { self.rows[row] }
         _modify { yield &self.rows[row] }
     }
 
@@ -90,6 +94,7 @@ struct StreamTable {
         self.bySource[self.rows[row].header.source] = nil
         self.rows[row].early = ByteBuffer()
         self.rows[row].queued = 0
+        self.rows[row].window = WindowedStream()
         self.free.append(row)
     }
 }

@@ -55,6 +55,8 @@ extension MProxy.Command {
         case "delete_token": self = argument?.text.map { .deleteToken($0) } ?? .addNothing
         case "grant": self = .grant((argument?.elements ?? []).compactMap { MProxy.Share($0) })
         case "access_token": self = .accessToken
+        case "windows": self = argument?.integer.map { .windows(version: $0) } ?? .unknown(word)
+        case "ping": self = .ping
         default: self = .unknown(word)
         }
     }
@@ -68,6 +70,8 @@ extension MProxy.Command {
         case .deleteToken(let token): [.string("delete_token"), .string(token)]
         case .grant(let shares): [.string("grant"), .array(shares.map(\.json))]
         case .accessToken: [.string("access_token")]
+        case .windows(let version): [.string("windows"), .integer(version)]
+        case .ping: [.string("ping")]
         case .unknown(let word): [.string(word)]
         }
     }

@@ -21,16 +21,16 @@ extension ByteBuffer {
     ///
     /// - Returns: nil while incomplete; nothing has been consumed then.
     /// - Throws: ``WireError`` `.badMagic` for another version, and what the fields are refused for.
-    mutating func readMProxyHeader(_ reading: MProxy.Reading, _ limits: MProxy.Unpacker.Limits) throws(WireError)
-        -> MProxy.Header?
-    {
+    mutating func readMProxyHeader(
+        _ reading: MProxy.Reading, _ limits: MProxy.Unpacker.Limits, isExtended: Bool
+    ) throws(WireError) -> MProxy.Header? {
         guard let version = self.getInteger(at: self.readerIndex, as: UInt8.self) else { return nil }
         guard version == MProxy.version || reading == .deployed
         else { throw WireError(.badMagic, in: "frame.version", found: "\(version)") }
         guard let length = self.getInteger(at: self.readerIndex + 1, as: UInt8.self),
             let view = self.viewBytes(at: self.readerIndex + 2, length: Int(length))
         else { return nil }
-        let header = try MProxy.Header(text: view, reading, limits)
+        let header = try MProxy.Header(text: view, reading, limits, isExtended: isExtended)
         self.moveReaderIndex(forwardBy: 2 + Int(length))
         return header
     }
@@ -39,7 +39,9 @@ extension ByteBuffer {
 extension MProxy.Header {
     private static let leastFields = 5
 
-    init(text: ByteBufferView, _ reading: MProxy.Reading, _ limits: MProxy.Unpacker.Limits) throws(WireError) {
+    init(
+        text: ByteBufferView, _ reading: MProxy.Reading, _ limits: MProxy.Unpacker.Limits, isExtended: Bool
+    ) throws(WireError) {
         let isGo = text.suffix(2).elementsEqual([UInt8(ascii: ","), UInt8(ascii: "\n")])
         var fields = Fields(rest: isGo ? text.dropLast(2) : text, reading: reading)
         let source = try MProxy.Address(
@@ -49,7 +51,7 @@ extension MProxy.Header {
         let service = try fields.next("header.service")
         guard reading == .deployed || fields.count >= Self.leastFields
         else { throw WireError(.tooShort, in: "header", found: "\(fields.count) fields") }
-        let kind = Kind(service: service)
+        let kind = Kind(service: service, isExtended: isExtended)
         let length =
             switch reading {
             case .strict: try Self.length(digits)

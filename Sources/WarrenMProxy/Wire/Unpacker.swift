@@ -19,6 +19,9 @@ extension MProxy {
             case pause(Header, ByteBuffer)
             case resume(Header, ByteBuffer)
             case control(Header, ByteBuffer)
+            /// Only between two Warrens.
+            case credit(Header, ByteBuffer)
+            case finish(Header)
         }
 
         /// What a body may be, in bytes.
@@ -36,13 +39,15 @@ extension MProxy {
             func most(_ kind: Header.Kind) -> Int {
                 switch kind {
                 case .data, .connection, .end: self.data
-                case .error, .pause, .resume, .control: min(self.control, self.data)
+                case .error, .pause, .resume, .control, .credit, .finish: min(self.control, self.data)
                 }
             }
         }
 
         private let reading: Reading
         private let limits: Limits
+        /// Both ends are Warrens, and have said so.
+        var isExtended = false
         private var inbound = ByteBuffer()
         /// The frame whose body is being read.
         private var current: Header?
@@ -72,7 +77,9 @@ extension MProxy {
                     }
                     return event
                 }
-                guard let header = try self.inbound.readMProxyHeader(self.reading, self.limits)
+                guard
+                    let header = try self.inbound.readMProxyHeader(
+                        self.reading, self.limits, isExtended: self.isExtended)
                 else { return nil }
                 if let event = self.begin(header) { return event }
             }
@@ -99,7 +106,7 @@ extension MProxy {
                 return .data(header, piece)
             case .end:
                 return isWhole ? .end(header) : nil
-            case .error, .pause, .resume, .control:
+            case .error, .pause, .resume, .control, .credit, .finish:
                 self.body.writeImmutableBuffer(piece)
                 guard isWhole else { return nil }
                 var body = self.body
@@ -126,6 +133,8 @@ extension MProxy.Header {
         case .pause: .pause(self, body)
         case .resume: .resume(self, body)
         case .control: .control(self, body)
+        case .credit: .credit(self, body)
+        case .finish: .finish(self)
         }
     }
 }

@@ -15,6 +15,7 @@ extension InboundType {
         let lanes = section.value("lanes", .int(in: 1...64), default: 1)
         var device = MProxy.DeviceConfiguration(tokens: tokens?.map(\.text) ?? [])
         device.dialect = section.optional("dialect", .oneOf(MProxy.Dialect.self))
+        device.usesExtension = device.dialect != .go
         device.linger = section.value("linger", .durationOrZero, default: device.linger)
         device.stall = section.value("stall", .duration, default: device.stall)
         device.limits = section.sessionLimits(limits)
@@ -51,6 +52,7 @@ extension MProxy.DeviceConfiguration {
         let path = self.dialect == .go ? "/ws" : "/"
         let token = self.dialect == .go ? self.tokens.first : nil
         var headers = token.map { [(name: "Authorization", value: "Bearer \($0)")] } ?? []
+        if self.usesExtension { headers.append((name: MProxy.Extension.header, value: MProxy.Extension.announcement)) }
         if let instance { headers.append((name: DeviceInstance.header, value: instance.text)) }
         let dialer = carrier.dialer(
             around, webSocket: carrier.prefix.isEmpty ? path : "", ping: MProxyService.ping, headers: headers,

@@ -36,7 +36,7 @@ extension OutboundType {
                 let service = MProxyService(host: hosts.first) { leg, upgrade, instance, loop in
                     let relay = MProxy.RelayConfiguration(
                         dialect: upgrade.dialect, token: upgrade.token, sharedName: hosts.first, linger: linger,
-                        stall: stall, limits: session)
+                        stall: stall, usesExtension: upgrade.usesExtension, limits: session)
                     let owner = outbound.owner(of: instance)
                     around.loops.context(on: loop).start(MProxy.RelayMachine(relay), on: leg, owner: owner)
                 }

@@ -37,7 +37,9 @@ final class MProxyService: HTTPService {
     /// Whoever brings a token in control messages has none yet, so everybody gets a tunnel; what it may serve is judged
     /// inside.
     func mayUpgrade(_ request: HTTPServiceRequest) -> UpgradeVerdict<MProxy.Upgrade> {
-        .granted(MProxy.Upgrade(target: request.uri, authorization: request.authorization))
+        let extensions = request.headers[canonicalForm: MProxy.Extension.header].joined(separator: ",")
+        return .granted(
+            MProxy.Upgrade(target: request.uri, authorization: request.authorization, extensions: extensions))
     }
 
     func upgraded(_ leg: any Leg, _ request: HTTPServiceRequest, token: MProxy.Upgrade, on loop: SocketLoop) {
