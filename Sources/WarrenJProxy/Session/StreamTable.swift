@@ -77,7 +77,7 @@ struct StreamTable {
     func row(_ stream: StreamID) -> Int? { UInt16(exactly: stream.rawValue).flatMap { self.row($0) } }
 
     subscript(row: Int) -> StreamRow {
-        _read { yield self.rows[row] }
+        get { self.rows[row] }
         _modify { yield &self.rows[row] }
     }
 

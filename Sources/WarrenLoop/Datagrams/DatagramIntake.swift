@@ -37,12 +37,12 @@ package final class DatagramIntake {
 
     /// Gives storage to the slots that have lent theirs.
     private func prepare() {
-        let small = self.small.renew(Self.slots * Self.smallSize)
+        let small = self.small.space(of: Self.slots * Self.smallSize)
         for index in 0..<Self.slots {
             self.entries[index].small = small.map { $0 + index * Self.smallSize }
             guard self.isUsed[index] else { continue }
             self.isUsed[index] = false
-            self.entries[index].large = self.large[index].renew(Self.largeSize)
+            self.entries[index].large = self.large[index].space(of: Self.largeSize)
         }
     }
 
@@ -63,7 +63,7 @@ extension ByteBuffer {
     /// Makes all of `size` bytes readable, in fresh storage if somebody has kept a slice of the old one.
     ///
     /// - Returns: where they are, until the next call.
-    fileprivate mutating func renew(_ size: Int) -> UnsafeMutableRawPointer? {
+    fileprivate mutating func space(of size: Int) -> UnsafeMutableRawPointer? {
         self.clear(minimumCapacity: size)
         self.moveWriterIndex(to: size)
         // The storage lives as long as this buffer is neither renewed nor gone, and nobody else has a slice of it yet.

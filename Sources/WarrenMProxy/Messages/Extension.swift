@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import WarrenCore
+
 extension MProxy {
     /// What two Warrens say to each other beyond the deployed protocol; <doc:Extension> has all of it.
     ///

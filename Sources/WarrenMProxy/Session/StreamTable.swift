@@ -63,7 +63,7 @@ struct StreamTable {
     func row(_ source: MProxy.Address) -> Int? { self.bySource[source] }
 
     subscript(row: Int) -> StreamRow {
-        // Not `_read`: Swift 6.3 uses what was yielded of a row of this size after the row's frame is gone.
+        // Not `_read`: Swift 6.3 uses what was yielded of a row of this size after the frame it stood in is gone.
         get { self.rows[row] }
         _modify { yield &self.rows[row] }
     }

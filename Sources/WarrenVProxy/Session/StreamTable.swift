@@ -58,7 +58,7 @@ struct StreamTable {
     func row(_ id: UInt32) -> Int? { self.places[StreamID(id)] }
 
     subscript(row: Int) -> StreamRow {
-        _read { yield self.rows[row] }
+        get { self.rows[row] }
         _modify { yield &self.rows[row] }
     }
 

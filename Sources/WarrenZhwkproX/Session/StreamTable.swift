@@ -68,7 +68,7 @@ struct StreamTable {
     func row(_ id: StreamID) -> Int? { self.places[id] }
 
     subscript(row: Int) -> StreamRow {
-        _read { yield self.rows[row] }
+        get { self.rows[row] }
         _modify { yield &self.rows[row] }
     }
 
