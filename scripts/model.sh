@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The model tests at full size: 100,000 random sequences each. `swift test` runs 1,000.
+# The model tests at full size: 100,000 random sequences each. `swift test` runs 300.
 #   model.sh [SEQUENCES]
 set -euo pipefail
 cd "$(dirname "$0")/.."

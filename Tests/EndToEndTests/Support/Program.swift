@@ -153,7 +153,7 @@ private final class Exit: Sendable {
 final class Collector: Sendable {
     /// The line that is waited for: which one of those with this in it.
     private struct Part {
-        let text: String
+        let texts: [String]
         let number: Int
     }
 
@@ -180,9 +180,9 @@ final class Collector: Sendable {
 
     var text: String { self.state.withLockedValue { String(decoding: $0.bytes, as: UTF8.self) } }
 
-    /// The first line with this in it, or a later one; nil if the output ends without it.
-    func line(with text: String, number: Int = 1) async -> String? {
-        await self.wait(for: Part(text: text, number: number))
+    /// The first line with one of these in it, or a later one; nil if the output ends without it.
+    func line(with texts: String..., number: Int = 1) async -> String? {
+        await self.wait(for: Part(texts: texts, number: number))
     }
 
     func end() async { _ = await self.wait(for: nil) }
@@ -232,6 +232,6 @@ final class Collector: Sendable {
     /// Whole lines only.
     private static func line(with part: Part, in bytes: [UInt8]) -> String? {
         String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).dropLast()
-            .filter { $0.contains(part.text) }.dropFirst(part.number - 1).first.map(String.init)
+            .filter { line in part.texts.contains { line.contains($0) } }.dropFirst(part.number - 1).first.map(String.init)
     }
 }

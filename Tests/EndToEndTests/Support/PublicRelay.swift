@@ -86,7 +86,9 @@ struct PublicRelay: Sendable {
     func ask(_ host: String, at listener: String = "visitors") async throws -> String {
         let wire = try await Wire.connect(to: self.process.address(listener))
         try await wire.send(ByteBuffer(string: "GET / HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n\r\n"))
-        return String(buffer: try await wire.readToEnd().bytes)
+        let answer = try await wire.readToEnd().bytes
+        wire.close()
+        return String(buffer: answer)
     }
 }
 
