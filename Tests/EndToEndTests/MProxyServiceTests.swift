@@ -12,6 +12,7 @@ import WarrenTesting
     private func visit(_ relay: PublicRelay, _ text: String) async throws -> String {
         let wire = try await Wire.connect(to: relay.process.address("visitors"))
         try await wire.send(ByteBuffer(string: text))
+        defer { wire.close() }
         return String(buffer: try await wire.readToEnd().bytes)
     }
 
@@ -96,15 +97,10 @@ import WarrenTesting
         let mirror = try await Server.mirror()
         let (relay, device) = try await self.rig(
             "\"RAW\": { target: \"127.0.0.1:\(mirror.port)\", proxyProtocol: \(version) }")
-        let address = try SocketAddress(ipAddress: "127.0.0.1", port: relay.raw)
-        var wire: Wire?
-        while wire == nil {
-            wire = try? await Wire.connect(to: address)
-            await Task.yield()
-        }
-        guard let wire else { return }
+        let wire = try await relay.visitor()
         try await wire.send(ByteBuffer(string: "words\r\n\r\n"))
         var heard = try await wire.readToEnd().bytes
+        wire.close()
         let head = heard.readableBytesView.firstRange(of: Array("\r\n\r\n".utf8))
         heard.moveReaderIndex(to: head?.upperBound ?? heard.readerIndex)
         if version == "v1" {

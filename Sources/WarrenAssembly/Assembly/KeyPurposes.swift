@@ -70,8 +70,6 @@ package enum KeyPurposes {
             "tls": "what wss:// trusts and shows",
             "tokenFile": "the tokens shown to the relay", "services": "from public names and ports to local targets",
             "dialect": "v1-go shows the token in the upgrade, at /ws; the relay's first words tell if it is left out",
-            "budget": "what readers of one tunnel may leave untaken",
-            "stall": "how long a full budget may wait for slow readers",
         ],
         "mproxy outbound": [
             "host": "the relay's own name", "secretFile": "the secret that signs tokens, of at least 32 bytes (HS256)",
@@ -80,8 +78,6 @@ package enum KeyPurposes {
             "audience": "whom tokens must be meant for (aud); anybody without it",
             "expiry": "refuses tokens that never end",
             "sharedWith": "the public inbound on whose port devices come in as well, in the place of listen",
-            "budget": "what readers of one tunnel may leave untaken",
-            "stall": "how long a full budget may wait for slow readers",
         ],
         "public inbound": [
             "mode": "what visitors speak: TLS, HTTP, or both on one port",

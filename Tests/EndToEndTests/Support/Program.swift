@@ -98,6 +98,15 @@ final class Program: Sendable {
         await self.output.line(with: part, number: number)
     }
 
+    /// The memory that it has now; nil where the system has no file about that.
+    var residentMebibytes: Int? {
+        guard let status = try? String(contentsOfFile: "/proc/\(self.process)/status", encoding: .utf8) else {
+            return nil
+        }
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 >> 10 }
+    }
+
     func signal(_ signal: Int32) { self.exit.ifRunning { kill(self.process, signal) } }
 
     deinit { self.signal(SIGKILL) }
@@ -232,6 +241,7 @@ final class Collector: Sendable {
     /// Whole lines only.
     private static func line(with part: Part, in bytes: [UInt8]) -> String? {
         String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).dropLast()
-            .filter { line in part.texts.contains { line.contains($0) } }.dropFirst(part.number - 1).first.map(String.init)
+            .filter { line in part.texts.contains { line.contains($0) } }.dropFirst(part.number - 1).first.map(
+                String.init)
     }
 }

@@ -82,6 +82,16 @@ struct PublicRelay: Sendable {
         return process
     }
 
+    /// A visitor of its raw port, which opens a moment after the device has come.
+    func visitor() async throws -> Wire {
+        let address = try SocketAddress(ipAddress: "127.0.0.1", port: self.raw)
+        while !Task.isCancelled {
+            if let wire = try? await Wire.connect(to: address) { return wire }
+            await Task.yield()
+        }
+        throw CancellationError()
+    }
+
     /// Asks for a page under a name.
     func ask(_ host: String, at listener: String = "visitors") async throws -> String {
         let wire = try await Wire.connect(to: self.process.address(listener))

@@ -76,6 +76,15 @@ struct Wire: Sendable {
         return try await self.channel.eventLoop.flatSubmit { handler.value.read(count) }.get()
     }
 
+    /// Takes everything up to the end of a text.
+    func read(through text: String) async throws -> ByteBuffer {
+        var all = ByteBuffer()
+        while !all.readableBytesView.suffix(text.utf8.count).elementsEqual(text.utf8) {
+            all.writeImmutableBuffer(try await self.read(1))
+        }
+        return all
+    }
+
     /// Takes everything until the other side ends.
     func readToEnd() async throws -> (bytes: ByteBuffer, end: End) {
         let handler = self.handler

@@ -15,7 +15,7 @@ extension InboundType {
         let lanes = section.value("lanes", .int(in: 1...64), default: 1)
         var device = MProxy.DeviceConfiguration(tokens: tokens?.map(\.text) ?? [])
         device.dialect = section.optional("dialect", .oneOf(MProxy.Dialect.self))
-        device.usesExtension = device.dialect != .go
+        device.usesExtension = section.readExtension() && device.dialect != .go
         device.linger = section.value("linger", .durationOrZero, default: device.linger)
         device.stall = section.value("stall", .duration, default: device.stall)
         device.limits = section.sessionLimits(limits)

@@ -23,6 +23,7 @@ extension OutboundType {
         let linger = section.value("linger", .durationOrZero, default: .seconds(5))
         let stall = section.value("stall", .duration, default: SessionLimits.stall)
         let session = section.sessionLimits(limits)
+        let usesExtension = section.readExtension()
         guard let arrival, let key else { return nil }
         if case .shared = arrival, hosts.isEmpty {
             if !section.contains("host") {
@@ -36,7 +37,7 @@ extension OutboundType {
                 let service = MProxyService(host: hosts.first) { leg, upgrade, instance, loop in
                     let relay = MProxy.RelayConfiguration(
                         dialect: upgrade.dialect, token: upgrade.token, sharedName: hosts.first, linger: linger,
-                        stall: stall, usesExtension: upgrade.usesExtension, limits: session)
+                        stall: stall, usesExtension: usesExtension && upgrade.usesExtension, limits: session)
                     let owner = outbound.owner(of: instance)
                     around.loops.context(on: loop).start(MProxy.RelayMachine(relay), on: leg, owner: owner)
                 }
