@@ -29,7 +29,8 @@ enum WebSocket {
         _ role: Role, on channel: any Channel, loop: SocketLoop, keepAlive: TimeAmount, carriesSession: Bool
     ) throws -> ChannelLeg {
         let pipeline = channel.pipeline.syncOperations
-        try pipeline.addHandler(WebSocketFrameEncoder())
+        // A client writes whole frames.
+        if role == .server { try pipeline.addHandler(WebSocketFrameEncoder()) }
         try pipeline.addHandler(ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: Self.largestFrame)))
         try pipeline.addHandler(WebSocketBytes(role, on: loop, keepAlive: keepAlive, carriesSession: carriesSession))
         return try ChannelLeg.last(of: channel)

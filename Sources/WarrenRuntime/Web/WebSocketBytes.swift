@@ -98,12 +98,12 @@ extension WebSocketBytes {
         guard !self.peerHasClosed, !self.isClosing, !self.isGone else { return }
         if let failure = self.rules.judge(frame) { return self.fail(failure, context) }
         switch frame.opcode {
-        case .connectionClose: self.peerCloses(frame.unmaskedData, context)
-        case .ping: self.pong = frame.unmaskedData
+        case .connectionClose: self.peerCloses(frame.plainData, context)
+        case .ping: self.pong = frame.plainData
         case .pong: break
         default:
             guard !self.isDropping, frame.length > 0 else { return }
-            context.fireChannelRead(self.wrapInboundOut(frame.unmaskedData))
+            context.fireChannelRead(self.wrapInboundOut(frame.plainData))
         }
     }
 
@@ -198,9 +198,14 @@ extension WebSocketBytes {
         promise: EventLoopPromise<Void>?
     ) {
         self.lastSent = self.loop.now
-        let key = self.role == .client ? WebSocketMaskingKey.random() : nil
-        let frame = WebSocketFrame(fin: true, opcode: opcode, maskKey: key, data: bytes)
-        context.write(self.wrapOutboundOut(frame), promise: promise)
+        switch self.role {
+        case .client:
+            let frame = ByteBuffer(webSocketFrame: opcode, masked: bytes, .random())
+            context.write(NIOAny(frame), promise: promise)
+        case .server:
+            let frame = WebSocketFrame(fin: true, opcode: opcode, data: bytes)
+            context.write(self.wrapOutboundOut(frame), promise: promise)
+        }
     }
 
     /// Answers the last ping of a burst, and waits for room: a peer that pings and does not read fills no queue.
