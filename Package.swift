@@ -102,7 +102,7 @@ let package = Package(
                 unixSignals,
             ]
         ),
-        .target(name: "WarrenBench", dependencies: ["Warren", "WarrenAssembly", nio("NIOCore")]),
+        .target(name: "WarrenBench", dependencies: ["Warren", "WarrenAssembly", "WarrenCertificates", nio("NIOCore")]),
         .target(
             name: "WarrenDemo",
             dependencies: ["Warren", "WarrenAssembly", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1")]

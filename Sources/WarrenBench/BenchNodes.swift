@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
 import NIOCore
 import Warren
-import WarrenAssembly
 
 /// Both ends of every measured path in this process, on loopback and free ports, for as long as somebody uses them.
 @_spi(Bench) public enum BenchNodes {
@@ -14,43 +12,65 @@ import WarrenAssembly
     public static func run(
         paths: [String], target: UInt16, _ body: ([String: LoadRoute]) async throws -> Void
     ) async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("warren-bench-\(UUID())")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try JProxyKeys.write(name: "bench", to: folder.path)
         let chosen = BenchPath.all.filter { paths.contains($0.name) }
-        try await Self.node(Self.far(chosen, folder.path)) { far in
-            try await Self.node(Self.front(chosen, folder.path, far: far, target: target)) { fronts in
-                let routes = chosen.map { ($0.name, $0.route(front: fronts[$0.name], target: target)) }
-                try await body(Dictionary(routes) { first, _ in first })
+        var raw: [String: UInt16] = [:]
+        for path in chosen where path.isRaw { raw[path.name] = try LoadSocket.freePort(but: Set(raw.values)) }
+        let files = try await BenchFiles(ports: raw)
+        defer { files.remove() }
+        var ports = Ports(keys: files.folder, target: target, raw: raw)
+        try await Self.node(Self.far(chosen, ports)) { far in
+            ports.far = far
+            try await Self.node(Self.front(chosen, ports)) { fronts in
+                ports.fronts = fronts
+                try await Self.node(Self.back(chosen, ports)) { _ in
+                    for port in raw.values { try await LoadSocket.waitFor(port) }
+                    let routes = chosen.map { path in
+                        (path.name, path.route(front: raw[path.name] ?? fronts[path.name], target: target))
+                    }
+                    try await body(Dictionary(routes) { first, _ in first })
+                }
             }
         }
     }
 
-    private static func far(_ paths: [BenchPath], _ keys: String) -> [String: [String]] {
-        let inbounds = paths.compactMap { path in
-            path.far.map { #"{ name: \#(path.name), listen: "127.0.0.1:0", \#($0) }"# }
+    /// What stands in the place of the words in braces.
+    private struct Ports {
+        let keys: String
+        let target: UInt16
+        let raw: [String: UInt16]
+        var far: [String: UInt16] = [:]
+        var fronts: [String: UInt16] = [:]
+
+        func filled(_ text: String, _ path: BenchPath) -> String {
+            text.replacing("{keys}", with: self.keys).replacing("{target}", with: "\(self.target)")
+                .replacing("{far}", with: "\(self.far[path.name] ?? 0)")
+                .replacing("{raw}", with: "\(self.raw[path.name] ?? 0)")
+                .replacing("{relay}", with: "\(self.fronts["\(path.name)-tunnel"] ?? 0)")
         }
-        return ["inbounds": inbounds.map { $0.replacing("{keys}", with: keys) }]
     }
 
-    private static func front(
-        _ paths: [BenchPath], _ keys: String, far: [String: UInt16], target: UInt16
-    ) -> [String: [String]] {
-        func filled(_ text: String, _ path: BenchPath) -> String {
-            text.replacing("{keys}", with: keys).replacing("{target}", with: "\(target)")
-                .replacing("{far}", with: "\(far[path.name] ?? 0)")
+    private static func far(_ paths: [BenchPath], _ ports: Ports) -> [String: [String]] {
+        let inbounds = paths.compactMap { path in
+            path.far.map { #"{ name: \#(path.name), listen: "127.0.0.1:0", \#(ports.filled($0, path)) }"# }
         }
+        return ["inbounds": inbounds]
+    }
+
+    private static func front(_ paths: [BenchPath], _ ports: Ports) -> [String: [String]] {
         let inbounds = paths.compactMap { path -> String? in
             let to = path.tunnel == nil ? "direct" : "\(path.name)-tunnel"
             return path.front.map {
-                #"{ name: \#(path.name), listen: "127.0.0.1:0", to: \#(to), \#(filled($0, path)) }"#
+                #"{ name: \#(path.name), listen: "127.0.0.1:0", to: \#(to), \#(ports.filled($0, path)) }"#
             }
         }
         let outbounds = paths.compactMap { path in
-            path.tunnel.map { "{ name: \(path.name)-tunnel, \(filled($0, path)) }" }
+            path.tunnel.map { "{ name: \(path.name)-tunnel, \(ports.filled($0, path)) }" }
         }
         return ["inbounds": inbounds, "outbounds": outbounds]
+    }
+
+    private static func back(_ paths: [BenchPath], _ ports: Ports) -> [String: [String]] {
+        ["inbounds": paths.compactMap { path in path.back.map { "{ name: \(path.name), \(ports.filled($0, path)) }" } }]
     }
 
     /// Runs a configuration while `body` uses the ports of its listeners, by name; just `body` if there are none.

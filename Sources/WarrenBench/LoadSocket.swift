@@ -75,11 +75,11 @@ struct LoadSocket: Sendable {
         _ = fcntl(self.descriptor, F_SETFL, flags | O_NONBLOCK)
     }
 
-    /// Binds to a free port of 127.0.0.1 and listens.
+    /// Binds to a port of 127.0.0.1, a free one if none is given, and listens.
     ///
     /// - Returns: the port.
-    func listen() throws -> UInt16 {
-        var address = Self.address(port: 0)
+    func listen(at port: UInt16 = 0) throws -> UInt16 {
+        var address = Self.address(port: port)
         var length = socklen_t(address.count)
         let outcome = Self.withRaw(&address) { raw in
             let bound = bind(self.descriptor, raw, length)
@@ -89,6 +89,39 @@ struct LoadSocket: Sendable {
             throw LoadFailure.system("cannot listen")
         }
         return UInt16(address[2]) << 8 | UInt16(address[3])
+    }
+
+    /// A port of 127.0.0.1 that nobody has, out of the range from which the system gives ports to others.
+    static func freePort(but taken: Set<UInt16>) throws -> UInt16 {
+        var failure: any Error = LoadFailure("no free port")
+        for _ in 0..<100 {
+            let port = UInt16.random(in: 20_000..<30_000)
+            guard !taken.contains(port) else { continue }
+            let socket = try LoadSocket()
+            defer { socket.close() }
+            do {
+                return try socket.listen(at: port)
+            } catch {
+                failure = error
+            }
+        }
+        throw failure
+    }
+
+    /// Returns when somebody listens at a port of 127.0.0.1, which may take a moment.
+    static func waitFor(_ port: UInt16) async throws {
+        let timer = LoadTimer(.seconds(Double(Self.timeout)))
+        while true {
+            let socket = try LoadSocket()
+            defer { socket.close() }
+            do {
+                _ = try socket.connect(to: port)
+                return
+            } catch {
+                guard !timer.isOver(after: 0) else { throw error }
+            }
+            try await Task.sleep(for: .milliseconds(10))
+        }
     }
 
     /// - Returns: false if the socket never waits and the connection is still under way.

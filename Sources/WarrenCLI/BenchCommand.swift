@@ -8,7 +8,7 @@ struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Measures this build on this machine: every path on loopback, in this process.",
-        discussion: "The default takes half a minute. Compare figures only with others of the same machine and run."
+        discussion: "The default takes 40 seconds. Compare figures only with others of the same machine and run."
     )
 
     @Option(name: .long, parsing: .upToNextOption, help: "Measure only these paths, such as forward jproxy.")

@@ -26,6 +26,7 @@ struct DemoCommand: AsyncParsableCommand {
     }
 
     mutating func run() async throws {
+        for name in self.protocols { Demo.story(of: name).map { Console.print("\(name): \($0)") } }
         var demo = Demo()
         demo.size = self.mebibytes << 20
         demo.only = self.protocols

@@ -21,7 +21,9 @@ public struct Demo: Sendable {
     }
 
     /// The protocols that can be shown.
-    public static let protocols = ["direct", "socks", "http", "forward", "jproxy", "jet", "zhwkprox"]
+    public static let protocols = ["direct", "socks", "http", "forward", "jproxy", "jet", "zhwkprox", "mproxy"]
+    /// What happens on the paths of a protocol, in a sentence.
+    public static func story(of protocol: String) -> String? { Self.stories[`protocol`] }
     /// Only paths of these protocols; all if empty.
     public var only: [String] = []
     /// Bytes fetched over each path in one request.
@@ -39,6 +41,7 @@ public struct Demo: Sendable {
         defer { try? FileManager.default.removeItem(at: folder) }
         progress("starting")
         try JProxyKeys.write(name: "demo", to: folder.path)
+        try await DeviceToken.write("device", names: [Self.publicName], to: folder.path)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let origin = try await Origin.start(on: group)
         let client = DemoClient(group: group)
@@ -46,8 +49,10 @@ public struct Demo: Sendable {
         let port = UInt16(origin.localAddress?.port ?? 0)
         try await ShortLivedNode.run(Self.server(folder.path)) { server in
             try await ShortLivedNode.run(Self.front(folder.path, server, target: port)) { fronts in
-                try await ShortLivedNode.run(Self.exit(fronts["exits"])) { _ in
-                    let paths = try Self.paths(fronts, origin: origin.localAddress, port: port)
+                try await ShortLivedNode.run(Self.exit(folder.path, fronts["exits"], server["devices"], target: port)) {
+                    _ in
+                    let all = fronts.merging(server) { front, _ in front }
+                    let paths = try Self.paths(all, origin: origin.localAddress, port: port)
                     for path in paths where self.only.isEmpty || self.only.contains(path.kind) {
                         progress(path.name)
                         rows.append(await self.measure(path, client))
@@ -77,15 +82,36 @@ public struct Demo: Sendable {
 }
 
 extension Demo {
+    /// What visitors of the relay ask for.
+    private static let publicName = "demo.test"
+
+    private static let stories = [
+        "direct": "The client asks the web server itself, for comparison.",
+        "socks": "The client tells Warren by SOCKS where it wants to go, and Warren connects there.",
+        "http": "The client tells Warren by HTTP where it wants to go, and Warren connects there.",
+        "forward": "The client connects to a port of Warren, which leads to the web server.",
+        "jproxy":
+            "The client's Warren sends all streams through one encrypted tunnel to a second Warren, which connects.",
+        "jet": "The web server's Warren and the client's Warren both dial a relay, which joins their connections.",
+        "zhwkprox": "An exit that can only dial out takes the client's streams, and connects to the web server.",
+        "mproxy": """
+        The web server can only be reached from its own machine. A device there dials a relay and serves the name \
+        \(publicName); a visitor asks the relay for that name, and gets the page.
+        """,
+    ]
+
     private static func server(_ folder: String) -> String {
         """
         log: { level: error }
         inbounds:
-          - { name: tunnel, type: jproxy, listen: "127.0.0.1:0", users: users }
+          - { name: tunnel, type: jproxy, listen: "127.0.0.1:0", users: \(folder)/users }
+          - { name: visitors, type: public, listen: "127.0.0.1:0", http: pass, to: devices }
+        outbounds:
+          - { name: devices, type: mproxy, listen: "127.0.0.1:0", secretFile: \(folder)/secret }
         relays:
           - { name: meet, type: jet, listen: "127.0.0.1:0", instance: 127.0.0.1 }
         egress: { allow: [loopback] }
-        """.replacing("users: users", with: "users: \(folder)/users")
+        """
     }
 
     private static func front(_ folder: String, _ server: [String: SocketAddress], target: UInt16) -> String {
@@ -114,11 +140,18 @@ extension Demo {
         """
     }
 
-    private static func exit(_ inter: SocketAddress?) -> String {
+    private static func exit(
+        _ folder: String, _ inter: SocketAddress?, _ relay: SocketAddress?, target: UInt16
+    ) -> String {
         """
         log: { level: error }
         inbounds:
           - { name: exit, type: zhwkprox, dial: "127.0.0.1:\(inter?.port ?? 0)" }
+          - name: device
+            type: mproxy
+            relay: "ws://127.0.0.1:\(relay?.port ?? 0)"
+            tokenFile: \(folder)/device.token
+            services: { \(Self.publicName): "127.0.0.1:\(target)" }
         egress: { allow: [loopback] }
         """
     }
@@ -127,7 +160,8 @@ extension Demo {
         _ fronts: [String: SocketAddress], origin: SocketAddress?, port: UInt16
     ) throws -> [DemoPath] {
         guard let origin, let mixed = fronts["mixed"], let forward = fronts["forward"],
-            let tunnelled = fronts["tunnelled"], let met = fronts["met"], let reverse = fronts["reverse"]
+            let tunnelled = fronts["tunnelled"], let met = fronts["met"], let reverse = fronts["reverse"],
+            let visitors = fronts["visitors"]
         else { throw DemoClient.Failure(description: "a listener has no address") }
         return [
             DemoPath("direct", "no proxy", front: origin),
@@ -139,6 +173,7 @@ extension Demo {
             .socks5("jproxy", "SOCKS5 → jProxy → direct", front: tunnelled, port: port),
             DemoPath("jet", "forward → JET relay ← JET", front: met),
             .socks5("zhwkprox", "SOCKS5 → zhwkproX ← exit", front: reverse, port: port),
+            DemoPath("mproxy", "visitor → M-PROXY ← device", front: visitors, host: Self.publicName),
         ]
     }
 }

@@ -66,7 +66,7 @@ private final class DemoFetch: ChannelInboundHandler {
     func channelActive(context: ChannelHandlerContext) { self.sayNext(context) }
 
     private func sayNext(_ context: ChannelHandlerContext) {
-        let request = "GET \(self.path.prefix)/\(self.count) HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        let request = "GET \(self.path.prefix)/\(self.count) HTTP/1.1\r\nHost: \(self.path.host)\r\n\r\n"
         let bytes = self.steps.first.map { ByteBuffer(bytes: $0.say) } ?? ByteBuffer(string: request)
         context.writeAndFlush(NIOAny(bytes), promise: nil)
     }

@@ -22,13 +22,19 @@ struct DemoPath: Sendable {
     let steps: [Step]
     /// What stands between `GET ` and `/N`: empty, or the origin for a proxy request.
     let prefix: String
+    /// What the request calls the origin.
+    let host: String
 
-    init(_ kind: String, _ name: String, front: SocketAddress, steps: [Step] = [], prefix: String = "") {
+    init(
+        _ kind: String, _ name: String, front: SocketAddress, steps: [Step] = [], prefix: String = "",
+        host: String = "localhost"
+    ) {
         self.kind = kind
         self.name = name
         self.front = front
         self.steps = steps
         self.prefix = prefix
+        self.host = host
     }
 
     static func socks4a(_ kind: String, _ name: String, front: SocketAddress, port: UInt16) -> DemoPath {

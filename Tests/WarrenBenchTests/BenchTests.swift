@@ -18,7 +18,7 @@ import Testing
         }
         let all = steps.withLock { $0 }
         #expect(all.count == 1 + rows.count * 6)
-        #expect(all.last == "24/24 socks5 → jproxy → direct: connections per second")
+        #expect(all.last == "36/36 visitor → mproxy ← device, wss: connections per second")
     }
 
     @Test func measuresOnlyWhatWasAskedForAndSoOften() async throws {

@@ -11,7 +11,7 @@ import Testing
         demo.size = 1 << 20
         demo.rounds = 3
         let rows = try await demo.run { _ in }
-        #expect(rows.count == 9)
+        #expect(rows.count == 10)
         for row in rows {
             #expect(row.failure == nil, "\(row.path)")
             #expect(row.bytes == demo.size + demo.rounds)
@@ -27,6 +27,16 @@ import Testing
         demo.only = ["jproxy", "forward"]
         let rows = try await demo.run { _ in }
         #expect(rows.map(\.path) == ["forward → direct", "SOCKS5 → jProxy → direct"])
+    }
+
+    @Test("every protocol has a path, and a sentence that says what happens there", arguments: Demo.protocols)
+    func stories(name: String) async throws {
+        var demo = Demo()
+        demo.size = 1
+        demo.rounds = 1
+        demo.only = [name]
+        #expect(try await !demo.run { _ in }.isEmpty)
+        #expect(Demo.story(of: name)?.hasSuffix(".") == true)
     }
 
     @Test func aPatternTellsShiftedSwappedAndShortenedBytes() {

@@ -47,4 +47,26 @@ package enum DeviceToken {
         claims.audience(audience)
         return try await claims.signed(by: secret.text)
     }
+
+    /// Writes `NAME.token` into a folder, signed by the `secret` there, which is made if there is none: for whoever runs both
+    /// ends in one process.
+    package static func write(_ name: String, names: [String] = [], ports: [UInt16] = [], to folder: String)
+        async throws
+    {
+        let secretFile = "\(folder)/secret"
+        if !FileManager.default.fileExists(atPath: secretFile) {
+            var random = SystemRandomNumberGenerator()
+            let words = (0..<4).map { _ in String(UInt64.random(in: 1 << 63...(.max), using: &random), radix: 16) }
+            try Self.create(secretFile, words.joined())
+        }
+        let token = try await Self.make(
+            secretFile: secretFile, names: names, ports: ports, expires: "7d", subject: name, audience: nil)
+        try Self.create("\(folder)/\(name).token", token)
+    }
+
+    private static func create(_ path: String, _ line: String) throws {
+        let attributes: [FileAttributeKey: Any] = [.posixPermissions: 0o600]
+        guard FileManager.default.createFile(atPath: path, contents: Data("\(line)\n".utf8), attributes: attributes)
+        else { throw CocoaError(.fileWriteUnknown) }
+    }
 }
