@@ -17,13 +17,19 @@ package final class PublicPorts: NodeComponent, Sendable {
     private let reporter: Reporter
     private let state = Mutex(State())
 
+    /// What a port is, if it is not shut. What is asked for meanwhile has its turn when it is open, or shut.
+    private enum Door {
+        case opening
+        case open(Listener)
+        case closing
+    }
+
     private struct State {
         var limiter: ConnectionLimiter?
         var isOver = false
         /// Ports that are served now.
         var wanted: Set<UInt16> = []
-        /// Nil while one is being opened.
-        var open: [UInt16: Listener?] = [:]
+        var doors: [UInt16: Door] = [:]
         /// Ports that could not be opened, of which a line was written.
         var failing: Set<UInt16> = []
     }
@@ -54,14 +60,12 @@ package final class PublicPorts: NodeComponent, Sendable {
 
     package func stop() {
         self.table.unwatchPorts(self)
-        let open = self.state.withLock { state in
+        let ports = self.state.withLock { state in
             state.isOver = true
             state.wanted = []
-            let open = state.open.values.compactMap { $0 }
-            state.open = [:]
-            return open
+            return Array(state.doors.keys)
         }
-        for listener in open { Task { await listener.close() } }
+        for port in ports { self.settle(port) }
     }
 
     private func changed(_ port: UInt16) {
@@ -70,58 +74,68 @@ package final class PublicPorts: NodeComponent, Sendable {
             let sentence = "\(self.name): a device may have port \(port), which ports: does not name; it is not opened"
             return self.reporter.emit(.warn(sentence))
         }
-        let closing = self.state.withLock { state -> Listener? in
-            guard !state.isOver else { return nil }
-            guard !self.table.servesPort(port) else {
+        self.state.withLock { state in
+            if !state.isOver, self.table.servesPort(port) {
                 state.wanted.insert(port)
-                return nil
+            } else {
+                state.wanted.remove(port)
+                state.failing.remove(port)
             }
-            state.wanted.remove(port)
-            guard let listener = state.open[port] ?? nil else { return nil }
-            state.open[port] = nil
-            return listener
         }
-        if let closing { Task { await closing.close() } }
-        self.openIfWanted(port)
+        self.settle(port)
     }
 
-    private func openIfWanted(_ port: UInt16) {
-        let limiter = self.state.withLock { state -> ConnectionLimiter? in
-            guard state.wanted.contains(port), state.open[port] == nil else { return nil }
-            state.open[port] = .some(nil)
-            return state.limiter
-        }
-        guard let limiter else { return }
-        Task {
-            do {
-                let listener = try await Listener.bind(self.makePlan(port), on: self.loops, gate: limiter)
-                await self.opened(port, listener)
-            } catch {
-                self.failed(port, error)
+    private enum Step {
+        case open(ConnectionLimiter)
+        case close(Listener)
+    }
+
+    /// Opens a port that is wanted, closes one that is not; one at a time, as nobody can bind what is not closed yet.
+    private func settle(_ port: UInt16) {
+        let step = self.state.withLock { state -> Step? in
+            switch (state.doors[port], state.wanted.contains(port)) {
+            case (nil, true):
+                guard let limiter = state.limiter else { return nil }
+                state.doors[port] = .opening
+                return .open(limiter)
+            case (.open(let listener)?, false):
+                state.doors[port] = .closing
+                return .close(listener)
+            case (nil, false), (.opening?, _), (.open?, true), (.closing?, _): return nil
             }
+        }
+        switch step {
+        case nil: break
+        case .open(let limiter)?: Task { await self.open(port, limiter) }
+        case .close(let listener)?:
+            Task {
+                await listener.close()
+                self.state.withLock { $0.doors[port] = nil }
+                self.settle(port)
+            }
+        }
+    }
+
+    private func open(_ port: UInt16, _ limiter: ConnectionLimiter) async {
+        do {
+            let listener = try await Listener.bind(self.makePlan(port), on: self.loops, gate: limiter)
+            self.state.withLock { state in
+                state.doors[port] = .open(listener)
+                state.failing.remove(port)
+            }
+            self.settle(port)
+        } catch {
+            self.failed(port, error)
         }
     }
 
     /// Tried again as long as a device has it: a unit that leaves may be about to close the port.
     private func failed(_ port: UInt16, _ error: any Error) {
         let isNews = self.state.withLock { state in
-            state.open[port] = nil
+            state.doors[port] = nil
             return state.wanted.contains(port) && state.failing.insert(port).inserted
         }
         if isNews { self.reporter.emit(.warn("\(self.name): port \(port) of a device cannot be opened yet: \(error)")) }
-        _ = self.loops.next().scheduleTask(in: Self.pause) { self.openIfWanted(port) }
-    }
-
-    /// The device may have gone, and come back, meanwhile.
-    private func opened(_ port: UInt16, _ listener: Listener) async {
-        let isWanted = self.state.withLock { state in
-            let isWanted = state.wanted.contains(port)
-            state.open[port] = isWanted ? listener : nil
-            state.failing.remove(port)
-            return isWanted
-        }
-        guard !isWanted else { return }
-        await listener.close()
-        self.openIfWanted(port)
+        _ = self.loops.next().scheduleTask(in: Self.pause) { self.settle(port) }
     }
 }

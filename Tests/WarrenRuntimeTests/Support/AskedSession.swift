@@ -8,21 +8,25 @@ import WarrenLoop
 
 /// A session whose streams the test answers. On the thread of its test only.
 final class AskedSession: Session {
-    let loop = SocketLoop.manual()
+    let loop: SocketLoop
     private let owner: any SessionOwner
     private(set) var isOver = false
     private(set) var isReady = false
     let peer: SocketAddress?
-    var user: String? { nil }
+    let user: String?
     /// Streams that wait for an answer.
     private(set) var asked: [Asked] = []
     private(set) var legs: [ScriptedLeg] = []
     /// Answers a stream before `open` returns, if the test likes.
     var atOnce: () -> Result<any Leg, StreamFault>? = { nil }
 
-    init(_ owner: any SessionOwner, peer: SocketAddress? = nil) {
+    init(
+        _ owner: any SessionOwner, peer: SocketAddress? = nil, user: String? = nil, on loop: SocketLoop = .manual()
+    ) {
         self.owner = owner
         self.peer = peer
+        self.user = user
+        self.loop = loop
     }
 
     func begin() { self.owner.sessionBegan(self) }

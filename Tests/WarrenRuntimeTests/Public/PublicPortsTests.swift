@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import NIOCore
+import Testing
+import WarrenCore
+import WarrenLoop
+import WarrenTesting
+
+@testable import WarrenRuntime
+
+@Suite(.timeLimit(.minutes(1))) struct PublicPortsTests {
+    /// A relay of which only the ports are there.
+    private struct Rig {
+        let log = LogRecorder()
+        let loops = Loops(threads: 2)
+        let outbound: PublicNamesOutbound
+        let ports: PublicPorts
+        /// Two ports that devices may have, out of the range from which the system gives some.
+        let first: UInt16
+
+        init(_ duplicates: NameTable.Duplicates = .reject) async throws {
+            let first = try await Self.freePorts(on: self.loops)
+            let plan = PublicNamesOutbound.Plan(duplicates: duplicates, judge: NoAuthenticator()) { leg, _, _ in
+                leg.discard()
+            }
+            self.first = first
+            self.outbound = PublicNamesOutbound(plan, name: "devices", loops: self.loops, reporter: self.log.reporter)
+            self.ports = PublicPorts(
+                of: self.outbound, allowed: [first...first + 1], name: "visitors", loops: self.loops,
+                reporter: self.log.reporter, makePlan: Self.plan)
+            self.ports.prepare(ConnectionLimiter(limit: 1000, reporter: self.log.reporter))
+            try await self.ports.start().get()
+        }
+
+        /// Says which port it is, and ends.
+        static func plan(_ port: UInt16) -> Listener.Plan {
+            Listener.Plan(name: "visitors", protocol: "public", host: "127.0.0.1", port: port) { leg, _ in
+                leg.begin()
+                leg.write(ByteBuffer(string: "\(port)"))
+                leg.flush()
+                leg.finish()
+                leg.end(nil)
+            }
+        }
+
+        private static func freePorts(on loops: Loops) async throws -> UInt16 {
+            let gate = ConnectionLimiter(limit: 1, reporter: LogRecorder().reporter)
+            for _ in 0..<100 {
+                let first = UInt16.random(in: 20_000..<30_000)
+                guard let one = try? await Listener.bind(Self.plan(first), on: loops, gate: gate) else { continue }
+                let two = try? await Listener.bind(Self.plan(first + 1), on: loops, gate: gate)
+                await one.close()
+                await two?.close()
+                if two != nil { return first }
+            }
+            throw ChannelError.unknownLocalAddress
+        }
+
+        func device(_ name: String) -> AskedSession { AskedSession(self.outbound.owner(of: nil), user: name) }
+
+        /// - Returns: whether the device has it.
+        @discardableResult
+        func serve(_ port: UInt16, by session: AskedSession) -> Bool {
+            let holder = NameTable.Holder(session: session, loop: session.loop, device: session.user ?? "")
+            return self.outbound.table.serve(.service(name: "", port: port), by: holder)
+        }
+
+        /// What a visitor hears; nil where nobody listens.
+        func visit(_ port: UInt16) async -> String? {
+            guard let address = try? SocketAddress(ipAddress: "127.0.0.1", port: Int(port)),
+                let peer = try? await Peer.connect(to: address)
+            else { return nil }
+            defer { peer.close() }
+            return (try? await peer.everything().bytes).map { String(buffer: $0) } ?? ""
+        }
+
+        /// Waits until a port is open, or is not.
+        func waits(for port: UInt16, open: Bool) async {
+            while !Task.isCancelled {
+                let heard = await self.visit(port)
+                if open ? heard == "\(port)" : heard == nil { return }
+                await Task.yield()
+            }
+            Issue.record("port \(port) is not \(open ? "open" : "closed")")
+        }
+
+        var warnings: [String] { self.log.lines.filter { $0.level == .warning }.map(\.message) }
+    }
+
+    @Test func aPortIsOpenAsLongAsADeviceHasIt() async throws {
+        let rig = try await Rig()
+        #expect(await rig.visit(rig.first) == nil)
+        let device = rig.device("one")
+        rig.serve(rig.first, by: device)
+        await rig.waits(for: rig.first, open: true)
+        #expect(await rig.visit(rig.first + 1) == nil)
+        rig.serve(rig.first + 1, by: device)
+        await rig.waits(for: rig.first + 1, open: true)
+        rig.outbound.table.withdraw(.service(name: "", port: rig.first), by: device)
+        await rig.waits(for: rig.first, open: false)
+        #expect(await rig.visit(rig.first + 1) == "\(rig.first + 1)")
+        rig.outbound.table.leave(device)
+        await rig.waits(for: rig.first + 1, open: false)
+        rig.ports.stop()
+        #expect(rig.warnings == [])
+    }
+
+    @Test func aPortThatAnotherDeviceHasIsNotHadTwiceAndClosesWithItsOwner() async throws {
+        let rig = try await Rig()
+        let (one, two) = (rig.device("one"), rig.device("two"))
+        #expect(rig.serve(rig.first, by: one))
+        await rig.waits(for: rig.first, open: true)
+        #expect(!rig.serve(rig.first, by: two))
+        rig.outbound.table.leave(two)
+        #expect(await rig.visit(rig.first) == "\(rig.first)")
+        rig.outbound.table.leave(one)
+        await rig.waits(for: rig.first, open: false)
+        rig.ports.stop()
+    }
+
+    @Test func aPortThatIsTakenIsToldOfOnceAndOpenedWhenItIsFree() async throws {
+        let rig = try await Rig()
+        let gate = ConnectionLimiter(limit: 10, reporter: LogRecorder().reporter)
+        var plan = Rig.plan(rig.first)
+        plan.install = { leg, _ in leg.discard() }
+        let other = try await Listener.bind(plan, on: rig.loops, gate: gate)
+        let device = rig.device("one")
+        rig.serve(rig.first, by: device)
+        while rig.warnings.isEmpty, !Task.isCancelled { await Task.yield() }
+        #expect(rig.warnings.first?.contains("port \(rig.first) of a device cannot be opened yet: ") == true)
+        await other.close()
+        await rig.waits(for: rig.first, open: true)
+        #expect(rig.warnings.count == 1)
+        rig.ports.stop()
+    }
+
+    @Test func aPortThatIsNotNamedStaysClosedAndIsToldOf() async throws {
+        let rig = try await Rig()
+        rig.serve(rig.first + 2, by: rig.device("one"))
+        #expect(
+            rig.warnings == [
+                "visitors: a device may have port \(rig.first + 2), which ports: does not name; it is not opened"
+            ])
+        #expect(await rig.visit(rig.first + 2) == nil)
+        rig.ports.stop()
+    }
+
+    @Test func whatIsServedAlreadyIsOpenedAtTheStartAndNothingBehindTheStop() async throws {
+        let rig = try await Rig()
+        let device = rig.device("one")
+        rig.serve(rig.first, by: device)
+        await rig.waits(for: rig.first, open: true)
+        // A reload: the old part leaves, a new one takes over what is served.
+        let next = PublicPorts(
+            of: rig.outbound, allowed: [rig.first...rig.first], name: "visitors", loops: rig.loops,
+            reporter: rig.log.reporter, makePlan: Rig.plan)
+        next.prepare(ConnectionLimiter(limit: 10, reporter: rig.log.reporter))
+        rig.ports.retire()
+        try await next.start().get()
+        await rig.waits(for: rig.first, open: true)
+        rig.serve(rig.first + 1, by: device)
+        #expect(await rig.visit(rig.first + 1) == nil)
+        next.stop()
+        await rig.waits(for: rig.first, open: false)
+    }
+
+    @Test("a port that is given back and asked for again at once needs no second try", arguments: UInt64(0)..<8)
+    func comesAndGoes(seed: UInt64) async throws {
+        let rig = try await Rig(.replace)
+        var random = SeededRandom(seed)
+        let devices = (0..<3).map { rig.device("\($0)") }
+        for _ in 0..<60 {
+            let port = rig.first + .random(in: 0...1, using: &random)
+            guard let device = devices.randomElement(using: &random) else { continue }
+            switch Int.random(in: 0..<5, using: &random) {
+            case 0...2: rig.serve(port, by: device)
+            case 3: rig.outbound.table.withdraw(.service(name: "", port: port), by: device)
+            default: rig.outbound.table.leave(device)
+            }
+            if Bool.random(using: &random) { _ = await rig.visit(port) }
+        }
+        for port in [rig.first, rig.first + 1] { await rig.waits(for: port, open: rig.outbound.table.servesPort(port)) }
+        #expect(rig.warnings == [])
+        for device in devices { rig.outbound.table.leave(device) }
+        for port in [rig.first, rig.first + 1] { await rig.waits(for: port, open: false) }
+        rig.ports.stop()
+    }
+}
