@@ -120,7 +120,7 @@ import Testing
         #expect(object["notUp"] as? [String] == ["relay"])
     }
 
-    /// Why a first tunnel is not up, and the words of README.md for it.
+    /// Why a first tunnel is not up, and the words of docs/operating.md for it.
     private static let mistakes: [(outbound: String, reasons: [String])] = [
         ("server: \"localhost:1\", tls: { ca: authority.crt }", ["cannot connect: refused"]),
         (
@@ -134,7 +134,7 @@ import Testing
         ),
     ]
 
-    @Test func theREADMENamesTheReasonsOfFirstMistakes() async throws {
+    @Test func theDocumentationNamesTheReasonsOfFirstMistakes() async throws {
         let folder = try Folder()
         for arguments in [
             ["keygen", "jproxy", "alice"], ["keygen", "tls", "localhost"], ["keygen", "jproxy", "eve", "--out", "eve"],
@@ -154,7 +154,7 @@ import Testing
         let place = "\"localhost:\(try server.port("office"))\""
         let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let readme = try String(contentsOf: repository.appending(path: "README.md"), encoding: .utf8)
+        let reasonsTold = try String(contentsOf: repository.appending(path: "docs/operating.md"), encoding: .utf8)
         for (outbound, reasons) in Self.mistakes {
             let key = outbound.contains("key:") ? "" : ", key: key.dat"
             let client = try await WarrenProcess.start(
@@ -166,7 +166,7 @@ import Testing
             let line = errors.split(separator: "\n").first { $0.contains("tunnel not up; trying again") } ?? ""
             for reason in reasons {
                 #expect(line.contains(reason), "\(reason): \(errors)")
-                #expect(readme.contains(reason), "\(reason)")
+                #expect(reasonsTold.contains(reason), "\(reason)")
             }
             #expect(errors.contains("not up: office\n"))
         }
