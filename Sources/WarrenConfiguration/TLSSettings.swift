@@ -20,6 +20,8 @@ package struct TLSSettings: Hashable, Sendable {
     package let verifies: Bool
     /// An end of the connection without TLS's own farewell is an orderly one, for peers that never send it.
     package var allowsTruncation = false
+    /// Leaves key shares of more than a thousand bytes out of the ClientHello, for peers that look at its beginning only.
+    package var keepsHelloSmall = false
     package let role: Role
     package let place: Place
 

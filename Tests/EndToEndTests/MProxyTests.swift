@@ -143,4 +143,28 @@ import WarrenTesting
         await device.stop()
         await relay.process.stop()
     }
+
+    @Test(
+        "a ClientHello for a relay in Go fits into the bytes that such a relay looks at",
+        arguments: ["v1-go", "v1-node"])
+    func firstWordsOverTLS(dialect: String) async throws {
+        let heard = Heard()
+        // A handshake failure, before any handshake.
+        let relay = try await Server.leaving(ByteBuffer(bytes: [21, 3, 3, 0, 2, 2, 40]), heard)
+        let folder = try Folder()
+        folder.write("dev.token", "a.b.c\n")
+        let device = try await WarrenProcess.start(
+            yaml: """
+                inbounds:
+                  - { name: dev, type: mproxy, relay: "wss://localhost:\(relay.port)", dialect: \(dialect), tokenFile: dev.token, services: { dev.test: "127.0.0.1:1" } }
+                  - { name: idle, type: mixed, listen: "127.0.0.1:0" }
+                """, in: folder)
+        let hello = try await heard.all()
+        #expect(hello.getInteger(at: hello.readerIndex, as: UInt8.self) == 22, "a handshake")
+        let length = Int(hello.getInteger(at: hello.readerIndex + 3, as: UInt16.self) ?? 0) + 5
+        // Others get the key share that quantum computers do not break, which alone has 1216 bytes.
+        #expect(dialect == "v1-go" ? length < 984 : length > 1216, "\(length)")
+        await device.stop()
+        try await relay.stop()
+    }
 }

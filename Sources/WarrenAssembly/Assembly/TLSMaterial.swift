@@ -103,6 +103,7 @@ extension TLSMaterial {
             configuration = .makeServerConfiguration(certificateChain: sources, privateKey: .privateKey(secret))
         }
         configuration.minimumTLSVersion = .tlsv12
+        if settings.keepsHelloSmall { configuration.curves = [.x25519, .secp256r1, .secp384r1] }
         // Signatures are taken of every kind of key that we take ourselves.
         configuration.verifySignatureAlgorithms = TLSSignatures.all
         if let authority = settings.authority {
