@@ -181,10 +181,12 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/users") == users)
     }
 
-    @Test func demoShowsEveryPath() async throws {
+    @Test func demoShowsEveryPathAndSaysWhatHappensThere() async throws {
         let outcome = try await WarrenProcess.run("demo", "--mebibytes", "1")
         #expect(outcome.code == 0)
-        #expect(outcome.output.split(separator: "\n").count { $0.contains("every byte right") } == 9)
+        #expect(outcome.output.split(separator: "\n").count { $0.contains("every byte right") } == 10)
+        let told = try await WarrenProcess.run("demo", "mproxy", "--mebibytes", "1").output
+        #expect(told.hasPrefix("mproxy: The web server can only be reached from its own machine."))
         #expect(try await WarrenProcess.run("demo", "bogus").code == 1)
     }
 
