@@ -5,6 +5,9 @@ struct LoadDownLane {
     private let pattern = LoadPattern()
     private var streams: LoadStreams
     private var buffer = [UInt8](repeating: 0, count: 256 << 10)
+    /// How long what is on its way may take when the target has been told to stop, in seconds: a tunnel may hold a window of every
+    /// stream. Silence ends it sooner.
+    private static let patience = 6 * LoadSocket.timeout
     /// When the target was told to stop.
     private var stopping: LoadTimer?
 
@@ -22,7 +25,7 @@ struct LoadDownLane {
                 }
                 if let stopping = self.stopping {
                     guard stopping.isOver(after: 0) else { continue }
-                    throw LoadFailure("still sending \(LoadSocket.timeout) s after it was told to stop")
+                    throw LoadFailure("still sending \(Self.patience) s after it was told to stop")
                 }
                 if timer.isOver(after: self.streams.tally.count) { self.stop() }
             }
@@ -35,7 +38,7 @@ struct LoadDownLane {
 
     /// Any byte makes the target close, and what is on its way still comes.
     private mutating func stop() {
-        self.stopping = LoadTimer(.seconds(Double(LoadSocket.timeout)))
+        self.stopping = LoadTimer(.seconds(Double(Self.patience)))
         for index in self.streams.sockets.indices where self.streams.isOpen[index] {
             self.streams.say(LoadTarget.Purpose.down, on: index)
         }
