@@ -232,6 +232,7 @@ final class Collector: Sendable {
     /// Whole lines only.
     private static func line(with part: Part, in bytes: [UInt8]) -> String? {
         String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).dropLast()
-            .filter { line in part.texts.contains { line.contains($0) } }.dropFirst(part.number - 1).first.map(String.init)
+            .filter { line in part.texts.contains { line.contains($0) } }.dropFirst(part.number - 1).first.map(
+                String.init)
     }
 }
