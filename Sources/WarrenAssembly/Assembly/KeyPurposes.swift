@@ -116,6 +116,8 @@ package enum KeyPurposes {
             "carrier": "what the server is dialled over; the tls block decides if it is left out",
             "user": "the name to log in with", "passwordFile": "a file with the user's password",
             "password": "the same, in the place of passwordFile",
+            "pool": "upgraded connections that each thread keeps for the next streams",
+            "poolAge": "how long one may wait before another takes its place; less than the server lets it",
             "strict": "waits for every answer: three round trips more, for servers that want it",
         ],
         "direct outbound": [
