@@ -62,6 +62,12 @@ function __warren_parse_tokens -S
             __warren_parse_subcommand 1 'c/config=+' 'admin=' 'version' 'h/help'
         case 'config'
             __warren_parse_subcommand 1 'version' 'h/help'
+        case 'import'
+            __warren_parse_subcommand 0 'version' 'h/help'
+            switch $unparsed_tokens[1]
+            case 'vproxy-agent'
+                __warren_parse_subcommand 1 'version' 'h/help'
+            end
         case 'version'
             __warren_parse_subcommand 0 'version' 'h/help'
         case 'help'
@@ -133,6 +139,7 @@ complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warre
 complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'reload' -d 'Has a running process read its configuration again and apply it: all of it, or nothing.'
 complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'kill' -d 'Ends a stream or a session of a running process.'
 complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'config' -d 'Shows the keys of a block or a type of the configuration; warren help config WORD is the same.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'import' -d 'Prints a warren.yaml that does what the configuration of another program does.'
 complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'version' -d 'Prints the version.'
 complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren" -eq 1' -fa 'help' -d 'Show subcommand help information.'
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren run"' -s 'c' -l 'config' -d 'The configuration file; - is standard input (default: warren.yaml).' -rfka ''
@@ -227,6 +234,12 @@ complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options 
 complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren config" -eq 1' -fka 'file log admin inbounds outbounds relays routes egress limits users tls mixed socks5 http forward stdio jproxy jet zhwkprox mproxy public websocks direct'
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren config" version' -l 'version' -d 'Show the version.'
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren config" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren import" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren import" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren import" -eq 1' -fa 'vproxy-agent' -d 'Reads the configuration of vproxy\'s WebSocksProxyAgent.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren import vproxy-agent" -eq 1' -F
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren import vproxy-agent" version' -l 'version' -d 'Show the version.'
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren import vproxy-agent" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren version" version' -l 'version' -d 'Show the version.'
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren version" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren help" version' -l 'version' -d 'Show the version.'

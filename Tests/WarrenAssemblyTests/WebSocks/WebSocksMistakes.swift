@@ -58,7 +58,7 @@ extension Mistakes {
             ),
             Mistake(
                 outbound(", server: \"localhost:1\", user: alice, passwordFile: pw, dialect: deployed"), "2:94",
-                "unknown key \"dialect\"; known keys: carrier, name, password, passwordFile, server, strict, through, tls, type, user"
+                "unknown key \"dialect\"; known keys: carrier, name, password, passwordFile, pool, poolAge, server, strict, through, tls, type, user"
             ),
         ]
     }()
