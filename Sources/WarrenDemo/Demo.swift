@@ -21,7 +21,7 @@ public struct Demo: Sendable {
     }
 
     /// The protocols that can be shown.
-    public static let protocols = ["direct", "socks", "http", "forward", "jproxy", "jet", "zhwkprox"]
+    public static let protocols = ["direct", "socks", "http", "forward", "jproxy", "jet", "zhwkprox", "websocks"]
     /// Only paths of these protocols; all if empty.
     public var only: [String] = []
     /// Bytes fetched over each path in one request.
@@ -39,6 +39,9 @@ public struct Demo: Sendable {
         defer { try? FileManager.default.removeItem(at: folder) }
         progress("starting")
         try JProxyKeys.write(name: "demo", to: folder.path)
+        _ = FileManager.default.createFile(
+            atPath: "\(folder.path)/word", contents: Data("a word for the demo".utf8),
+            attributes: [.posixPermissions: 0o600])
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let origin = try await Origin.start(on: group)
         let client = DemoClient(group: group)
@@ -82,6 +85,7 @@ extension Demo {
         log: { level: error }
         inbounds:
           - { name: tunnel, type: jproxy, listen: "127.0.0.1:0", users: users }
+          - { name: page, type: websocks, listen: "127.0.0.1:0", users: { demo: { passwordFile: \(folder)/word } } }
         relays:
           - { name: meet, type: jet, listen: "127.0.0.1:0", instance: 127.0.0.1 }
         egress: { allow: [loopback] }
@@ -103,9 +107,15 @@ extension Demo {
             announce: \(folder)/association
           - { name: met, type: forward, listen: "127.0.0.1:0", to: meet }
           - { name: reverse, type: socks5, listen: "127.0.0.1:0", to: exits }
+          - { name: upgraded, type: socks5, listen: "127.0.0.1:0", to: page }
         outbounds:
           - { name: exits, type: zhwkprox, listen: "127.0.0.1:0" }
           - { name: far, type: jproxy, server: "127.0.0.1:\(server["tunnel"]?.port ?? 0)", key: \(folder)/key.dat }
+          - name: page
+            type: websocks
+            server: "127.0.0.1:\(server["page"]?.port ?? 0)"
+            user: demo
+            passwordFile: \(folder)/word
           - name: meet
             type: jet
             relay: "127.0.0.1:\(server["meet"]?.port ?? 0)"
@@ -127,7 +137,8 @@ extension Demo {
         _ fronts: [String: SocketAddress], origin: SocketAddress?, port: UInt16
     ) throws -> [DemoPath] {
         guard let origin, let mixed = fronts["mixed"], let forward = fronts["forward"],
-            let tunnelled = fronts["tunnelled"], let met = fronts["met"], let reverse = fronts["reverse"]
+            let tunnelled = fronts["tunnelled"], let met = fronts["met"], let reverse = fronts["reverse"],
+            let upgraded = fronts["upgraded"]
         else { throw DemoClient.Failure(description: "a listener has no address") }
         return [
             DemoPath("direct", "no proxy", front: origin),
@@ -139,6 +150,7 @@ extension Demo {
             .socks5("jproxy", "SOCKS5 → jProxy → direct", front: tunnelled, port: port),
             DemoPath("jet", "forward → JET relay ← JET", front: met),
             .socks5("zhwkprox", "SOCKS5 → zhwkproX ← exit", front: reverse, port: port),
+            .socks5("websocks", "SOCKS5 → WebSocks → direct", front: upgraded, port: port),
         ]
     }
 }
