@@ -105,6 +105,7 @@ package enum KeyPurposes {
             "carrier": "what agents come over; the tls block decides if it is left out",
             "users": "who may log in, by the passwords that agents have",
             "dialect": "connectFirst says yes when the destination is reached; deployed says it before",
+            "logins": "oneAddress takes a login only from the address that used it first",
             "strict": "takes the upgrade in the one form of deployed agents, and no other",
             "hold": "how long a destination's first bytes wait for the agent's: deployed agents fail on them otherwise",
             "idle":

@@ -188,4 +188,31 @@ import WarrenTesting
         await again.stop()
         try await web.stop()
     }
+
+    @Test("a login is not taken from a second address where the server says so") func oneAddress() async throws {
+        // Within one minute both agents show the same one.
+        var (begun, wasRefused) = (0, false)
+        repeat {
+            begun = Int(Date().timeIntervalSince1970) / 60
+            let site = try await WebSocksSite.start(door: ", logins: oneAddress")
+            let other = try await WarrenProcess.start(
+                yaml: """
+                    inbounds: [{ name: mixed, type: mixed, listen: "127.0.0.1:0", to: far }]
+                    outbounds:
+                      - { name: other, type: direct, bind: 127.0.0.2 }
+                      - { name: far, type: websocks, server: "127.0.0.1:\(site.server.port("door"))", user: alice,
+                          passwordFile: agent.pw, through: other }
+                    """, in: site.folder, name: "other")
+            let echo = try await Server.echo()
+            let wire = try await site.connect(to: echo.port)
+            try await wire.send(ByteBuffer(string: "hello"))
+            #expect(try await wire.read(5) == ByteBuffer(string: "hello"))
+            wire.close()
+            wasRefused = (try? await Wire.socks5(other.address("mixed"), to: echo.port))?.close() == nil
+            await other.stop()
+            await site.stop()
+            try await echo.stop()
+        } while begun != Int(Date().timeIntervalSince1970) / 60
+        #expect(wasRefused)
+    }
 }

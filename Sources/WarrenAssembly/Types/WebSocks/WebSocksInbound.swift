@@ -21,9 +21,11 @@ extension InboundType {
         server.hold = section.value("hold", .durationOrZero, default: server.hold)
         server.pooled = section.value("idle", .duration, default: server.pooled)
         let users = section.users(isRequired: true)
+        let logins = section.value("logins", .oneOf(WebSocksUsers.Logins.self), default: .anywhere)
         let site = section.visitors()
+        let passwords = Dictionary((users ?? []).map { ($0.name, $0.password.text) }) { first, _ in first }
         let configuration = server
-        var draft = ListeningDraft(section, judge: WebSocksUsers(users ?? [])) { leg, sessions, context in
+        var draft = ListeningDraft(section, judge: WebSocksUsers(passwords, logins)) { leg, sessions, context in
             var configuration = configuration
             configuration.visitors = site.visitors
             context.start(WebSocks.ServerMachine(configuration), on: leg, owner: sessions)
@@ -32,18 +34,6 @@ extension InboundType {
         guard section.findings.count == before else { return nil }
         return draft.map { .listening($0) }
     }
-}
-
-/// Judges the digests that agents show.
-private struct WebSocksUsers: Authenticator {
-    private let secrets: WebSocks.Secrets
-
-    init(_ users: [User]) {
-        let passwords = Dictionary(users.map { ($0.name, $0.password.text) }) { first, _ in first }
-        self.secrets = WebSocks.Secrets(passwords: passwords)
-    }
-
-    func judge(_ claim: Claim) async -> Verdict { self.secrets.verdict(on: claim, at: WallClock.milliseconds()) }
 }
 
 extension Section {
