@@ -74,11 +74,14 @@ package final class Section {
         self.node(key, expected: "a block of keys").flatMap { self.children(key, [$0]).first } ?? self.sample(key)
     }
 
+    /// What is expected where names have blocks.
+    static let blocks = "a map from names to blocks of keys"
+
     /// The sections of a map from names to maps, such as `users`; nil if the key is absent. Finished with this one.
     ///
     /// - Parameter isReported: texts in the place of maps have been reported already.
     package func sections(_ key: String, isReported: Bool = false) -> [(name: Located<String>, section: Section)]? {
-        guard let node = self.node(key, expected: "a map from names to blocks of keys") else {
+        guard let node = self.node(key, expected: Self.blocks) else {
             return self.sample(key).map { [(name: Located(key, at: self.place), section: $0)] }
         }
         guard case .map(let pairs) = node.content else {
@@ -159,7 +162,7 @@ package final class Section {
     }
 
     /// The first one to say what is expected counts.
-    private func note(_ key: KeyDescription) {
+    func note(_ key: KeyDescription) {
         guard let index = self.keys.firstIndex(where: { $0.name == key.name }) else { return self.keys.append(key) }
         if self.keys[index].expected == nil { self.keys[index] = key }
     }

@@ -11,15 +11,21 @@ extension Section {
     /// The users of `users: { alice: { passwordFile: alice.pw } }`, files read.
     ///
     /// - Returns: nil if the key is absent; those that could be read otherwise, and reports for the others.
-    package func users(_ key: String = "users") -> [User]? {
+    package func users(_ key: String = "users", isRequired: Bool = false) -> [User]? {
+        if isRequired { self.note(KeyDescription(name: key, expected: Self.blocks, isRequired: true)) }
         guard self.contains(key) || self.isSample else {
             _ = self.node(key)
+            if isRequired {
+                self.missing(key, expected: "names with passwords, such as alice: { passwordFile: alice.pw }")
+            }
             return nil
         }
         if case .map(let pairs) = self.node(key)?.content { self.refusePasswords(pairs) }
         let users = (self.sections(key, isReported: true) ?? []).filter { !$0.section.isScalar }
         if case .map(let pairs) = self.node(key)?.content, pairs.isEmpty {
-            self.report("there are no users, so nobody could log in", at: key, hint: "remove it to let everybody in")
+            self.report(
+                "there are no users, so nobody could log in", at: key,
+                hint: isRequired ? "write alice: { passwordFile: alice.pw }" : "remove it to let everybody in")
         }
         return users.compactMap { name, section in
             let password = section.secret("password", isRequired: !name.value.contains(":"))

@@ -21,7 +21,9 @@ public struct Demo: Sendable {
     }
 
     /// The protocols that can be shown.
-    public static let protocols = ["direct", "socks", "http", "forward", "jproxy", "jet", "zhwkprox", "mproxy"]
+    public static let protocols = [
+        "direct", "socks", "http", "forward", "jproxy", "jet", "zhwkprox", "mproxy", "websocks",
+    ]
     /// What happens on the paths of a protocol, in a sentence.
     public static func story(of protocol: String) -> String? { Self.stories[`protocol`] }
     /// Only paths of these protocols; all if empty.
@@ -42,6 +44,9 @@ public struct Demo: Sendable {
         progress("starting")
         try JProxyKeys.write(name: "demo", to: folder.path)
         try await DeviceToken.write("device", names: [Self.publicName], to: folder.path)
+        _ = FileManager.default.createFile(
+            atPath: "\(folder.path)/word", contents: Data("a word for the demo".utf8),
+            attributes: [.posixPermissions: 0o600])
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let origin = try await Origin.start(on: group)
         let client = DemoClient(group: group)
@@ -98,6 +103,8 @@ extension Demo {
         The web server can only be reached from its own machine. A device there dials a relay and serves the name \
         \(publicName); a visitor asks the relay for that name, and gets the page.
         """,
+        "websocks":
+            "The client's Warren asks a second one as if for a web page, and has its stream inside the WebSocket.",
     ]
 
     private static func server(_ folder: String) -> String {
@@ -106,6 +113,7 @@ extension Demo {
         inbounds:
           - { name: tunnel, type: jproxy, listen: "127.0.0.1:0", users: \(folder)/users }
           - { name: visitors, type: public, listen: "127.0.0.1:0", http: pass, to: devices }
+          - { name: page, type: websocks, listen: "127.0.0.1:0", users: { demo: { passwordFile: \(folder)/word } } }
         outbounds:
           - { name: devices, type: mproxy, listen: "127.0.0.1:0", secretFile: \(folder)/secret }
         relays:
@@ -129,9 +137,15 @@ extension Demo {
             announce: \(folder)/association
           - { name: met, type: forward, listen: "127.0.0.1:0", to: meet }
           - { name: reverse, type: socks5, listen: "127.0.0.1:0", to: exits }
+          - { name: upgraded, type: socks5, listen: "127.0.0.1:0", to: page }
         outbounds:
           - { name: exits, type: zhwkprox, listen: "127.0.0.1:0" }
           - { name: far, type: jproxy, server: "127.0.0.1:\(server["tunnel"]?.port ?? 0)", key: \(folder)/key.dat }
+          - name: page
+            type: websocks
+            server: "127.0.0.1:\(server["page"]?.port ?? 0)"
+            user: demo
+            passwordFile: \(folder)/word
           - name: meet
             type: jet
             relay: "127.0.0.1:\(server["meet"]?.port ?? 0)"
@@ -161,7 +175,7 @@ extension Demo {
     ) throws -> [DemoPath] {
         guard let origin, let mixed = fronts["mixed"], let forward = fronts["forward"],
             let tunnelled = fronts["tunnelled"], let met = fronts["met"], let reverse = fronts["reverse"],
-            let visitors = fronts["visitors"]
+            let visitors = fronts["visitors"], let upgraded = fronts["upgraded"]
         else { throw DemoClient.Failure(description: "a listener has no address") }
         return [
             DemoPath("direct", "no proxy", front: origin),
@@ -174,6 +188,7 @@ extension Demo {
             DemoPath("jet", "forward → JET relay ← JET", front: met),
             .socks5("zhwkprox", "SOCKS5 → zhwkproX ← exit", front: reverse, port: port),
             DemoPath("mproxy", "visitor → M-PROXY ← device", front: visitors, host: Self.publicName),
+            .socks5("websocks", "SOCKS5 → WebSocks → direct", front: upgraded, port: port),
         ]
     }
 }

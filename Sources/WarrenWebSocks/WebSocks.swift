@@ -30,7 +30,7 @@ public enum WebSocks: TunnelProtocol {
         /// At once; where it then cannot be reached, the connection ends.
         case deployed
         /// When it is, with SOCKS5's own words where it is not.
-        case connectFirst = "connect-first"
+        case connectFirst
     }
 
     /// The carrier's only stream.

@@ -17,6 +17,7 @@ import WarrenTesting
         case plain = "jProxy in jProxy, both as deployed"
         case three = "jProxy in jProxy in jProxy"
         case behind = "jProxy through a SOCKS5 proxy"
+        case websocks = "WebSocks through a SOCKS5 proxy"
         case jet = "JET over jProxy"
         case exit = "an exit of zhwkproX that dials through a SOCKS5 proxy"
     }
@@ -37,6 +38,7 @@ import WarrenTesting
                       - { name: inner, type: jproxy, listen: "127.0.0.1:0", users: users }
                       - { name: innermost, type: jproxy, listen: "127.0.0.1:0", users: users }
                       - { name: door, type: mixed, listen: "127.0.0.1:0", users: { alice: { passwordFile: password } } }
+                      - { name: page, type: websocks, listen: "127.0.0.1:0", users: { alice: { passwordFile: password } } }
                       - { name: browser, type: mixed, listen: "127.0.0.1:0", to: exits }
                     outbounds: [{ name: exits, type: zhwkprox, listen: "127.0.0.1:0" }]
                     relays: [{ name: relay, type: jet, listen: ["tcp://127.0.0.1:0"] }]
@@ -58,6 +60,7 @@ import WarrenTesting
                       - { name: plain, type: mixed, listen: "127.0.0.1:0", to: plainInner }
                       - { name: three, type: mixed, listen: "127.0.0.1:0", to: innermost }
                       - { name: behind, type: mixed, listen: "127.0.0.1:0", to: behind }
+                      - { name: websocks, type: mixed, listen: "127.0.0.1:0", to: websocks }
                       - { name: jet, type: forward, listen: "127.0.0.1:0", to: jet }
                       - { name: exit, type: zhwkprox, dial: "\(port("exits"))", through: socks5 }
                     outbounds:
@@ -71,6 +74,7 @@ import WarrenTesting
                       - { name: http, type: http, server: "\(port("door"))", \(login) }
                       - { name: proxies, type: http, server: "\(port("door"))", \(login), through: socks5 }
                       - { name: behind, type: jproxy, server: "\(port("outer"))", key: key.dat, through: socks5 }
+                      - { name: websocks, type: websocks, server: "\(port("page"))", \(login), through: socks5 }
                       - { name: jet, type: jet, relay: "\(port("relay"))", associationFile: at, through: outer }
                     egress: { allow: [loopback] }
                     """, in: self.folder, name: "near")

@@ -128,7 +128,7 @@ import WarrenTesting
         #expect(machine.drain(Self.start + .seconds(10)) == [.close(.timedOut(phase: "upgrade"))])
         var asked = try Self.opened()
         _ = asked.drain(Self.start)
-        #expect(asked.drain(Self.start + .seconds(10)) == [.end(stream, .timedOut)])
+        #expect(asked.drain(Self.start + .seconds(10)) == [.end(stream, .noServer)])
         var replied = try Self.opened()
         replied.receive(ByteBuffer(hex: frame.hex + "0500"))
         _ = replied.drain(Self.start)

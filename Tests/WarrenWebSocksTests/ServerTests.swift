@@ -109,14 +109,42 @@ import WarrenTesting
     }
 
     @Test func visitorsSeeWhatTheOperatorChose() {
-        let page = WebSocks.Visitors.page(type: "text/plain", body: ByteBuffer(string: "hi"))
+        let page = WebSocks.Pages.Page(type: "text/plain", body: ByteBuffer(string: "hi"))
+        let pages = WebSocks.Visitors.pages(.init(["/index.html": page]))
         for (visitors, part) in [
-            (.refused, "400 Bad"), (.notFound, "404 Not"), (page, "200 OK"),
+            (.refused, "400 Bad"), (.notFound, "404 Not"),
+            (pages, "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi"),
             (.redirect("https://x/\r\nEvil: 1"), "Location: https://x/Evil: 1\r\n"),
         ] as [(WebSocks.Visitors, String)] {
             var server = Server { $0.visitors = visitors }
             for _ in 0..<2 { #expect(text(server.receive("GET / HTTP/1.1\r\n\r\n").written).contains(part)) }
         }
+    }
+
+    @Test(
+        arguments: [
+            ("/", "root"), ("/?x=/y/", "root"), ("/index.html", "root"), ("/a/", "in a"), ("/a/b%20c.txt", "b c"),
+            ("/a", nil), ("/a/../index.html", nil), ("//", nil), ("http://x/", nil), ("/a/b c.txt", nil), ("*", nil),
+        ] as [(String, String?)])
+    func aPageHasOnePathAndNoOther(path: String, body: String?) {
+        let pages = ["/index.html": "root", "/a/index.html": "in a", "/a/b%20c.txt": "b c"].mapValues {
+            WebSocks.Pages.Page(type: "text/html", body: ByteBuffer(string: $0))
+        }
+        var server = Server { $0.visitors = .pages(.init(pages)) }
+        let answer = text(server.receive("GET \(path) HTTP/1.1\r\n\r\n").written)
+        guard let body else { return #expect(answer.hasPrefix("HTTP/1.1 4")) }
+        #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n"))
+        #expect(answer.hasSuffix("\r\n\r\n\(body)"))
+    }
+
+    @Test func whoeverDoesNotReadAnswersGetsNoFurtherOnes() {
+        var server = Server()
+        let (one, now) = ("GET / HTTP/1.1\r\n\r\n", server.now)
+        server.machine.receive(ByteBuffer(string: one + one))
+        #expect(server.machine.drain(now, writable: false).isEmpty)
+        #expect(server.machine.next(now: now, writable: true) != nil)
+        #expect(server.machine.drain(now, writable: false).isEmpty)
+        #expect(server.machine.drain(now).count == 1)
     }
 
     @Test func aHeadThatCannotBeReadOrIsTooLongEndsTheConnection() {

@@ -173,13 +173,13 @@ _warren() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    run|check|demo|bench|keygen|jet|token|expose|status|reload|kill|config|version|help)
+    run|check|demo|bench|keygen|jet|token|expose|status|reload|kill|config|import|version|help)
         # Offer subcommand argument completions
         "_warren_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'run check demo bench keygen jet token expose status reload kill config version help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'run check demo bench keygen jet token expose status reload kill config import version help' -- "${cur}"))
         ;;
     esac
 }
@@ -554,7 +554,46 @@ _warren_config() {
     # Offer positional completions
     case "${positional_number}" in
     1)
-        __warren_add_completions -W 'file'$'\n''log'$'\n''admin'$'\n''inbounds'$'\n''outbounds'$'\n''relays'$'\n''routes'$'\n''egress'$'\n''limits'$'\n''users'$'\n''tls'$'\n''mixed'$'\n''socks5'$'\n''http'$'\n''forward'$'\n''stdio'$'\n''jproxy'$'\n''jet'$'\n''zhwkprox'$'\n''mproxy'$'\n''public'$'\n''direct'
+        __warren_add_completions -W 'file'$'\n''log'$'\n''admin'$'\n''inbounds'$'\n''outbounds'$'\n''relays'$'\n''routes'$'\n''egress'$'\n''limits'$'\n''users'$'\n''tls'$'\n''mixed'$'\n''socks5'$'\n''http'$'\n''forward'$'\n''stdio'$'\n''jproxy'$'\n''jet'$'\n''zhwkprox'$'\n''mproxy'$'\n''public'$'\n''websocks'$'\n''direct'
+        return
+        ;;
+    esac
+}
+
+_warren_import() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=()
+    __warren_offer_flags_options 0
+
+    # Offer subcommand / subcommand argument completions
+    local -r subcommand="${unparsed_words[0]}"
+    unset 'unparsed_words[0]'
+    unparsed_words=("${unparsed_words[@]}")
+    case "${subcommand}" in
+    vproxy-agent)
+        # Offer subcommand argument completions
+        "_warren_import_${subcommand}"
+        ;;
+    *)
+        # Offer subcommand completions
+        COMPREPLY+=($(compgen -W 'vproxy-agent' -- "${cur}"))
+        ;;
+    esac
+}
+
+_warren_import_vproxy-agent() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=()
+    __warren_offer_flags_options 1
+
+    # Offer positional completions
+    case "${positional_number}" in
+    1)
+        __warren_add_completions -f
         return
         ;;
     esac

@@ -78,9 +78,11 @@ extension Section {
     }
 
     /// The carrier to the one `server`, with the `tls:` block beside it; nil after a report.
-    func serverToDial(defaultPort: UInt16?) -> CarrierDraft? {
+    ///
+    /// - Parameter needsTLS: TLS with all defaults where there is no block.
+    func serverToDial(defaultPort: UInt16?, needsTLS: Bool = false) -> CarrierDraft? {
         let server = self.required("server", .target(defaultPort: defaultPort))
-        let settings = self.tls(for: .client)
+        let settings = self.tls(for: .client) ?? (needsTLS && !self.contains("tls") ? self.defaultTLS() : nil)
         let tls = settings.flatMap { TLSMaterial($0, self.findings) }
         guard let server, (settings == nil) == (tls == nil) else { return nil }
         self.checkServerName(settings, for: [server.host])

@@ -97,6 +97,26 @@ package enum KeyPurposes {
             "wait": "how long a user waits for a destination that another one uses; only without the extension",
             "resolve": "who looks names up: this end, IPv4 first, as exits only know addresses",
         ],
+        "websocks inbound": [
+            "carrier": "what agents come over; the tls block decides if it is left out",
+            "users": "who may log in, by the passwords that agents have",
+            "dialect": "connectFirst says yes when the destination is reached; deployed says it before",
+            "logins": "oneAddress takes a login only from the address that used it first",
+            "strict": "takes the upgrade in the one form of deployed agents, and no other",
+            "hold": "how long a destination's first bytes wait for the agent's: deployed agents fail on them otherwise",
+            "idle":
+                "how long an upgraded connection may say nothing before it is used; agents with a pool do every 15s",
+            "static": "the folder whose files visitors without an upgrade get; 400 without it",
+            "redirect": "where visitors without an upgrade are sent, in the place of static",
+        ],
+        "websocks outbound": [
+            "carrier": "what the server is dialled over; the tls block decides if it is left out",
+            "user": "the name to log in with", "passwordFile": "a file with the user's password",
+            "password": "the same, in the place of passwordFile",
+            "pool": "upgraded connections that each thread keeps for the next streams",
+            "poolAge": "how long one may wait before another takes its place; less than the server lets it",
+            "strict": "waits for every answer: three round trips more, for servers that want it",
+        ],
         "direct outbound": [
             "bind": "the address of this machine to dial from", "prefer": "which addresses of a name come first",
         ],

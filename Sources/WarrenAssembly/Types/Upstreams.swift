@@ -55,11 +55,11 @@ extension OutboundType {
 
 extension Section {
     /// `user` and its password; nil without, or after a report.
-    fileprivate func upstreamLogin() -> UpstreamLogin? {
-        let user = self.optional("user", .string)
-        let password = self.secret("password", isRequired: user != nil)
+    func upstreamLogin(isRequired: Bool = false) -> UpstreamLogin? {
+        let user = isRequired ? self.required("user", .string) : self.optional("user", .string)
+        let password = self.secret("password", isRequired: isRequired || user != nil)
         guard let user else {
-            if password != nil { self.missing("user", expected: "the name that the password belongs to") }
+            if password != nil, !isRequired { self.missing("user", expected: "the name that the password belongs to") }
             return nil
         }
         guard (1...255).contains(user.utf8.count), !user.contains(":") else {

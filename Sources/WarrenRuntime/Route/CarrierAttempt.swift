@@ -91,7 +91,7 @@ final class CarrierAttempt: OpenAttempt {
         self.reporter.emit(.carrierFailed(.outbound(self.outbound.name), peer: carrier.description, reason: reason))
         if !self.isElsewhere {
             self.wasRefused = self.wasRefused || fault == .refused
-            self.why = self.wasRefusedByPeer ? .refused : fault
+            self.why = self.wasRefusedByPeer ? self.route.whenRejected ?? .refused : fault
         }
         self.isElsewhere = elsewhere != nil
         if let elsewhere { self.carriers.insert(elsewhere, at: self.carriers.startIndex) }

@@ -14,6 +14,8 @@ package struct PerStreamOutbound: Outbound {
         package var ticket: String?
         /// What a stream is told when its carrier cannot be had; nil for the reason why.
         package var whenUnreachable: StreamFault?
+        /// What it is told when the peer will not have us; nil for `refused`.
+        package var whenRejected: StreamFault?
         /// Makes a carrier to where a peer sent us on: a host, with or without a port.
         package var redirected: @Sendable (String) -> SessionCarrier?
 

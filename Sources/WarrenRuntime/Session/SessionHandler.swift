@@ -146,8 +146,8 @@ extension SessionHandler {
 
     private func judge(_ claim: Claim) {
         let promise = self.loop.makePromise(of: Verdict.self)
-        let judge = self.owner.judge
-        promise.completeWithTask { await judge.judge(claim) }
+        let (judge, peer) = (self.owner.judge, self.carrier.peer)
+        promise.completeWithTask { await judge.judge(claim, from: peer) }
         promise.futureResult.assumeIsolated().whenComplete { result in
             let verdict = (try? result.get()) ?? .denied
             switch verdict {

@@ -75,7 +75,7 @@ extension WebSocks {
             case .opening, .frame, .greeting, .method, .asking, .reply: throw .limit
             case .idle, .starting, .upgrading: throw .sessionLost
             }
-            self.shell.deadline = now + self.configuration.handshake
+            self.shell.deadline = now + self.configuration.opening
             return stream
         }
 
@@ -98,7 +98,8 @@ extension WebSocks.AgentMachine {
     private mutating func late() -> SessionAction? {
         switch self.phase {
         case .starting, .upgrading: self.shell.close(.timedOut(phase: "upgrade"))
-        case .opening, .frame, .greeting, .method, .asking, .reply: self.refuse(.timedOut)
+        case .opening, .frame, .greeting, .method: self.refuse(.noServer)
+        case .asking, .reply: self.refuse(.timedOut)
         case .idle, .ready: nil
         }
     }

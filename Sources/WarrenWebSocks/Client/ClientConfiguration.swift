@@ -14,8 +14,10 @@ extension WebSocks {
         /// Whether every step waits for its answer. If not, the frame, the greeting and the request leave in one write.
         public var isStrict: Bool
         public var decoding: Decoding
-        /// From the start to the answer to the upgrade, and again from the opening of the stream to the method.
+        /// From the start to the answer to the upgrade.
         public var handshake: TimeAmount
+        /// From the opening of the stream to the method: the server says so much at once, wherever the stream leads.
+        public var opening: TimeAmount
         /// For the reply to the SOCKS5 request: some servers reach the target first.
         public var dialling: TimeAmount
         /// Milliseconds since 1970.
@@ -23,7 +25,8 @@ extension WebSocks {
 
         public init(
             host: String, user: String, secret: [UInt8], isStrict: Bool = false, decoding: Decoding = .lenient,
-            handshake: TimeAmount = .seconds(10), dialling: TimeAmount = .seconds(60),
+            handshake: TimeAmount = .seconds(10), opening: TimeAmount = .seconds(10),
+            dialling: TimeAmount = .seconds(60),
             wallClock: @escaping @Sendable () -> Int64
         ) {
             self.host = host
@@ -32,6 +35,7 @@ extension WebSocks {
             self.isStrict = isStrict
             self.decoding = decoding
             self.handshake = handshake
+            self.opening = opening
             self.dialling = dialling
             self.wallClock = wallClock
         }

@@ -8,7 +8,8 @@ extension WebSocks {
         case upgraded(accept: String)
         /// A sentence for whoever looks at it with a browser.
         case refused(Int, String)
-        case visitor(Visitors)
+        case redirect(String)
+        case page(Pages.Page)
     }
 }
 
@@ -30,12 +31,10 @@ extension WebSocks.ServerConfiguration {
                 "<html><head><title>\(status) \(Self.reason(status))</title></head><body>\(sentence)</body></html>\n"
             return self.message(
                 status, login + ["Content-Type: text/html"], body: ByteBuffer(string: text), closes: closes)
-        case .visitor(.refused): return self.bytes(.refused(400, "upgrading related headers are invalid"))
-        case .visitor(.notFound): return self.bytes(.refused(404, "not found"))
-        case .visitor(.redirect(let place)):
+        case .redirect(let place):
             return self.message(302, ["Location: \(Self.fieldValue(place))"], body: ByteBuffer())
-        case .visitor(.page(let type, let body)):
-            return self.message(200, ["Content-Type: \(Self.fieldValue(type))"], body: body)
+        case .page(let page):
+            return self.message(200, ["Content-Type: \(Self.fieldValue(page.type))"], body: page.body)
         }
     }
 

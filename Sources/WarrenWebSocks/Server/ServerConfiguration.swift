@@ -3,17 +3,6 @@
 public import NIOCore
 
 extension WebSocks {
-    /// What a server tells whoever asks for a page instead of an upgrade.
-    public enum Visitors: Hashable, Sendable {
-        /// 400, as a deployed server without a web root answers.
-        case refused
-        case notFound
-        /// 302 to this place.
-        case redirect(String)
-        /// 200 with this body, whatever the path.
-        case page(type: String, body: ByteBuffer)
-    }
-
     /// How a server speaks with agents.
     public struct ServerConfiguration: Sendable {
         public var decoding: Decoding

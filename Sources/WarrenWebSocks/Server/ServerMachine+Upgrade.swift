@@ -39,11 +39,13 @@ extension WebSocks.ServerMachine {
         }
         self.unwanted = length
         let decoding = self.configuration.decoding
-        guard head.words(most: 3).first?.elementsEqual("GET".utf8) == true else {
+        let words = head.words(most: 3)
+        guard words.first?.elementsEqual("GET".utf8) == true else {
             return self.refuse(400, "unsupported http method")
         }
         guard head.has("upgrade") else {
-            return .write(self.configuration.bytes(.visitor(self.configuration.visitors)))
+            let target = words.dropFirst().first.map { String(decoding: $0, as: UTF8.self) } ?? ""
+            return .write(self.configuration.bytes(self.configuration.visitors.answer(target)))
         }
         guard head.isUpgrade(decoding), let key = Self.key(head, decoding), !head.has("content-length") else {
             return self.refuse(400, "upgrading related headers are invalid")

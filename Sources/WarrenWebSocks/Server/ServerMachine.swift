@@ -82,7 +82,8 @@ extension WebSocks {
             }
             switch self.phase {
             case .idle, .judging: return nil
-            case .head: return self.readHead()
+            // Whoever does not read answers gets no further ones.
+            case .head: return writable ? self.readHead() : nil
             case .judged(let verdict, let accept, let offers): return self.answer(verdict, accept, offers, now: now)
             case .frame: return self.readFrame(now: now)
             case .greeting: return self.readGreeting()

@@ -89,6 +89,79 @@ private final class SilentHandler: ChannelInboundHandler {
     }
 }
 
+extension Server {
+    /// Says this to everybody at once, then everything back.
+    static func greeting(_ greeting: ByteBuffer) async throws -> Server {
+        try await Self.start { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandlers([GreetingHandler(greeting), EchoHandler()])
+            }
+        }
+    }
+
+    /// Says a word, ends its own side, and takes what one other says to its end.
+    static func listening() async throws -> ListeningServer {
+        let heard = MultiThreadedEventLoopGroup.singleton.next().makePromise(of: ByteBuffer.self)
+        let server = try await Self.start { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(ListeningHandler(heard))
+            }
+        }
+        return ListeningServer(server: server, promise: heard)
+    }
+}
+
+struct ListeningServer: Sendable {
+    fileprivate let server: Server
+    fileprivate let promise: EventLoopPromise<ByteBuffer>
+    var port: Int { self.server.port }
+
+    /// All that came, when it has ended.
+    func heard() async throws -> ByteBuffer { try await self.promise.futureResult.get() }
+
+    func stop() async throws {
+        self.promise.fail(ChannelError.eof)
+        try await self.server.stop()
+    }
+}
+
+private final class GreetingHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private let greeting: ByteBuffer
+
+    init(_ greeting: ByteBuffer) { self.greeting = greeting }
+
+    func channelActive(context: ChannelHandlerContext) {
+        context.writeAndFlush(NIOAny(self.greeting), promise: nil)
+        context.fireChannelActive()
+    }
+}
+
+private final class ListeningHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private let heard: EventLoopPromise<ByteBuffer>
+    private var input = ByteBuffer()
+
+    init(_ heard: EventLoopPromise<ByteBuffer>) { self.heard = heard }
+
+    func channelActive(context: ChannelHandlerContext) {
+        context.writeAndFlush(NIOAny(ByteBuffer(string: "I only listen")), promise: nil)
+        context.close(mode: .output, promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.input.writeImmutableBuffer(self.unwrapInboundIn(data))
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case ChannelEvent.inputClosed = event else { return }
+        self.heard.succeed(self.input)
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { self.heard.succeed(self.input) }
+}
+
 // MARK: - Both ways at once
 
 /// A stream that says and hears content of its own: `seed 8B | up 4B | down 4B`, then both directions at the same time,

@@ -12,6 +12,7 @@ final class AskedSession: Session {
     private let owner: any SessionOwner
     private(set) var isOver = false
     private(set) var isReady = false
+    private(set) var wasAsked = false
     let peer: SocketAddress?
     let user: String?
     /// Streams that wait for an answer.
@@ -38,6 +39,7 @@ final class AskedSession: Session {
     }
 
     func open(_ request: StreamRequest, answer: @escaping (Result<any Leg, StreamFault>) -> Void) -> any OpenAttempt {
+        self.wasAsked = true
         guard !self.isOver else {
             answer(.failure(.sessionLost))
             return NoAttempt()

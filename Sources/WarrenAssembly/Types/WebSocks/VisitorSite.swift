@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import NIOCore
+import Synchronization
+import WarrenConfiguration
+import WarrenWebSocks
+
+/// What strangers see who come with a browser. The files of a folder are kept in memory, and read again when they change.
+final class VisitorSite: Sendable {
+    private static let longestFile = 1 << 20
+    private static let most = (files: 1000, bytes: 16 << 20, depth: 8)
+
+    private let folder: String?
+    /// The folder and those in it when it was read first.
+    private let folders: [String]
+    private let current: Mutex<WebSocks.Visitors>
+
+    init(_ visitors: WebSocks.Visitors) {
+        self.folder = nil
+        self.folders = []
+        self.current = Mutex(visitors)
+    }
+
+    init(folder: Located<String>, _ findings: Findings) {
+        self.folder = folder.value
+        do throws(Refusal) {
+            let found = try Self.read(folder.value)
+            self.current = Mutex(.pages(found.pages))
+            self.folders = found.folders
+        } catch {
+            self.current = Mutex(.refused)
+            self.folders = []
+            findings.report(
+                "\(quoted(folder.value)) \(error.what ?? "cannot be read")", at: folder.place, hint: error.hint)
+        }
+    }
+
+    var visitors: WebSocks.Visitors { self.current.withLock { $0 } }
+
+    /// Nothing where there is no folder. A folder that is new in it is found with the next change beside it.
+    var watched: [FileWatcher.Watched] {
+        guard let folder else { return [] }
+        return [
+            FileWatcher.Watched(paths: self.folders) {
+                do throws(Refusal) {
+                    let pages = try Self.read(folder).pages
+                    self.current.withLock { $0 = .pages(pages) }
+                } catch {
+                    throw FilesLeftOut(["\(folder) \(error.what ?? "cannot be read")"])
+                }
+            }
+        ]
+    }
+
+    // MARK: Reading
+
+    private static func read(_ root: String) throws(Refusal) -> (pages: WebSocks.Pages, folders: [String]) {
+        var pages: [String: WebSocks.Pages.Page] = [:]
+        var (folders, bytes) = ([root], 0)
+        var waiting = [(folder: root, path: "/", depth: 0)]
+        while let next = waiting.popLast() {
+            for name in try Self.names(in: next.folder) where !name.hasPrefix(".") {
+                let file = "\(next.folder)/\(name)"
+                // Links are left out, so that nothing outside is shown.
+                let kind = (try? FileManager.default.attributesOfItem(atPath: file))?[.type] as? FileAttributeType
+                let path = next.path + Self.escaped(name)
+                if kind == .typeDirectory, next.depth < Self.most.depth {
+                    folders.append(file)
+                    waiting.append((file, path + "/", next.depth + 1))
+                } else if kind == .typeRegular {
+                    let body = try Self.content(of: file)
+                    bytes += body.readableBytes
+                    guard pages.count < Self.most.files, bytes <= Self.most.bytes else { throw Self.tooMuch }
+                    pages[path] = WebSocks.Pages.Page(type: Self.type(of: name), body: body)
+                }
+                guard folders.count <= Self.most.files else { throw Self.tooMuch }
+            }
+        }
+        return (WebSocks.Pages(pages), folders)
+    }
+
+    private static let tooMuch = Refusal(
+        "holds more than \(most.files) files or \(Size.words(most.bytes))",
+        hint: "pages are kept in memory; name a smaller folder")
+
+    private static func names(in folder: String) throws(Refusal) -> [String] {
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+            throw Refusal("is no folder that can be read", hint: "create it, or correct the path or its mode")
+        }
+        return names.sorted()
+    }
+
+    private static func content(of file: String) throws(Refusal) -> ByteBuffer {
+        guard let handle = FileHandle(forReadingAtPath: file) else {
+            throw Refusal("holds a file that may not be read: \(file)", hint: "change its mode, or move it away")
+        }
+        defer { try? handle.close() }
+        guard let data = try? handle.read(upToCount: Self.longestFile + 1) ?? Data() else {
+            throw Refusal("holds a file that cannot be read: \(file)", hint: "check the disk")
+        }
+        guard data.count <= Self.longestFile else {
+            throw Refusal("holds a file of more than \(Size.words(Self.longestFile)): \(file)", hint: "move it away")
+        }
+        return ByteBuffer(bytes: data)
+    }
+
+    /// As a browser asks for it.
+    private static func escaped(_ name: String) -> String {
+        name.addingPercentEncoding(
+            withAllowedCharacters: .urlPathAllowed.subtracting(CharacterSet(charactersIn: "/?#"))) ?? name
+    }
+
+    private static func type(of name: String) -> String {
+        switch name.split(separator: ".").last?.lowercased() {
+        case "html", "htm": "text/html; charset=utf-8"
+        case "css": "text/css"
+        case "js", "mjs": "text/javascript"
+        case "json": "application/json"
+        case "txt": "text/plain; charset=utf-8"
+        case "svg": "image/svg+xml"
+        case "png": "image/png"
+        case "jpg", "jpeg": "image/jpeg"
+        case "gif": "image/gif"
+        case "webp": "image/webp"
+        case "ico": "image/x-icon"
+        case "woff2": "font/woff2"
+        case "pdf": "application/pdf"
+        case "xml": "application/xml"
+        default: "application/octet-stream"
+        }
+    }
+}

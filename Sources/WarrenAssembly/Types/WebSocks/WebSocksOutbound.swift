@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenConfiguration
+import WarrenCore
+import WarrenLoop
+import WarrenRuntime
+import WarrenWebSocks
+
+extension OutboundType {
+    /// The agent of WebSocks: one connection for each stream.
+    static let websocks = OutboundType("websocks", authority: "server", exposure: websocksExposure) { entry, limits in
+        let section = entry.section
+        let before = section.findings.count
+        let kind = section.websocksCarrier(for: .client)
+        let carrier = section.serverToDial(defaultPort: nil, needsTLS: kind == .tls)
+        let login = section.upstreamLogin(isRequired: true)
+        let isStrict = section.value("strict", .bool, default: false)
+        let pool = section.value("pool", .int(in: 0...64), default: 0)
+        let age = section.value("poolAge", .duration, default: .minutes(10))
+        guard let carrier, let login, section.findings.count == before else { return nil }
+        let agent = WebSocksAgent(carrier.target, login, isStrict: isStrict, handshake: limits.handshake)
+        return .made(
+            CustomOutboundDraft(carriers: [carrier]) { around in
+                let outbound = agent.outbound(carrier, around)
+                guard pool > 0 else { return outbound }
+                let first = outbound.home ?? around.loops.next()
+                let others = outbound.home == nil ? around.loops.all.filter { $0 !== first } : []
+                return PooledOutbound(
+                    outbound, on: first, others, carrier: agent.carrier(carrier, around) { _ in agent.pooled },
+                    size: pool,
+                    age: age, reporter: around.reporter)
+            }
+        )
+    }
+}
+
+extension WebSocksAgent {
+    /// - Parameter configuration: told what was dialled, where that is the server itself.
+    fileprivate func carrier(
+        _ draft: CarrierDraft, _ around: BuildContext,
+        _ configuration: @escaping @Sendable (SocketAddress?) -> WebSocks.ClientConfiguration
+    ) -> SessionCarrier {
+        let isDirect = around.through == nil
+        return SessionCarrier(draft.dialer(around)) { leg, owner, loop in
+            let machine = WebSocks.AgentMachine(configuration(isDirect ? leg.peer : nil))
+            around.loops.context(on: loop).start(machine, on: leg, owner: owner)
+        }
+    }
+
+    fileprivate func outbound(_ draft: CarrierDraft, _ around: BuildContext) -> PerStreamOutbound {
+        var made = PerStreamOutbound.Route(carriers: [self.carrier(draft, around, self.fresh)])
+        // That it is the server that is not there, or does not want us, and not the destination.
+        made.whenUnreachable = .sessionLost
+        made.whenRejected = .notAllowed
+        let route = made
+        return PerStreamOutbound(name: around.name, home: around.through?.home, reporter: around.reporter) { route }
+    }
+}
+
+/// What agents of one server have in common.
+struct WebSocksAgent: Sendable {
+    private let server: Target
+    private let common: WebSocks.ClientConfiguration
+
+    init(_ server: Target, _ login: UpstreamLogin, isStrict: Bool, handshake: TimeAmount) {
+        self.server = server
+        self.common = WebSocks.ClientConfiguration(
+            host: "null", user: login.user, secret: WebSocks.Digest.secret(password: login.password),
+            isStrict: isStrict, handshake: handshake, opening: handshake, wallClock: WallClock.milliseconds)
+    }
+
+    /// For a connection that is used at once.
+    ///
+    /// - Parameter peer: what was dialled, where that is the server itself.
+    @Sendable func fresh(_ peer: SocketAddress?) -> WebSocks.ClientConfiguration {
+        var configuration = self.common
+        let dialled = peer.flatMap { IPAddress($0) }
+        switch (dialled, self.server.host) {
+        case (let address?, _), (nil, .address(let address)):
+            configuration.host = WebSocks.ClientConfiguration.freshHost(address, port: self.server.port)
+        case (nil, .name): configuration.host = "\(self.server)"
+        }
+        return configuration
+    }
+
+    /// For one that waits in a pool.
+    var pooled: WebSocks.ClientConfiguration {
+        var configuration = self.common
+        configuration.host = WebSocks.ClientConfiguration.pooledHost(self.server.host)
+        // The way may be gone meanwhile: a fresh one is soon dialled.
+        configuration.opening = min(.seconds(3), configuration.opening)
+        return configuration
+    }
+}
