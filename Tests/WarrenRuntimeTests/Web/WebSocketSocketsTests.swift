@@ -125,7 +125,7 @@ import WarrenTesting
             } install: { leg in
                 try recorder.install(on: leg, loop: loop)
             }
-            Detector(leg, [candidate]) { _ in }.start(timeout: .seconds(10), on: loop)
+            Detector(leg, [candidate]) { _ in }.start(timeout: .minutes(2), on: loop)
         }
         var bytes = ByteBuffer(string: Handshake.request())
         bytes.writeImmutableBuffer(RawFrame(RawFrame.binary, "hello").masked)
