@@ -120,6 +120,7 @@ struct LoadSocket: Sendable {
             } catch {
                 guard !timer.isOver(after: 0) else { throw error }
             }
+            // The system tells nobody that a port has begun to listen.
             try await Task.sleep(for: .milliseconds(10))
         }
     }

@@ -3,7 +3,7 @@
 import Crypto
 import Foundation
 package import JWTKit
-import NIOCore
+package import NIOCore
 import Synchronization
 package import WarrenCore
 import WarrenMProxy
@@ -115,7 +115,7 @@ package final class TokenJudge: Authenticator {
         self.verifier.withLock { $0 = verifier }
     }
 
-    package func judge(_ claim: Claim) async -> Verdict {
+    package func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict {
         let verifier = self.verifier.withLock { $0 }
         guard let claims = await verifier.claims(of: claim.proof), claims.exp != nil || !self.needsExpiry,
             self.isForUs(claims.aud)

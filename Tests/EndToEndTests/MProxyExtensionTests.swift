@@ -41,15 +41,7 @@ import WarrenTesting
         let wrong = try await withThrowingTaskGroup(of: String?.self) { tasks in
             for seed in UInt64(0)..<100 {
                 tasks.addTask {
-                    var random = SeededRandom(seed)
-                    let content = random.bytes(Int.random(in: 1...150_000, using: &random))
-                    let wire = try await rig.relay.visitor()
-                    try await wire.send(content)
-                    try await wire.finish()
-                    let (bytes, end) = try await wire.readToEnd()
-                    wire.close()
-                    guard bytes == content else { return "\(seed): \(bytes.readableBytes) of \(content.readableBytes)" }
-                    return end == .finished ? nil : "\(seed): \(end)"
+                    try await Exchange.halfClosed(seed, over: rig.relay.visitor())
                 }
             }
             return try await tasks.reduce(into: [String]()) { if let line = $1 { $0.append(line) } }

@@ -33,15 +33,7 @@ import WarrenTesting
         let wrong = try await withThrowingTaskGroup(of: String?.self) { tasks in
             for seed in 0..<200 {
                 tasks.addTask {
-                    var random = SeededRandom(UInt64(seed))
-                    let content = random.bytes(Int.random(in: 1...150_000, using: &random))
-                    let wire = try await front.connect(site, to: echo.port)
-                    try await wire.send(content)
-                    try await wire.finish()
-                    let (bytes, end) = try await wire.readToEnd()
-                    wire.close()
-                    guard bytes == content else { return "\(seed): \(bytes.readableBytes) of \(content.readableBytes)" }
-                    return end == .finished ? nil : "\(seed): \(end)"
+                    try await Exchange.halfClosed(UInt64(seed), over: front.connect(site, to: echo.port))
                 }
             }
             return try await tasks.reduce(into: [String]()) { if let line = $1 { $0.append(line) } }

@@ -56,15 +56,12 @@ extension Section {
     /// The carriers under a key that is dialled, one or several, with the `tls:` block beside it.
     ///
     /// - Returns: empty after a report.
-    func carriersToDial(
-        _ key: String, defaultPort: UInt16, keepsHelloSmall: () -> Bool = { false }
-    ) -> [CarrierDraft] {
+    func carriersToDial(_ key: String, defaultPort: UInt16, keepsHelloSmall: Bool = false) -> [CarrierDraft] {
         let addresses = self.required(key, .oneOrMore(.carrierToDial(defaultPort: defaultPort))) ?? []
-        let isSmall = keepsHelloSmall()
         let settings = self.tls(for: .client)
         let needsTLS = addresses.contains { $0.scheme?.isSecure == true }
         var effective = settings ?? (needsTLS ? self.defaultTLS() : nil)
-        effective?.keepsHelloSmall = isSmall
+        effective?.keepsHelloSmall = keepsHelloSmall
         let tls = effective.flatMap { TLSMaterial($0, self.findings) }
         guard (settings != nil || needsTLS) == (tls != nil) else { return [] }
         self.checkServerName(settings, for: addresses.map(\.address.host))

@@ -42,7 +42,7 @@ final class JProxyUsers: Authenticator {
         }
     }
 
-    func judge(_ claim: Claim) async -> Verdict {
+    func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict {
         guard let user = self.table.withLock({ $0[claim.identity] }) else { return .denied }
         return .accepted(name: user.name, credential: user.publicKey)
     }

@@ -2,6 +2,7 @@
 
 import Crypto
 import Foundation
+import NIOCore
 import WarrenCore
 import WarrenRuntime
 
@@ -35,7 +36,7 @@ struct Passwords: Authenticator {
         self.users = table
     }
 
-    func judge(_ claim: Claim) async -> Verdict {
+    func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict {
         let known = self.users[claim.identity] ?? []
         let digest = SHA256.hash(data: claim.proof)
         var accepted: String?

@@ -18,13 +18,13 @@ struct HTTPResponse: Hashable {
     init(_ head: ByteBufferView) throws(WireError) {
         let head = HTTPHead(answer: head)
         let words = head.words(most: 3)
-        guard words.count >= 2, words[0].count == 8, words[0].starts(with: "HTTP/1.".utf8),
-            let minor = words[0].last, minor.isDigit, words[1].count == 3,
-            let code = words[1].decimal, code >= 100
+        guard let version = words.first, let number = words.dropFirst().first,
+            version.count == 8, version.starts(with: "HTTP/1.".utf8), let minor = version.last, minor.isDigit,
+            number.count == 3, let code = number.decimal, code >= 100
         else { throw WireError(.badValue, in: "status line") }
         self.code = code
         self.minorVersion = minor == UInt8(ascii: "0") ? 0 : 1
-        self.reason = words.count == 3 ? words[2].withoutControls : head.line.suffix(0)
+        self.reason = words.dropFirst(2).first?.withoutControls ?? head.line.suffix(0)
         self.fields = head.fields
     }
 

@@ -100,21 +100,14 @@ extension SessionHandler: Session {}
 
 /// A judge of claims. It may take its time: nothing else of the session moves meanwhile.
 package protocol Authenticator: Sendable {
-    func judge(_ claim: Claim) async -> Verdict
-    /// The same where it matters who says so.
-    ///
     /// - Parameter peer: the far end of the connection, where it has an address.
     func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict
-}
-
-extension Authenticator {
-    package func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict { await self.judge(claim) }
 }
 
 /// For sessions whose machine judges by itself, or whose peers need no login.
 package struct NoAuthenticator: Authenticator {
     package init() {}
-    package func judge(_ claim: Claim) async -> Verdict { .denied }
+    package func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict { .denied }
 }
 
 /// An attempt to open a stream that can be given up. After ``cancel()`` its answer does not come any more.

@@ -17,8 +17,8 @@ extension ByteBuffer {
                 let masked = payload.loadUnaligned(fromByteOffset: start, as: UInt64.self) ^ eight
                 payload.storeBytes(of: masked, toByteOffset: start, as: UInt64.self)
             }
-            for (rest, byte) in zip(payload[whole...].indices, withUnsafeBytes(of: eight) { Array($0) }) {
-                payload[rest] ^= byte
+            withUnsafeBytes(of: eight) { key in
+                for (index, byte) in zip(payload[whole...].indices, key) { payload[index] ^= byte }
             }
         }
     }

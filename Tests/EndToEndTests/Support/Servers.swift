@@ -169,6 +169,20 @@ private final class ListeningHandler: ChannelInboundHandler {
 enum Exchange {
     static let headLength = 16
 
+    /// Sends some bytes to who echoes them, ends its own side, and reads to the end.
+    ///
+    /// - Returns: what went wrong.
+    static func halfClosed(_ seed: UInt64, over wire: Wire) async throws -> String? {
+        var random = SeededRandom(seed)
+        let content = random.bytes(Int.random(in: 1...150_000, using: &random))
+        try await wire.send(content)
+        try await wire.finish()
+        let (bytes, end) = try await wire.readToEnd()
+        wire.close()
+        guard bytes == content else { return "\(seed): \(bytes.readableBytes) of \(content.readableBytes)" }
+        return end == .finished ? nil : "\(seed): \(end)"
+    }
+
     static func up(_ seed: UInt64, _ count: Int) -> ByteBuffer {
         var random = SeededRandom(seed)
         return random.bytes(count)

@@ -38,14 +38,14 @@ private func mode(of path: String) throws -> Int? {
         #expect(try mode(of: written.clientFile) == 0o600)
         let users = try #require(loadUsers(in: "\(folder.path)/users"))
         let claim = try login(of: written.clientFile)
-        guard case .accepted(let name, let credential) = await users.judge(claim) else {
+        guard case .accepted(let name, let credential) = await users.judge(claim, from: nil) else {
             Issue.record("the user was denied")
             return
         }
         #expect(name == "alice")
         #expect(credential.count == 294)
-        #expect(await users.judge(Claim(identity: [1, 2, 3])) == .denied)
-        #expect(await users.judge(Claim(identity: [])) == .denied)
+        #expect(await users.judge(Claim(identity: [1, 2, 3]), from: nil) == .denied)
+        #expect(await users.judge(Claim(identity: []), from: nil) == .denied)
     }
 
     @Test func neverOverwrites() throws {
@@ -120,14 +120,14 @@ private func mode(of path: String) throws -> Int? {
         let second = try JProxyKeys.write(name: "bob", to: other.path)
         let users = try #require(loadUsers(in: "\(folder.path)/users"))
         let (alice, bob) = (try login(of: first.clientFile), try login(of: second.clientFile))
-        #expect(await users.judge(bob) == .denied)
+        #expect(await users.judge(bob, from: nil) == .denied)
         let target = "\(folder.path)/users/\(URL(filePath: second.userFile).lastPathComponent)"
         try FileManager.default.copyItem(atPath: second.userFile, toPath: target)
         try FileManager.default.removeItem(atPath: first.userFile)
-        #expect(await users.judge(bob) == .denied)
+        #expect(await users.judge(bob, from: nil) == .denied)
         try users.reload()
-        #expect(await users.judge(bob) != .denied)
-        #expect(await users.judge(alice) == .denied)
+        #expect(await users.judge(bob, from: nil) != .denied)
+        #expect(await users.judge(alice, from: nil) == .denied)
     }
 
     @Test("a damaged file keeps nobody else in or out, and all of them are named at once")
@@ -140,15 +140,15 @@ private func mode(of path: String) throws -> Int? {
         folder.write("users/CC.dat", "")
         let error = #expect(throws: FilesLeftOut.self) { try users.reload() }
         #expect(error?.description.contains("BB.dat") == true && error?.description.contains("CC.dat") == true)
-        #expect(await users.judge(alice) != .denied)
+        #expect(await users.judge(alice, from: nil) != .denied)
         // Half of her own file: it is being written, and she is not shut out by that.
         let bytes = try Data(contentsOf: URL(filePath: written.userFile))
         try bytes.prefix(100).write(to: URL(filePath: written.userFile))
         #expect(throws: FilesLeftOut.self) { try users.reload() }
-        #expect(await users.judge(alice) != .denied)
+        #expect(await users.judge(alice, from: nil) != .denied)
         try FileManager.default.removeItem(atPath: written.userFile)
         #expect(throws: FilesLeftOut.self) { try users.reload() }
-        #expect(await users.judge(alice) == .denied)
+        #expect(await users.judge(alice, from: nil) == .denied)
     }
 
     @Test func allDamagedFilesAreProblemsAtTheStart() throws {

@@ -36,7 +36,7 @@ import WarrenTokens
         _ token: [UInt8], audience: String? = nil, needsExpiry: Bool = false
     ) async -> Verdict {
         let judge = TokenJudge(.secret(Self.secret), audience: audience, needsExpiry: needsExpiry)
-        return await judge.judge(Claim(identity: [], proof: token))
+        return await judge.judge(Claim(identity: [], proof: token), from: nil)
     }
 
     private static let claims = #"{"domains":["Dev.Example"],"ports":[22,"5050"],"aud":"wss://relay.example"}"#
@@ -89,10 +89,11 @@ import WarrenTokens
         let signed = Self.base64(Data(header.utf8)) + "." + Self.base64(Data(Self.claims.utf8))
         let signature = try key.signature(for: Data(signed.utf8)).rawRepresentation
         let token = Array("\(signed).\(Self.base64(signature))".utf8)
-        #expect(await judge.judge(Claim(identity: [], proof: token)) != .denied)
-        #expect(await judge.judge(Claim(identity: [], proof: Self.token(Self.claims))) == .denied)
+        #expect(await judge.judge(Claim(identity: [], proof: token), from: nil) != .denied)
+        #expect(await judge.judge(Claim(identity: [], proof: Self.token(Self.claims)), from: nil) == .denied)
         // A public key is no secret: whoever signs with it by HS256 is nobody.
-        #expect(await judge.judge(Claim(identity: [], proof: Self.token(Self.claims, secret: pem))) == .denied)
+        #expect(
+            await judge.judge(Claim(identity: [], proof: Self.token(Self.claims, secret: pem)), from: nil) == .denied)
         #expect(PublicTokenKey(pem: "no key") == nil)
     }
 
@@ -129,20 +130,20 @@ import WarrenTokens
         func rsa(_ data: Data) throws -> Data {
             try key.signature(for: SHA256.hash(data: data), padding: .insecurePKCS1v1_5).rawRepresentation
         }
-        #expect(await judge.judge(Claim(identity: [], proof: try token("RS256", rsa))) != .denied)
-        #expect(await judge.judge(Claim(identity: [], proof: try token("ES256", rsa))) == .denied)
+        #expect(await judge.judge(Claim(identity: [], proof: try token("RS256", rsa)), from: nil) != .denied)
+        #expect(await judge.judge(Claim(identity: [], proof: try token("ES256", rsa)), from: nil) == .denied)
         let hmac = token("HS256") { data in
             Data(HMAC<SHA256>.authenticationCode(for: data, using: SymmetricKey(data: Data(pem.utf8))))
         }
-        #expect(await judge.judge(Claim(identity: [], proof: hmac)) == .denied)
+        #expect(await judge.judge(Claim(identity: [], proof: hmac), from: nil) == .denied)
     }
 
     @Test func anExchangedKeyJudgesFromThenOn() async {
         let judge = TokenJudge(.secret("another secret of the same length"), audience: nil, needsExpiry: false)
         let claim = Claim(identity: [], proof: Self.token(Self.claims))
-        #expect(await judge.judge(claim) == .denied)
+        #expect(await judge.judge(claim, from: nil) == .denied)
         judge.exchange(.secret(Self.secret))
-        #expect(await judge.judge(claim) != .denied)
+        #expect(await judge.judge(claim, from: nil) != .denied)
     }
 
     @Test func aTokensTimeIsToldToTheRelay() async throws {

@@ -31,7 +31,7 @@ import WarrenWebSocks
         for _ in 0..<3 { #expect(await users.judge(claim, from: first) == yes) }
         #expect(await users.judge(claim, from: other) == elsewhere)
         #expect(await users.judge(claim, from: try SocketAddress(ipAddress: "192.0.2.1", port: 2)) == yes)
-        #expect(await users.judge(claim) == elsewhere)
+        #expect(await users.judge(claim, from: nil) == elsewhere)
         // The next minute's login is another one.
         #expect(await users.judge(Self.claim(Self.minute + 60_000), from: other) == yes)
     }

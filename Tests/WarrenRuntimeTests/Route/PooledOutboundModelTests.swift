@@ -144,35 +144,51 @@ private final class World {
         #expect(isBusy || world.live.contains { !$0.isReady }, "nobody fills the pool: \(seed)")
     }
 
+    /// A pool that has started, and what was made for it.
+    private final class Rig {
+        let loop = SocketLoop.manual()
+        let script = ScriptedCarriers()
+        let outbound: PooledOutbound
+        private let made = Made()
+
+        private final class Made { var sessions: [AskedSession] = [] }
+
+        var came: [AskedSession] { self.made.sessions }
+
+        init(size: Int) {
+            let carriers = self.script.carriers(2)
+            let reporter = LogRecorder().reporter
+            let fresh = PerStreamOutbound(name: "far", reporter: reporter) {
+                PerStreamOutbound.Route(carriers: [carriers[1]])
+            }
+            self.outbound = PooledOutbound(
+                fresh, on: self.loop, carrier: carriers[0], size: size, age: .seconds(60), reporter: reporter)
+            let made = self.made
+            self.script.makeSession = { _, _, owner in
+                made.sessions.append(AskedSession(owner))
+                made.sessions.last?.begin()
+            }
+            _ = self.outbound.start()
+            self.loop.runOnce()
+        }
+    }
+
     @Test("a stream takes the session that waited least, and another one is made at once") func takes() throws {
-        let (loop, script) = (SocketLoop.manual(), ScriptedCarriers())
-        var came: [AskedSession] = []
-        script.makeSession = { _, _, owner in
-            came.append(AskedSession(owner))
-            came.last?.begin()
-        }
-        let carriers = script.carriers(2)
-        let reporter = LogRecorder().reporter
-        let fresh = PerStreamOutbound(name: "far", reporter: reporter) {
-            PerStreamOutbound.Route(carriers: [carriers[1]])
-        }
-        let outbound = PooledOutbound(
-            fresh, on: loop, carrier: carriers[0], size: 3, age: .seconds(60), reporter: reporter)
-        _ = outbound.start()
-        loop.runOnce()
+        let rig = Rig(size: 3)
+        let (loop, script, outbound) = (rig.loop, rig.script, rig.outbound)
         for number in 1...3 {
             script.underWay.first?.give(.success(ScriptedLeg()))
-            came.last?.comeUp()
-            #expect(came.count == number && script.underWay.count == (number < 3 ? 1 : 0))
+            rig.came.last?.comeUp()
+            #expect(rig.came.count == number && script.underWay.count == (number < 3 ? 1 : 0))
         }
         let stream = ModelStream()
         stream.ask(outbound, .named("far"), on: loop)
-        let newest = try #require(came.last)
-        #expect(newest.wasAsked && came.count { $0.wasAsked } == 1)
+        let newest = try #require(rig.came.last)
+        #expect(newest.wasAsked && rig.came.count { $0.wasAsked } == 1)
         #expect(script.dials.map(\.carrier) == [0, 0, 0, 0])
         // Gone without a word: the others are not trusted either, and the stream has one dialled for it.
         newest.end(.carrierLost("gone"))
-        #expect(stream.isOpen && came.allSatisfy { $0.isOver })
+        #expect(stream.isOpen && rig.came.allSatisfy { $0.isOver })
         #expect(script.underWay.map(\.carrier).sorted() == [0, 1])
         stream.cancel()
         outbound.stop()
@@ -181,32 +197,19 @@ private final class World {
     }
 
     @Test("sessions make room when they have waited long enough, one after the other") func age() {
-        let (loop, script) = (SocketLoop.manual(), ScriptedCarriers())
-        var came: [AskedSession] = []
-        script.makeSession = { _, _, owner in
-            came.append(AskedSession(owner))
-            came.last?.begin()
-        }
-        let carriers = script.carriers(2)
-        let reporter = LogRecorder().reporter
-        let fresh = PerStreamOutbound(name: "far", reporter: reporter) {
-            PerStreamOutbound.Route(carriers: [carriers[1]])
-        }
-        let outbound = PooledOutbound(
-            fresh, on: loop, carrier: carriers[0], size: 2, age: .seconds(60), reporter: reporter)
-        _ = outbound.start()
-        loop.runOnce()
+        let rig = Rig(size: 2)
+        let (loop, script, outbound) = (rig.loop, rig.script, rig.outbound)
         for _ in 0..<2 {
             script.underWay.first?.give(.success(ScriptedLeg()))
-            came.last?.comeUp()
+            rig.came.last?.comeUp()
             loop.advance(by: .seconds(10))
         }
         loop.advance(by: .seconds(39))
-        #expect(came.allSatisfy { !$0.isOver } && script.underWay.isEmpty)
+        #expect(rig.came.allSatisfy { !$0.isOver } && script.underWay.isEmpty)
         loop.advance(by: .seconds(1))
-        #expect(came.map(\.isOver) == [true, false] && script.underWay.count == 1)
+        #expect(rig.came.map(\.isOver) == [true, false] && script.underWay.count == 1)
         loop.advance(by: .seconds(10))
-        #expect(came.map(\.isOver) == [true, true] && script.underWay.count == 1)
+        #expect(rig.came.map(\.isOver) == [true, true] && script.underWay.count == 1)
         outbound.stop()
         loop.runOnce()
         #expect(loop.timers.count == 0)

@@ -147,7 +147,7 @@ final class CountingAttempt: OpenAttempt {
 
 struct ScriptedJudge: Authenticator {
     let verdict: Verdict
-    func judge(_ claim: Claim) async -> Verdict { self.verdict }
+    func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict { self.verdict }
 }
 
 extension StreamRequest {

@@ -10,12 +10,9 @@ extension InboundType {
     /// The device: dials relays, and serves names and ports there from local targets.
     static let mproxy = InboundType("mproxy", authority: "relay", exposure: mproxyExposure) { entry, limits in
         let section = entry.section
-        var dialect: MProxy.Dialect?
+        let dialect = section.optional("dialect", .oneOf(MProxy.Dialect.self))
         // Relays in Go look at the first 1024 bytes only.
-        let carriers = section.carriersToDial("relay", defaultPort: 443) {
-            dialect = section.optional("dialect", .oneOf(MProxy.Dialect.self))
-            return dialect == .go
-        }
+        let carriers = section.carriersToDial("relay", defaultPort: 443, keepsHelloSmall: dialect == .go)
         let tokens = section.required("tokenFile", .oneOrMore(.secretFile))
         let lanes = section.value("lanes", .int(in: 1...64), default: 1)
         var device = MProxy.DeviceConfiguration(tokens: tokens?.map(\.text) ?? [])

@@ -33,8 +33,6 @@ final class WebSocksUsers: Authenticator {
         self.clock = clock
     }
 
-    func judge(_ claim: Claim) async -> Verdict { await self.judge(claim, from: nil) }
-
     func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict {
         let now = self.clock()
         let verdict = self.secrets.verdict(on: claim, at: now)
