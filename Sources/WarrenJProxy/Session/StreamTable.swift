@@ -60,10 +60,11 @@ struct StreamTable {
     private static let perPage = 256
     private static let none: Int32 = -1
 
-    private var rows = StreamRows<StreamRow>()
+    private var rows = ContiguousArray<StreamRow>()
     private var pages = ContiguousArray<Page>()
+    private var free = ContiguousArray<Int>()
 
-    var count: Int { self.rows.count }
+    var count: Int { self.rows.count - self.free.count }
     var live: some Sequence<Int> { self.rows.indices.lazy.filter { self.row(self.rows[$0].id) == $0 } }
 
     func row(_ id: UInt16) -> Int? {
@@ -81,7 +82,14 @@ struct StreamTable {
     }
 
     mutating func insert(_ stream: StreamRow) -> Int {
-        let row = self.rows.insert(stream)
+        let row: Int
+        if let reused = self.free.popLast() {
+            row = reused
+            self.rows[row] = stream
+        } else {
+            row = self.rows.count
+            self.rows.append(stream)
+        }
         let page = Int(stream.id) / Self.perPage
         while self.pages.count <= page { self.pages.append(Page()) }
         if self.pages[page].count == 0 {
@@ -99,6 +107,6 @@ struct StreamTable {
         self.pages[page].count -= 1
         if self.pages[page].count == 0 { self.pages[page].rows = [] }
         self.rows[row] = StreamRow()
-        self.rows.remove(row)
+        self.free.append(row)
     }
 }

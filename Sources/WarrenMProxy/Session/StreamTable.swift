@@ -51,7 +51,8 @@ struct StreamRow {
 
 /// The live streams: by number, by the visitor's address, and by a row that stays the same for the life of a stream.
 struct StreamTable {
-    private var rows = StreamRows<StreamRow>()
+    private var rows = ContiguousArray<StreamRow>()
+    private var free = ContiguousArray<Int>()
     private var byID: [StreamID: Int] = [:]
     private var bySource: [MProxy.Address: Int] = [:]
     private var lastID: UInt32 = 0
@@ -62,6 +63,7 @@ struct StreamTable {
     func row(_ source: MProxy.Address) -> Int? { self.bySource[source] }
 
     subscript(row: Int) -> StreamRow {
+        // Not `_read`: Swift 6.3 uses what was yielded of a row of this size after the frame it stood in is gone.
         get { self.rows[row] }
         _modify { yield &self.rows[row] }
     }
@@ -74,7 +76,14 @@ struct StreamTable {
 
     /// The source is that of no live stream.
     mutating func insert(_ stream: StreamRow) -> Int {
-        let row = self.rows.insert(stream)
+        let row: Int
+        if let reused = self.free.popLast() {
+            row = reused
+            self.rows[row] = stream
+        } else {
+            row = self.rows.count
+            self.rows.append(stream)
+        }
         self.byID[stream.id] = row
         self.bySource[stream.header.source] = row
         return row
@@ -86,6 +95,6 @@ struct StreamTable {
         self.rows[row].early = ByteBuffer()
         self.rows[row].queued = 0
         self.rows[row].window = WindowedStream()
-        self.rows.remove(row)
+        self.free.append(row)
     }
 }

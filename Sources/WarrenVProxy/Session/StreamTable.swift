@@ -46,8 +46,9 @@ struct StreamRow {
 
 /// The live streams: by id, and by a row number that stays the same for the life of a stream.
 struct StreamTable {
-    private var rows = StreamRows<StreamRow>()
+    private var rows = ContiguousArray<StreamRow>()
     private var places: [StreamID: Int] = [:]
+    private var free = ContiguousArray<Int>()
     /// How many of them have windows.
     private(set) var windowed = 0
 
@@ -63,7 +64,14 @@ struct StreamTable {
 
     /// The id is that of no live stream.
     mutating func insert(_ stream: StreamRow) -> Int {
-        let row = self.rows.insert(stream)
+        let row: Int
+        if let reused = self.free.popLast() {
+            row = reused
+            self.rows[row] = stream
+        } else {
+            row = self.rows.count
+            self.rows.append(stream)
+        }
         self.places[stream.id] = row
         if stream.isWindowed { self.windowed += 1 }
         return row
@@ -74,6 +82,6 @@ struct StreamTable {
         if self.rows[row].isWindowed { self.windowed -= 1 }
         self.rows[row].early = ByteBuffer()
         self.rows[row].window = WindowedStream()
-        self.rows.remove(row)
+        self.free.append(row)
     }
 }

@@ -58,8 +58,9 @@ struct StreamRow {
 
 /// The streams of a session: by id, and by a row number that stays the same for the life of a stream.
 struct StreamTable {
-    private var rows = StreamRows<StreamRow>()
+    private var rows = ContiguousArray<StreamRow>()
     private var places: [StreamID: Int] = [:]
+    private var free = ContiguousArray<Int>()
     private var lastID: UInt32 = 0
 
     var count: Int { self.places.count }
@@ -80,7 +81,14 @@ struct StreamTable {
     }
 
     mutating func insert(_ stream: StreamRow) -> Int {
-        let row = self.rows.insert(stream)
+        let row: Int
+        if let reused = self.free.popLast() {
+            row = reused
+            self.rows[row] = stream
+        } else {
+            row = self.rows.count
+            self.rows.append(stream)
+        }
         self.places[stream.id] = row
         return row
     }
@@ -96,6 +104,6 @@ struct StreamTable {
         self.places[self.rows[row].id] = nil
         self.rows[row].early = ByteBuffer()
         self.rows[row].window = WindowedStream()
-        self.rows.remove(row)
+        self.free.append(row)
     }
 }
