@@ -74,7 +74,7 @@ let package = Package(
         .target(
             name: "WarrenRuntime",
             dependencies: [
-                "WarrenLoop", "WarrenCore", "CWarrenSystem", nio("NIOCore"), nio("NIOPosix"),
+                "WarrenLoop", "WarrenCore", "WarrenKCP", "CWarrenSystem", nio("NIOCore"), nio("NIOPosix"),
                 nio("NIOConcurrencyHelpers"),
                 nio("NIOTLS"), nio("NIOHTTP1"), nio("NIOWebSocket"), nioSSL, collections, logging, metrics, lifecycle,
             ]

@@ -34,6 +34,11 @@ void cws_set_up_datagrams(int descriptor, uint8_t version, int buffer) {
     (void)cws_set_option(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
 }
 
+void cws_let_fragment(int descriptor, uint8_t version) {
+    (void)cws_set_option(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+    if (version == 6) (void)cws_set_option(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+}
+
 void cws_tell_asked_addresses(int descriptor, uint8_t version) {
     (void)switch_on(descriptor, IPPROTO_IP, IP_PKTINFO);
     if (version != 4) (void)switch_on(descriptor, IPPROTO_IPV6, IPV6_RECVPKTINFO);

@@ -17,6 +17,17 @@ void cws_set_up_datagrams(int descriptor, uint8_t version, int buffer) {
     (void)version;
 }
 
+void cws_let_fragment(int descriptor, uint8_t version) {
+#if defined(IP_DONTFRAG)
+    if (version == 4) (void)cws_set_option(descriptor, IPPROTO_IP, IP_DONTFRAG, 0);
+#endif
+#if defined(IPV6_DONTFRAG)
+    if (version == 6) (void)cws_set_option(descriptor, IPPROTO_IPV6, IPV6_DONTFRAG, 0);
+#endif
+    (void)descriptor;
+    (void)version;
+}
+
 void cws_tell_asked_addresses(int descriptor, uint8_t version) {
     (void)descriptor;
     (void)version;

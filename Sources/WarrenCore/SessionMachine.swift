@@ -59,6 +59,16 @@ public protocol SessionMachine {
     mutating func reset(_ stream: StreamID, _ fault: StreamFault?)
     /// So many of the delivered bytes have left for the stream's other end.
     mutating func consumed(_ count: Int, on stream: StreamID)
+
+    /// It wants ``acknowledged(upTo:)``, which only some carriers can tell.
+    var hearsAcknowledgements: Bool { get }
+    /// The carrier's other end has so many of the bytes that were written, counted from the first one.
+    mutating func acknowledged(upTo count: UInt64)
+    /// The session ends of our own accord.
+    ///
+    /// - Returns: true where the protocol has last words: the next steps write them, and the one behind them is
+    ///   ``SessionAction/close(_:)``.
+    mutating func shutDown() -> Bool
 }
 
 /// What a machine without streams of its own, or of one direction only, need not say.
@@ -79,4 +89,7 @@ extension SessionMachine {
     public mutating func finish(_ stream: StreamID) {}
     public mutating func reset(_ stream: StreamID, _ fault: StreamFault?) {}
     public mutating func consumed(_ count: Int, on stream: StreamID) {}
+    public var hearsAcknowledgements: Bool { false }
+    public mutating func acknowledged(upTo count: UInt64) {}
+    public mutating func shutDown() -> Bool { false }
 }

@@ -129,6 +129,22 @@ private final class Door {
         door.listener.close()
     }
 
+    @Test("a listener that stops takes no peer any more, and closes its socket behind the last one") func stops() throws {
+        let loop = SocketLoop.manual()
+        let door = try Door(on: loop)
+        let peers = try self.dial(door, 2)
+        self.send("known", peers[0].0)
+        #expect(door.serve { door.heard >= 1 })
+        door.listener.stop()
+        self.send("unknown", peers[1].0)
+        self.send("still known", peers[0].0)
+        #expect(door.serve { door.heard >= 2 })
+        #expect(door.listener.count == 1 && !door.listener.socket.isClosed)
+        door.listener.peer(at: try #require(peers[0].0.localAddress))?.close()
+        #expect(door.listener.socket.isClosed)
+        for (socket, _) in peers { socket.close() }
+    }
+
     @Test func nobodyHoldsAPeerThatIsClosed() throws {
         let loop = SocketLoop.manual()
         let door = try Door(on: loop)

@@ -97,6 +97,8 @@ int cws_set_reset_on_close(int descriptor);
 int cws_datagram_socket(uint8_t version);
 /// Buffers of about so many bytes each way, marks (ECN) told, and no fragments: what is too long for its path is refused.
 void cws_set_up_datagrams(int descriptor, uint8_t version, int buffer);
+/// Datagrams that are too long for the path travel in pieces from now on.
+void cws_let_fragment(int descriptor, uint8_t version);
 /// Tells with each datagram which address of ours was asked (Linux).
 void cws_tell_asked_addresses(int descriptor, uint8_t version);
 /// Lets the system hand over runs of datagrams as one (UDP_GRO); -1 where it cannot.

@@ -86,5 +86,7 @@ package struct DatagramOptions: Sendable {
     /// Whether runs of datagrams go through the system as one, where it can.
     package var joins = true
     package var splits = true
+    /// What is too long for the path travels in pieces, instead of being refused. For those who cannot send it shorter.
+    package var mayFragment = false
     package init() {}
 }

@@ -59,6 +59,7 @@ package final class DatagramPeer {
 package final class DatagramListener: DatagramWatcher {
     package let socket: DatagramSocket
     private let mostPeers: Int
+    private var isStopping = false
     private var onUnknown: ((Datagram) -> (any DatagramPeerWatcher)?)?
     private var peers: [PeerAddress: DatagramPeer] = [:]
     /// Datagrams come in runs: the last one's peer is the likeliest.
@@ -99,9 +100,19 @@ package final class DatagramListener: DatagramWatcher {
         self.socket.close()
     }
 
+    /// Takes no peer any more. The socket is closed behind the last of those there are.
+    package func stop() {
+        self.onUnknown = nil
+        self.isStopping = true
+        self.closeIfDone()
+    }
+
+    private func closeIfDone() { if self.isStopping, self.peers.isEmpty { self.close() } }
+
     fileprivate func forget(_ peer: DatagramPeer) {
         if self.last === peer { self.last = nil }
         self.peers[peer.path.peer] = nil
+        self.closeIfDone()
     }
 
     fileprivate func willTell(_ peer: DatagramPeer) {

@@ -173,6 +173,7 @@ extension DatagramSocket {
         let descriptor = cws_datagram_socket(system.version)
         guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
         cws_set_up_datagrams(descriptor, system.version, options.systemBuffer)
+        if options.mayFragment { cws_let_fragment(descriptor, system.version) }
         guard call(descriptor, system) == 0 else {
             let code = errno
             _ = systemClose(descriptor)

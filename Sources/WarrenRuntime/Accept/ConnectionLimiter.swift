@@ -47,6 +47,23 @@ package final class ConnectionLimiter: Sendable {
         self.take(descriptor, from: peer, plan, plan.install, on: loop) { self.leave() }
     }
 
+    /// Takes a peer in that came without a connection, whose leg needs no descriptor of its own.
+    ///
+    /// - Parameter make: told what to do when the leg is over.
+    /// - Returns: nil where there are too many; such a peer hears nothing.
+    func admit<Made: Leg>(
+        from peer: PeerAddress, to plan: Listener.Plan, on loop: SocketLoop, _ make: (@escaping () -> Void) -> Made
+    ) -> Made? {
+        guard self.admitted.add(1, ordering: .relaxed).newValue <= self.limit else {
+            self.leave()
+            self.reporter.emit(.turnedAway(inbound: plan.name, peer: peer.socketAddress, limit: self.limit))
+            return nil
+        }
+        let leg = make { self.leave() }
+        self.hand(leg, to: plan, plan.install, on: loop)
+        return leg
+    }
+
     /// The system had no descriptor for a connection that waits.
     func starve() {
         self.descriptors.reread()
@@ -76,6 +93,12 @@ package final class ConnectionLimiter: Sendable {
         guard let socket = Socket(descriptor, on: loop) else { return whenClosed() }
         plan.sockets.applyToAccepted(socket)
         let leg = SocketLeg(socket, peer: peer, options: plan.sockets, onClose: whenClosed)
+        self.hand(leg, to: plan, install, on: loop)
+    }
+
+    private func hand(
+        _ leg: any Leg, to plan: Listener.Plan, _ install: @escaping Listener.Install, on loop: SocketLoop
+    ) {
         do {
             guard !plan.layers.isEmpty else { return try install(leg, loop) }
             let (name, reporter) = (plan.name, self.reporter)

@@ -5,6 +5,7 @@ package import NIOCore
 import NIOPosix
 import Synchronization
 import WarrenCore
+package import WarrenKCP
 package import WarrenLoop
 
 #if canImport(Darwin)
@@ -21,11 +22,11 @@ package struct BoundListener: Hashable, Sendable {
     package let address: SocketAddress
 }
 
-/// A bound TCP port that hands every connection to its inbound as a leg.
+/// A bound port that hands every connection to its inbound as a leg.
 package final class Listener: Sendable {
     private let current: CurrentPlan
     private let address: SocketAddress
-    private let sockets: [(loop: SocketLoop, socket: NIOLoopBound<ListeningSocket>)]
+    private let ports: [(loop: SocketLoop, port: NIOLoopBound<any OpenPort>)]
 
     /// Takes over an accepted connection, on its loop.
     package typealias Install = @Sendable (any Leg, SocketLoop) throws -> Void
@@ -40,6 +41,8 @@ package final class Listener: Sendable {
         /// What stands between a connection and who takes it, the first of them outermost.
         package var layers: [any AcceptLayer]
         package var sockets: SocketOptions
+        /// What speaks KCP over UDP; nil for TCP.
+        package var kcp: KCP.Configuration?
         /// Where connections live: nil spreads them over all loops.
         package var home: SocketLoop?
         /// Told the address, whose port is never 0, before any connection is accepted.
@@ -79,11 +82,11 @@ package final class Listener: Sendable {
 
     private init(
         _ current: CurrentPlan, _ address: SocketAddress,
-        _ sockets: [(loop: SocketLoop, socket: NIOLoopBound<ListeningSocket>)]
+        _ ports: [(loop: SocketLoop, port: NIOLoopBound<any OpenPort>)]
     ) {
         self.current = current
         self.address = address
-        self.sockets = sockets
+        self.ports = ports
     }
 
     package var plan: Plan { self.current.value }
@@ -92,7 +95,7 @@ package final class Listener: Sendable {
     /// Whether another plan is for the same port.
     package func fits(_ plan: Plan) -> Bool {
         let own = self.plan
-        return own.host == plan.host && own.port == plan.port
+        return own.host == plan.host && own.port == plan.port && own.kcp == plan.kcp
     }
 
     /// From now on connections are taken by another plan: the port stays open all the time.
@@ -114,20 +117,32 @@ package final class Listener: Sendable {
         let current = CurrentPlan(plan)
         // A plan that comes later may want its connections elsewhere.
         let spread = loops.count == all.all.count ? nil : all
-        var sockets: [(loop: SocketLoop, socket: NIOLoopBound<ListeningSocket>)] = []
+        var ports: [(loop: SocketLoop, port: NIOLoopBound<any OpenPort>)] = []
         for (loop, descriptor) in zip(loops, descriptors) {
             let started = loop.submit {
-                let socket = ListeningSocket(
-                    descriptor, on: loop,
-                    onConnection: { Self.accept($0, from: $1, to: current.value, at: loop, spread, gate) },
-                    onShortage: { gate.starve() }
-                )
-                socket.start()
-                return NIOLoopBound(socket, eventLoop: loop)
+                let port = try Self.open(descriptor, current, on: loop, spread, gate)
+                port.start()
+                return NIOLoopBound(port, eventLoop: loop)
             }
-            sockets.append((loop, try await started.get()))
+            ports.append((loop, try await started.get()))
         }
-        return Listener(current, address, sockets)
+        return Listener(current, address, ports)
+    }
+
+    private static func open(
+        _ descriptor: CInt, _ current: CurrentPlan, on loop: SocketLoop, _ spread: Loops?, _ gate: ConnectionLimiter
+    ) throws -> any OpenPort {
+        guard let kcp = current.value.kcp else {
+            return ListeningSocket(
+                descriptor, on: loop,
+                onConnection: { Self.accept($0, from: $1, to: current.value, at: loop, spread, gate) },
+                onShortage: { gate.starve() }
+            )
+        }
+        guard let port = KCPPort(descriptor, kcp, on: loop, limiter: gate, plan: { current.value }) else {
+            throw ChannelError.unknownLocalAddress
+        }
+        return port
     }
 
     /// Takes a connection to where its plan wants it.
@@ -144,8 +159,8 @@ package final class Listener: Sendable {
 
     /// No more connections; those that were accepted stay.
     package func close() async {
-        for (loop, socket) in self.sockets {
-            try? await loop.submit { socket.value.stop() }.get()
+        for (loop, port) in self.ports {
+            try? await loop.submit { port.value.stop() }.get()
         }
     }
 
@@ -164,17 +179,22 @@ package final class Listener: Sendable {
         guard let host = plan.host else { return try Self.bindAll(plan, times) }
         let resolved = try SocketAddress.makeAddressResolvingHost(host, port: Int(plan.port))
         guard let address = PeerAddress(resolved) else { throw ChannelError.unknownLocalAddress }
-        return try ListeningSocket.bind(to: address, times: times, options: plan.sockets)
+        return try Self.bind(plan, to: address, times)
     }
 
     /// Both families on one socket; IPv4 alone where the machine has no IPv6.
     private static func bindAll(_ plan: Plan, _ times: Int) throws -> [CInt] {
         do {
-            let any = PeerAddress(IPAddress(high: 0, low: 0), port: plan.port)
-            return try ListeningSocket.bind(to: any, times: times, options: plan.sockets)
+            return try Self.bind(plan, to: PeerAddress(IPAddress(high: 0, low: 0), port: plan.port), times)
         } catch let error as IOError where error.errnoCode == EAFNOSUPPORT || error.errnoCode == EADDRNOTAVAIL {
-            let any = PeerAddress(IPAddress(v4: 0), port: plan.port)
-            return try ListeningSocket.bind(to: any, times: times, options: plan.sockets)
+            return try Self.bind(plan, to: PeerAddress(IPAddress(v4: 0), port: plan.port), times)
         }
+    }
+
+    private static func bind(_ plan: Plan, to address: PeerAddress, _ times: Int) throws -> [CInt] {
+        guard plan.kcp != nil else {
+            return try ListeningSocket.bind(to: address, times: times, options: plan.sockets)
+        }
+        return try DatagramSocket.bind(to: address, times: times, options: .kcp)
     }
 }

@@ -4,6 +4,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOSSL
 package import WarrenCore
+package import WarrenKCP
 package import WarrenLoop
 
 #if canImport(Darwin)
@@ -14,7 +15,8 @@ import Glibc
 import Musl
 #endif
 
-/// Dials the carrier of a session: a TCP connection to a server, or a stream of another outbound, and layers on it.
+/// Dials the carrier of a session: a TCP connection to a server, a conversation over UDP, or a stream of another outbound,
+/// and layers on it.
 package struct CarrierDialer: Sendable, CustomStringConvertible {
     /// A try that began while the network was away must not outlast it.
     private static let insistence = TimeAmount.seconds(1)
@@ -27,16 +29,19 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
     private let port: UInt16
     private let layers: [any DialLayer]
     private let through: (any Outbound)?
+    private let kcp: KCP.Configuration?
     private let isTrusted: Bool
 
     /// - Parameters:
     ///   - layers: what is put on the connection, the first of them outermost.
     ///   - through: the outbound that reaches the server; nil to dial it directly.
+    ///   - kcp: how the server is spoken to over UDP; nil for TCP. Nothing goes through another outbound then.
     ///   - isTrusted: the host stands in our own configuration, so the egress policy has no say.
     package init(
         dialer: Dialer, host: Host, port: UInt16, layers: [any DialLayer] = [],
-        through: (any Outbound)? = nil, isTrusted: Bool = true
+        through: (any Outbound)? = nil, kcp: KCP.Configuration? = nil, isTrusted: Bool = true
     ) {
+        self.kcp = kcp
         self.through = through
         self.isTrusted = isTrusted
         var dialer = dialer
@@ -73,19 +78,36 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
             }
             return attempt
         }
-        let oddity = NIOLockedValueBox<CInt?>(nil)
-        var dialer = self.dialer
-        dialer.onOddity = { code in oddity.withLockedValue { $0 = code } }
-        attempt.step = dialer.dial(self.host, port: self.port, for: self.asker, on: loop) { result in
+        attempt.step = self.connect(on: loop) { result in
             switch result {
             case .success(let leg): layered.take(leg)
-            case .failure(let fault):
-                let code = fault == .failed ? oddity.withLockedValue { $0 } : nil
-                let why = code.map { IOError(errnoCode: $0, reason: "connect").words } ?? fault.rawValue
-                answer(.failure(CarrierFailure("cannot connect: \(why)", fault)))
+            case .failure(let failure): answer(.failure(failure))
             }
         }
         return attempt
+    }
+
+    private func connect(
+        on loop: SocketLoop, _ answer: @escaping (Result<any Leg, CarrierFailure>) -> Void
+    ) -> any OpenAttempt {
+        if let kcp {
+            let dial = KCPDial(kcp, self.dialer, port: self.port, on: loop) { result in
+                answer(result.map { $0 }.mapError { CarrierFailure("cannot connect: \($0.rawValue)", $0) })
+            }
+            dial.start(self.host, for: self.asker)
+            return dial
+        }
+        let oddity = NIOLockedValueBox<CInt?>(nil)
+        var dialer = self.dialer
+        dialer.onOddity = { code in oddity.withLockedValue { $0 = code } }
+        return dialer.dial(self.host, port: self.port, for: self.asker, on: loop) { result in
+            let named = result.mapError { fault in
+                let code = fault == .failed ? oddity.withLockedValue { $0 } : nil
+                let why = code.map { IOError(errnoCode: $0, reason: "connect").words } ?? fault.rawValue
+                return CarrierFailure("cannot connect: \(why)", fault)
+            }
+            answer(named.map { $0 })
+        }
     }
 
     /// A stream of another outbound, within a time: one that waits for its own tunnel may wait for long.
@@ -93,7 +115,7 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
         _ outbound: any Outbound, on loop: SocketLoop, _ answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
         let attempt = TimedAttempt()
-        let request = StreamRequest(.tcp(self.host, port: self.port))
+        let request = StreamRequest(outbound.leadsToOnePlace ? .fixed : .tcp(self.host, port: self.port))
         attempt.timer = loop.timer(in: Self.timeout) {
             attempt.cancel()
             answer(.failure(.timedOut))

@@ -10,6 +10,8 @@ package protocol Outbound: Sendable {
     /// The loop on which all its sessions live; nil where a stream is as near on any. Inbounds that lead here accept on
     /// it: a stream that is opened on another loop crosses to it (``Crossing``).
     var home: SocketLoop? { get }
+    /// Its far end takes every stream to a place that it knows alone.
+    var leadsToOnePlace: Bool { get }
 
     /// Opens a stream. To be called on `loop`, where `answer` comes.
     ///
@@ -18,6 +20,10 @@ package protocol Outbound: Sendable {
         _ request: StreamRequest, trusted: Bool, on loop: SocketLoop,
         answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt
+}
+
+extension Outbound {
+    package var leadsToOnePlace: Bool { false }
 }
 
 /// Connects to the destination itself.

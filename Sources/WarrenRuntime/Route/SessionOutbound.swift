@@ -10,6 +10,7 @@ package import WarrenLoop
 /// while one of them cannot be had, its streams cross to one that is up.
 package final class SessionOutbound: Outbound, NodeComponent {
     package let name: String
+    package let leadsToOnePlace: Bool
     private let first: SessionLane
     private let lanes: [SessionLane]
     private let byLoop: [ObjectIdentifier: SessionLane]
@@ -18,10 +19,11 @@ package final class SessionOutbound: Outbound, NodeComponent {
     ///   - loop: where the first session lives.
     ///   - others: where there may be one, too. Streams of all other loops cross.
     package init(
-        name: String, on loop: SocketLoop, _ others: [SocketLoop] = [], carrier: SessionCarrier, unit: UnitTag? = nil,
-        reporter: Reporter
+        name: String, on loop: SocketLoop, _ others: [SocketLoop] = [], carrier: SessionCarrier,
+        leadsToOnePlace: Bool = false, unit: UnitTag? = nil, reporter: Reporter
     ) {
         self.name = name
+        self.leadsToOnePlace = leadsToOnePlace
         self.first = SessionLane(name: name, on: loop, carrier: carrier, unit: unit, reporter: reporter)
         self.lanes =
             [self.first]

@@ -32,6 +32,8 @@ package final class SessionHandler<Machine: SessionMachine> {
     private var turnIsDue = false
     private var alarm: LoopTimer?
     private var whyFailed: String?
+    /// Bytes that the carrier's other end has, where the machine wants to know.
+    private var acknowledged: UInt64 = 0
     private(set) var isOver = false
 
     package init(
@@ -166,6 +168,12 @@ extension SessionHandler {
 // MARK: - The end
 
 extension SessionHandler {
+    private func sayLastWords() {
+        while case .write(let bytes)? = self.machine.next(now: self.loop.now, writable: false) {
+            self.carrier.write(bytes)
+        }
+    }
+
     private func close(_ reason: CloseReason) {
         self.carrier.flush()
         guard !self.isOver else { return }
@@ -208,14 +216,18 @@ extension SessionHandler {
 
     /// Ends the session from outside.
     package func shutDown(_ reason: CloseReason) {
-        if !self.isOver { self.close(reason) }
+        guard !self.isOver else { return }
+        if self.machine.shutDown() { self.sayLastWords() }
+        self.close(reason)
     }
 }
 
 // MARK: - The carrier
 
 extension SessionHandler: LegEvents {
-    package var needs: LegNeeds { [.ownBytes, .pauses] }
+    package var needs: LegNeeds {
+        self.machine.hearsAcknowledgements ? [.ownBytes, .pauses, .counts] : [.ownBytes, .pauses]
+    }
 
     package func received(_ bytes: ByteBuffer, by leg: any Leg) {
         guard !self.isOver else { return }
@@ -234,7 +246,12 @@ extension SessionHandler: LegEvents {
         self.turn()
     }
 
-    package func sent(_ count: Int, by leg: any Leg) {}
+    package func sent(_ count: Int, by leg: any Leg) {
+        guard self.machine.hearsAcknowledgements, count > 0 else { return }
+        self.acknowledged += UInt64(count)
+        self.machine.acknowledged(upTo: self.acknowledged)
+        self.wake()
+    }
 
     package func writabilityChanged(of leg: any Leg) { self.wake() }
 

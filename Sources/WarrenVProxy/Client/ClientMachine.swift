@@ -63,11 +63,9 @@ extension VProxy.ClientMachine {
         self.tunnel.streams?.value.consumed(count, on: stream)
     }
 
-    /// The carrier's other end has acknowledged so many of the bytes that were written, counted from the first one.
-    ///
-    /// Only for carriers that know; ``VProxy/Configuration/acknowledges`` must say so.
+    /// As ``VProxy/Configuration/acknowledges`` says.
+    public var hearsAcknowledgements: Bool { self.tunnel.hearsAcknowledgements }
     public mutating func acknowledged(upTo count: UInt64) { self.tunnel.streams?.value.acknowledged(upTo: count) }
 
-    /// Ends the tunnel of our own accord: the next step tells the peer, the one after it is ``SessionAction/close(_:)``.
-    public mutating func shutDown() { self.tunnel.shutDown() }
+    @discardableResult public mutating func shutDown() -> Bool { self.tunnel.shutDown() }
 }

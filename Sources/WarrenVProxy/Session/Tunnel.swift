@@ -42,6 +42,7 @@ struct Tunnel {
 
     var wantsTurn: Bool { self.isToLeave || self.streams?.value.wantsTurn ?? false }
     var wantsBytes: Bool { self.streams?.value.wantsBytes ?? true }
+    var hearsAcknowledgements: Bool { self.settings.acknowledges }
     var mayEndInOrder: Bool { self.streams?.value.mayEndInOrder ?? true }
 
     mutating func start(now: NIODeadline) { self.handshakeDeadline = now + self.settings.limits.handshake }
@@ -55,7 +56,10 @@ struct Tunnel {
     }
 
     mutating func receiveEnd() { self.hasEnded = true }
-    mutating func shutDown() { self.isToLeave = true }
+    mutating func shutDown() -> Bool {
+        self.isToLeave = true
+        return true
+    }
 
     mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
         do throws(WireError) {

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import WarrenLoop
+
+/// A bound port as one loop sees it. On that loop only.
+protocol OpenPort: AnyObject {
+    func start()
+    /// Takes nobody any more; those who were taken stay.
+    func stop()
+}
+
+extension ListeningSocket: OpenPort {}

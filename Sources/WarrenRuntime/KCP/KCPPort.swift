@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenCore
+import WarrenKCP
+import WarrenLoop
+
+/// A UDP port as one loop sees it: each peer that begins a conversation there becomes a leg.
+final class KCPPort: OpenPort {
+    /// Peers of one loop; each costs its own memory only while its conversation lasts.
+    private static let mostPeers = 1 << 16
+    /// Those of them that may have come with a forged address.
+    private static let mostUnproven = 1024
+
+    private let loop: SocketLoop
+    private let configuration: KCP.Configuration
+    private let plan: () -> Listener.Plan
+    private let limiter: ConnectionLimiter
+    private var listener: DatagramListener?
+    /// In the order in which they came; those who have proven themselves, or are gone, leave it when they come to its front.
+    private var unproven: CircularBuffer<KCPLeg> = []
+
+    /// - Parameter descriptor: taken over.
+    /// - Returns: nil if the loop cannot watch it.
+    init?(
+        _ descriptor: CInt, _ configuration: KCP.Configuration, on loop: SocketLoop, limiter: ConnectionLimiter,
+        plan: @escaping () -> Listener.Plan
+    ) {
+        self.loop = loop
+        self.configuration = configuration
+        self.plan = plan
+        self.limiter = limiter
+        guard let socket = DatagramSocket(descriptor, on: loop, options: .kcp) else { return nil }
+        self.listener = DatagramListener(socket, mostPeers: Self.mostPeers) { [unowned self] in self.arrived($0) }
+    }
+
+    func start() {}
+
+    func stop() {
+        self.listener?.stop()
+        self.unproven = []
+    }
+
+    private func arrived(_ datagram: Datagram) -> (any DatagramPeerWatcher)? {
+        switch KCP.FirstWord(datagram.bytes, conversation: self.configuration.conversation) {
+        case .beginning:
+            self.makeRoom()
+            let plan = self.plan()
+            let leg = self.limiter.admit(from: datagram.path.peer, to: plan, on: self.loop) { onClose in
+                KCPLeg(self.configuration, with: datagram.path.peer, on: self.loop, onClose: onClose)
+            }
+            if let leg { self.unproven.append(leg) }
+            return leg
+        case .middle(let answer):
+            self.listener?.socket.send(answer, to: datagram.path)
+            return nil
+        case .other:
+            return nil
+        }
+    }
+
+    /// Whoever forges addresses drives out others who have not proven themselves, and nobody else.
+    private func makeRoom() {
+        while let first = self.unproven.first, first.isProven || first.isGone { self.unproven.removeFirst() }
+        guard self.unproven.count >= Self.mostUnproven else { return }
+        self.unproven = self.unproven.filter { !$0.isProven && !$0.isGone }
+        guard self.unproven.count >= Self.mostUnproven, let oldest = self.unproven.popFirst() else { return }
+        oldest.close(.limit)
+    }
+}
+
+@available(*, unavailable)
+extension KCPPort: Sendable {}
+
+extension DatagramOptions {
+    static var kcp: DatagramOptions {
+        var options = DatagramOptions()
+        // No peer says how long its datagrams may be, and KCP cannot cut a segment again.
+        options.mayFragment = true
+        return options
+    }
+}
