@@ -87,8 +87,8 @@ let package = Package(
         .target(
             name: "WarrenAssembly",
             dependencies: [
-                "WarrenConfiguration", "WarrenRuntime", "WarrenLoop", "WarrenCore", nio("NIOCore"), nio("NIOPosix"),
-                nio("NIOHTTP1"),
+                "WarrenConfiguration", "WarrenRuntime", "WarrenLoop", "WarrenKCP", "WarrenCore", nio("NIOCore"),
+                nio("NIOPosix"), nio("NIOHTTP1"),
                 nio("NIOFoundationCompat"), "WarrenTokens", "CWarrenSystem",
                 nioSSL, crypto, logging, lifecycle,
             ] + protocolTargets

@@ -7,13 +7,13 @@ package enum Registry {
     static let inbounds: [InboundType] = [
         .mixed, .socks5, .http, .forward, .stdio,
         .jproxy, .jet, .zhwkprox, .mproxy, .public,
-        .websocks,
+        .vproxy, .websocks,
     ]
 
     static let outbounds: [OutboundType] = [
         .direct, .stdio, .socks5, .http,
         .jproxy, .jet, .zhwkprox, .mproxy,
-        .websocks,
+        .vproxy, .websocks,
     ]
 
     static let relays: [RelayType] = [.jet]

@@ -89,7 +89,7 @@ struct URLMistake: CustomTestStringConvertible, Sendable {
 enum Mistakes {
     static let all = [
         Self.shapeOfTheFile, Self.words, Self.addresses, Self.entries, Self.secrets, Self.files, Self.rules,
-        Self.webSocks, Self.typesOfTheirOwn,
+        Self.webSocks, Self.vproxy, Self.typesOfTheirOwn,
     ].flatMap { $0 }
 
     static let shapeOfTheFile: [Mistake] = [
@@ -370,14 +370,14 @@ enum Mistakes {
             "\"a\" leads to \"direct\", which serves no public names; write to: and the name of an mproxy outbound"),
         Mistake(
             "inbounds: [{ listen: \"127.0.0.1:1\" }]\n", "1:12",
-            "the key \"type\" is missing; expected one of the types forward, http, jet, jproxy, mixed, mproxy, public, socks5, stdio, websocks, zhwkprox"
+            "the key \"type\" is missing; expected one of the types forward, http, jet, jproxy, mixed, mproxy, public, socks5, stdio, vproxy, websocks, zhwkprox"
         ),
         Mistake(
             "inbounds: [{ type: mixt, listen: \"127.0.0.1:1\" }]\n", "1:20",
             "there is no inbound of type \"mixt\"; nearest known type: mixed"),
         Mistake(
             "inbounds: [{ type: [mixed], listen: \"127.0.0.1:1\" }]\n", "1:20",
-            "expected one of the types forward, http, jet, jproxy, mixed, mproxy, public, socks5, stdio, websocks, zhwkprox, found a list"
+            "expected one of the types forward, http, jet, jproxy, mixed, mproxy, public, socks5, stdio, vproxy, websocks, zhwkprox, found a list"
         ),
         Mistake(
             "inbounds: [{ type: direct, listen: \"127.0.0.1:1\" }]\n", "1:20",

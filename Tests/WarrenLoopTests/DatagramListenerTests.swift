@@ -129,7 +129,8 @@ private final class Door {
         door.listener.close()
     }
 
-    @Test("a listener that stops takes no peer any more, and closes its socket behind the last one") func stops() throws {
+    @Test("a listener that stops takes no peer any more, and closes its socket behind the last one") func stops() throws
+    {
         let loop = SocketLoop.manual()
         let door = try Door(on: loop)
         let peers = try self.dial(door, 2)

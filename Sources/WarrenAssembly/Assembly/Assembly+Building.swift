@@ -68,8 +68,8 @@ extension Assembly.Outbound {
             let first = loops.next()
             let others = loops.all.filter { $0 !== first }.prefix((draft.lanes ?? loops.all.count) - 1)
             return SessionOutbound(
-                name: around.name, on: first, Array(others), carrier: carrier, unit: around.unit,
-                reporter: around.reporter
+                name: around.name, on: first, Array(others), carrier: carrier,
+                leadsToOnePlace: draft.leadsToOnePlace, unit: around.unit, reporter: around.reporter
             )
         case .made(let draft):
             return draft.build(around)
@@ -87,7 +87,8 @@ extension Assembly.Inbound {
         case .listening(let draft):
             let sessions = InboundSessions(
                 around.unit, protocol: self.entry.type, to: target, judge: draft.judge, isTrusted: draft.isTrusted,
-                isTunnel: draft.isTunnel, accounts: accounts, reporter: around.reporter
+                isTunnel: draft.isTunnel, fixed: draft.target.map { .tcp($0.host, port: $0.port) }, accounts: accounts,
+                reporter: around.reporter
             )
             unit.listeners.append(self.listener(draft, around, sessions, sharing: port, &watched))
             unit.parts += draft.parts(around, sessions, last)
@@ -107,16 +108,21 @@ extension Assembly.Inbound {
         watched += draft.watched.map { $0.reporting(to: around.reporter, about: around.name) }
         let loops = around.loops
         let install = draft.install
+        let tunnel = draft.tunnel.map {
+            TunnelAcceptLayer(name: around.name, configuration: $0, loops: loops, reporter: around.reporter)
+        }
+        let inner = draft.tls.layers(around, &watched) + (port.map { [$0.layer] } ?? [])
         var plan = Listener.Plan(
             name: around.name, protocol: self.entry.type, host: draft.listen.host?.description,
-            port: draft.listen.port, layers: draft.tls.layers(around, &watched) + (port.map { [$0.layer] } ?? []),
+            port: draft.listen.port, layers: (tunnel.map { [$0] } ?? []) + inner,
             // An exit must arrive where its outbound lives.
             sockets: draft.sockets, home: port?.outbound.home ?? sessions.home
         ) { leg, loop in
             try install(leg, sessions, loops.context(on: loop))
         }
+        plan.kcp = draft.kcp
         // Not for tunnels: a session that is up and refuses everything would look as if it were of use.
-        if !draft.isTunnel, port == nil {
+        if !draft.isTunnel, draft.tunnel == nil, port == nil {
             let refusing = sessions.refusing()
             plan.refuse = { leg, loop in try install(leg, refusing, loops.context(on: loop)) }
         }

@@ -3,6 +3,7 @@
 import NIOCore
 import WarrenConfiguration
 import WarrenCore
+import WarrenKCP
 import WarrenRuntime
 
 /// A carrier to dial whose keys are good.
@@ -14,6 +15,8 @@ struct CarrierDraft: Sendable {
     /// Around the path that a WebSocket is asked for under.
     var prefix = ""
     var query = ""
+    /// How the target is spoken to over UDP; nil for TCP.
+    var kcp: KCP.Configuration?
 
     /// - Parameters:
     ///   - path: what to ask for below the prefix, over a WebSocket.
@@ -38,7 +41,7 @@ struct CarrierDraft: Sendable {
         }
         return CarrierDialer(
             dialer: around.dialer, host: self.target.host, port: self.target.port, layers: layers,
-            through: around.through, isTrusted: isTrusted
+            through: around.through, kcp: self.kcp, isTrusted: isTrusted
         )
     }
 

@@ -3,8 +3,10 @@
 import NIOCore
 import WarrenConfiguration
 package import WarrenCore
+import WarrenKCP
 import WarrenLoop
 import WarrenRuntime
+import WarrenVProxy
 
 /// A kind of inbound: how its keys are read, and how it is put together once all keys of the file are known to be good.
 struct InboundType: Sendable {
@@ -47,6 +49,10 @@ struct ListeningDraft {
     var needsTarget = false
     /// Where all its streams go, if that is one place.
     var target: Target?
+    /// It speaks KCP over UDP; nil for TCP.
+    var kcp: KCP.Configuration?
+    /// A vproxy tunnel whose streams are its connections; TLS is inside each of them.
+    var tunnel: VProxy.Configuration?
     /// Its sessions carry many streams and are worth a log line of their own.
     var isTunnel = false
     var judge: any Authenticator = NoAuthenticator()

@@ -26,6 +26,13 @@ package enum KeyPurposes {
         "idle": "how long a destination may be silent; only without the extension",
         "gap": "the time between two messages of a destination; only without the extension",
         "pieces": "the longest message with its head; only without the extension; the path decides if it is left out",
+        "profile": "how soon KCP repeats what was lost, as deployed programs name it; only with carrier kcp",
+        "congestion":
+            "paced follows a model of the path, window sends as much as the windows allow, as deployed programs do; only "
+            + "with carrier kcp",
+        "mtu": "bytes of the largest datagram that it sends; only with carrier kcp",
+        "compression":
+            "auto compresses what is long and becomes smaller by it; what comes compressed is always understood",
         "sharedWith": "the inbound on whose port its peers arrive, in the place of listen and tls",
     ]
 
@@ -97,8 +104,13 @@ package enum KeyPurposes {
             "wait": "how long a user waits for a destination that another one uses; only without the extension",
             "resolve": "who looks names up: this end, IPv4 first, as exits only know addresses",
         ],
+        "vproxy inbound": ["carrier": Self.vproxyCarrier],
+        "vproxy outbound": [
+            "carrier": Self.vproxyCarrier, "lanes": "how many tunnels it may have; auto is one for each thread",
+            "connectTimeout": "how long the far end may take to answer for a stream",
+        ],
         "websocks inbound": [
-            "carrier": "what agents come over; the tls block decides if it is left out",
+            "carrier": "what agents come over: with kcp streams of a vproxy tunnel, in each of which TLS may be",
             "users": "who may log in, by the passwords that agents have",
             "dialect": "connectFirst says yes when the destination is reached; deployed says it before",
             "logins": "oneAddress takes a login only from the address that used it first",
@@ -110,7 +122,8 @@ package enum KeyPurposes {
             "redirect": "where visitors without an upgrade are sent, in the place of static",
         ],
         "websocks outbound": [
-            "carrier": "what the server is dialled over; the tls block decides if it is left out",
+            "carrier":
+                "what the server is dialled over: with kcp streams of a vproxy tunnel, in each of which TLS may be",
             "user": "the name to log in with", "passwordFile": "a file with the user's password",
             "password": "the same, in the place of passwordFile",
             "pool": "upgraded connections that each thread keeps for the next streams",
@@ -123,6 +136,8 @@ package enum KeyPurposes {
         "socks5 outbound": Self.login(port: 1080),
         "http outbound": Self.login(port: 8080),
     ]
+
+    private static let vproxyCarrier = "kcp over UDP, or the same frames over tcp or tls"
 
     private static func login(port: Int) -> [String: String] {
         [

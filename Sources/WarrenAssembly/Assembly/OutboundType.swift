@@ -65,18 +65,20 @@ struct DirectDraft {
 
 /// A session outbound whose keys are good.
 struct SessionDraft {
-    let carrier: CarrierDraft
+    var carrier: CarrierDraft
     /// Sessions that it may have at a time; nil for one on each loop.
     var lanes: Int?
+    /// Its far end takes every stream to a place that it knows alone.
+    var leadsToOnePlace = false
     /// Puts the protocol's handler on a connected carrier.
     let install: @Sendable (any Leg, any SessionOwner, LoopContext) throws -> Void
 
     /// - Returns: nil after a report.
     init?(
-        _ section: Section, defaultPort: UInt16? = nil,
+        _ section: Section, defaultPort: UInt16? = nil, needsTLS: Bool = false,
         install: @escaping @Sendable (any Leg, any SessionOwner, LoopContext) throws -> Void
     ) {
-        let carrier = section.serverToDial(defaultPort: defaultPort)
+        let carrier = section.serverToDial(defaultPort: defaultPort, needsTLS: needsTLS)
         let lanes = section.value("lanes", .lanes, default: .perLoop)
         guard let carrier else { return nil }
         self.carrier = carrier

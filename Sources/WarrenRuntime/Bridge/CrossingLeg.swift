@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NIOCore
-import WarrenCore
-import WarrenLoop
+package import NIOCore
+package import WarrenCore
+package import WarrenLoop
 
 /// One end of a stream between two loops: what is written to one end, the other one tells.
 ///
@@ -13,7 +13,7 @@ import WarrenLoop
 /// ```
 ///
 /// At most a window of bytes is on its way, or waits at the far loop, in each direction.
-final class CrossingLeg: InnerLeg {
+package final class CrossingLeg: InnerLeg {
     /// Bytes that may be under way in one direction. A write finds room again when it is half of that.
     private let window: Int
     /// The end on the other loop; nil when this one is over. Touched there only.
@@ -26,6 +26,7 @@ final class CrossingLeg: InnerLeg {
     /// What our reader has taken and the far end was not told.
     private var taken = 0
     private var isTellingCredit = false
+    private var source: SocketAddress?
 
     /// Names the end that lives on another loop.
     private struct FarEnd: @unchecked Sendable {
@@ -47,36 +48,47 @@ final class CrossingLeg: InnerLeg {
         return (one, two)
     }
 
+    /// Two ends on one loop: what a stream of a session becomes that is to be accepted like a connection.
+    ///
+    /// - Parameter peer: whose connection the second one is.
+    package static func pair(_ loop: SocketLoop, from peer: SocketAddress?) -> (CrossingLeg, accepted: CrossingLeg) {
+        let (end, accepted) = Self.pair(loop, loop)
+        accepted.source = peer
+        return (end, accepted)
+    }
+
+    package override var peer: SocketAddress? { self.source }
+
     private init(on loop: SocketLoop, _ window: Int) {
         self.window = window
         super.init(on: loop, waits: true)
     }
 
-    override var isWritable: Bool { !self.isFull }
-    override var waiting: Int { self.underWay }
+    package override var isWritable: Bool { !self.isFull }
+    package override var waiting: Int { self.underWay }
 
-    override func write(_ bytes: ByteBuffer) {
+    package override func write(_ bytes: ByteBuffer) {
         guard self.far != nil, !self.hasFinished else { return }
         self.pending.writeImmutableBuffer(bytes)
         self.underWay += bytes.readableBytes
         if self.underWay >= self.window { self.isFull = true }
     }
 
-    override func flush() {
+    package override func flush() {
         guard let far, self.pending.readableBytes > 0 else { return }
         let bytes = self.pending
         self.pending = ByteBuffer()
         far.tell { $0.leg.arrived(bytes) }
     }
 
-    override func finish() {
+    package override func finish() {
         guard !self.hasFinished else { return }
         self.flush()
         self.hasFinished = true
         self.far?.tell { $0.leg.farFinished() }
     }
 
-    override func end(_ fault: StreamFault?) {
+    package override func end(_ fault: StreamFault?) {
         guard let far else { return }
         self.flush()
         self.far = nil
@@ -84,7 +96,7 @@ final class CrossingLeg: InnerLeg {
         self.ended(fault)
     }
 
-    override func consumed(_ count: Int) {
+    package override func consumed(_ count: Int) {
         self.taken += count
         guard !self.isTellingCredit, self.far != nil else { return }
         self.isTellingCredit = true

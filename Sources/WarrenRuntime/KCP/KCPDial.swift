@@ -64,7 +64,9 @@ final class KCPDial: OpenAttempt {
             do {
                 return answer(.success(try self.leg(to: PeerAddress(address, port: self.port))))
             } catch {
-                fault = (error as? IOError).map { StreamFault(connecting: $0.errnoCode) } ?? error as? StreamFault ?? .failed
+                fault =
+                    (error as? IOError).map { StreamFault(connecting: $0.errnoCode) } ?? error as? StreamFault
+                    ?? .failed
                 // The next address may have a way.
                 self.dialer.memory?.failed(address)
             }

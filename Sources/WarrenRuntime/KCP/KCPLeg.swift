@@ -170,7 +170,9 @@ extension KCPLeg {
         return self.gathered
     }
 
-    private var mayDeliver: Bool { self.ending == .lingering || self.ending == .open && self.hasBegun && self.isReading }
+    private var mayDeliver: Bool {
+        self.ending == .lingering || self.ending == .open && self.hasBegun && self.isReading
+    }
 
     /// Puts out all that may leave now, and sets the alarm for the rest.
     private func pump() {

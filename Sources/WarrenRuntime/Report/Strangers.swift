@@ -50,7 +50,7 @@ final class Strangers: Sendable {
 
 extension CloseReason {
     /// Whether whoever runs this end can mend what a stranger was turned away for; scans and checks of health are none.
-    var isWorthALook: Bool {
+    package var isWorthALook: Bool {
         switch self {
         case .denied, .violation, .rejected: true
         case .finished, .redirected, .timedOut, .carrierLost, .cutOff, .shutdown: false

@@ -15,13 +15,16 @@ package final class InboundSessions: SessionOwner {
     private let isTrusted: Bool
     /// Fronts end with their one stream, whose line says it all; tunnels are reported on their own.
     package let isTunnel: Bool
+    /// Where streams go that name no destination.
+    private let fixed: Destination?
     /// There are too many connections: every stream is refused, in the words of its protocol.
     private let isFull: Bool
     private let reporter: Reporter
 
     package init(
         _ unit: UnitTag, protocol: String, to target: StreamTarget, judge: any Authenticator = NoAuthenticator(),
-        isTrusted: Bool = false, isTunnel: Bool = false, accounts: Accounts = Accounts(), reporter: Reporter
+        isTrusted: Bool = false, isTunnel: Bool = false, fixed: Destination? = nil, accounts: Accounts = Accounts(),
+        reporter: Reporter
     ) {
         self.accounts = accounts
         let label = StreamLabel(inbound: unit.name, protocol: `protocol`, outbound: target.outbound.name)
@@ -31,6 +34,7 @@ package final class InboundSessions: SessionOwner {
         self.judge = judge
         self.isTrusted = isTrusted
         self.isTunnel = isTunnel
+        self.fixed = fixed
         self.isFull = false
         self.reporter = reporter
     }
@@ -60,6 +64,7 @@ package final class InboundSessions: SessionOwner {
         self.judge = sessions.judge
         self.isTrusted = sessions.isTrusted
         self.isTunnel = sessions.isTunnel
+        self.fixed = sessions.fixed
         self.isFull = isFull
         self.reporter = sessions.reporter
     }
@@ -100,6 +105,7 @@ package final class InboundSessions: SessionOwner {
     package func routed(_ request: StreamRequest) -> StreamRequest {
         guard request.route == nil else { return request }
         var request = request
+        if let fixed, request.destination == .fixed { request.destination = fixed }
         let meter = self.accounts.isActive ? StreamMeter(self.accounts.of(request.user, now: .now())) : nil
         request.route = self.target.route(meter)
         return request

@@ -65,7 +65,7 @@ package struct LocalServices: Sendable {
             return NoAttempt()
         }
         // The visitor's connection is accepted as if it had come to a port of ours.
-        let (end, accepted) = CrossingLeg.pair(loop, loop)
+        let (end, accepted) = CrossingLeg.pair(loop, from: request.source)
         answer(.success(end))
         do {
             try self.accept(accepted, service, request, sessions, loop)

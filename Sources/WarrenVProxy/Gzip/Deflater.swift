@@ -13,7 +13,7 @@ struct Deflater {
     private static let tries = 16
     private static let hashBits = 12
 
-    /// The code of each length from 3 to 258, and of each distance by where its class begins.
+    /// Where each class of lengths and distances begins.
     private static let lengthBase = [
         3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227,
         258,
@@ -23,10 +23,14 @@ struct Deflater {
         6145,
         8193, 12289, 16385, 24577,
     ]
+    /// After so many bytes it shows whether they become fewer.
+    private static let probe = 1024
+    private static let literals: [(bits: UInt16, count: UInt8)] = (0..<288).map(Self.literal)
 
     private(set) var output: ByteBuffer
     private var held: UInt64 = 0
     private var count = 0
+    private let literals = Self.literals
 
     init(_ output: ByteBuffer) { self.output = output }
 
@@ -51,10 +55,11 @@ struct Deflater {
                 heads[hash] = Int32(truncatingIfNeeded: index)
             }
             place += step
-            if self.output.readableBytes > most { return false }
+            // What is compressed already, or encrypted, is given up before it has cost much.
+            if place >= Self.probe, self.output.readableBytes > min(most, place) { return false }
         }
         self.putLiteral(256)
-        self.put(0, (8 - self.count % 8) % 8)
+        self.putRest()
         return self.output.readableBytes <= most
     }
 
@@ -83,31 +88,64 @@ struct Deflater {
     // MARK: Bits
 
     private mutating func putMatch(_ length: Int, _ distance: Int) {
-        let index = (Self.lengthBase.lastIndex { $0 <= length }) ?? 0
+        let index = Self.lengthClass(length)
         self.putLiteral(257 + index)
         if index >= 8, index < 28 { self.put(length - Self.lengthBase[index], (index - 4) / 4) }
-        let code = (Self.distanceBase.lastIndex { $0 <= distance }) ?? 0
+        let code = Self.distanceClass(distance)
         self.put(HuffmanCode.reversed(code, 5), 5)
         if code >= 4 { self.put(distance - Self.distanceBase[code], (code - 2) / 2) }
     }
 
+    /// Four classes for each power of two.
+    private static func lengthClass(_ length: Int) -> Int {
+        let (over, most) = (length - Self.shortest, Self.longest - Self.shortest)
+        guard over >= 8, over < most else { return over < 8 ? over : 28 }
+        let shift = Self.logarithm(over) - 2
+        return 4 * shift + 4 + over >> shift & 3
+    }
+
+    /// Two classes for each power of two.
+    private static func distanceClass(_ distance: Int) -> Int {
+        let over = distance - 1
+        guard over >= 4 else { return over }
+        let shift = Self.logarithm(over) - 1
+        return 2 * shift + 2 + over >> shift & 1
+    }
+
+    private static func logarithm(_ number: Int) -> Int { Int.bitWidth - 1 - number.leadingZeroBitCount }
+
     /// A symbol of the fixed code.
     private mutating func putLiteral(_ symbol: Int) {
-        switch symbol {
-        case ..<144: self.put(HuffmanCode.reversed(0x30 + symbol, 8), 8)
-        case ..<256: self.put(HuffmanCode.reversed(0x190 + symbol - 144, 9), 9)
-        case ..<280: self.put(HuffmanCode.reversed(symbol - 256, 7), 7)
-        default: self.put(HuffmanCode.reversed(0xC0 + symbol - 280, 8), 8)
-        }
+        let literal = self.literals[symbol]
+        self.put(Int(literal.bits), Int(literal.count))
+    }
+
+    private static func literal(_ symbol: Int) -> (bits: UInt16, count: UInt8) {
+        let (code, count) =
+            switch symbol {
+            case ..<144: (0x30 + symbol, 8)
+            case ..<256: (0x190 + symbol - 144, 9)
+            case ..<280: (symbol - 256, 7)
+            default: (0xC0 + symbol - 280, 8)
+            }
+        return (UInt16(truncatingIfNeeded: HuffmanCode.reversed(code, count)), UInt8(truncatingIfNeeded: count))
     }
 
     private mutating func put(_ bits: Int, _ count: Int) {
         self.held |= UInt64(truncatingIfNeeded: bits) << UInt64(self.count)
         self.count += count
-        while self.count >= 8 {
+        guard self.count >= 32 else { return }
+        self.output.writeInteger(UInt32(truncatingIfNeeded: self.held), endianness: .little)
+        self.held >>= 32
+        self.count -= 32
+    }
+
+    private mutating func putRest() {
+        while self.count > 0 {
             self.output.writeInteger(UInt8(truncatingIfNeeded: self.held))
             self.held >>= 8
             self.count -= 8
         }
+        self.count = 0
     }
 }

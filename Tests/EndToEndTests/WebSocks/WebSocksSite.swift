@@ -9,6 +9,11 @@ struct WebSocksSite: Sendable {
     enum Carrier: String, CaseIterable, Sendable {
         case tcp
         case tls
+        case kcp
+        case tlsInKCP
+
+        var hasTLS: Bool { self == .tls || self == .tlsInKCP }
+        var key: String { self == .tlsInKCP ? "kcp" : self.rawValue }
     }
 
     let folder: Folder
@@ -25,25 +30,26 @@ struct WebSocksSite: Sendable {
         let folder = try Folder()
         folder.write("server.pw", "pasSw0rD\n")
         folder.write("agent.pw", "\(password)\n")
-        if carrier == .tls {
+        if carrier.hasTLS {
             #expect(try await WarrenProcess.run("keygen", "tls", "localhost", "--out", folder.path).code == 0)
         }
-        let shown = carrier == .tls ? ", tls: { cert: localhost.crt, key: localhost.key }" : ""
+        let shown = carrier.hasTLS ? ", tls: { cert: localhost.crt, key: localhost.key }" : ""
         let server = try await WarrenProcess.start(
             yaml: """
                 log: { level: debug }
                 inbounds:
-                  - { name: door, type: websocks, listen: "127.0.0.1:0", carrier: \(carrier.rawValue)\(shown)\(door),
+                  - { name: door, type: websocks, listen: "127.0.0.1:0", carrier: \(carrier.key)\(shown)\(door),
                       users: { alice: { passwordFile: server.pw } } }
                 egress: { allow: [loopback] }
                 """, in: folder, name: "server")
-        let trusted = carrier == .tls ? ", tls: { ca: authority.crt }" : ""
+        let trusted = carrier.hasTLS ? ", tls: { ca: authority.crt }" : ""
+        let named = carrier.key == "kcp" ? ", carrier: kcp" : ""
         let agent = try await WarrenProcess.start(
             yaml: """
                 log: { level: debug }
                 inbounds: [{ name: mixed, type: mixed, listen: "127.0.0.1:0", to: far }]
                 outbounds:
-                  - { name: far, type: websocks, server: "localhost:\(server.port("door"))"\(trusted)\(far),
+                  - { name: far, type: websocks, server: "localhost:\(server.port("door"))"\(named)\(trusted)\(far),
                       user: alice, passwordFile: agent.pw }
                 """, in: folder, name: "agent")
         return WebSocksSite(folder: folder, server: server, agent: agent)

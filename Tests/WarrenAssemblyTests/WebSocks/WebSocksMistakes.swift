@@ -17,7 +17,14 @@ extension Mistakes {
             Mistake(
                 inbound(", users: {}"), "1:69",
                 "there are no users, so nobody could log in; write alice: { passwordFile: alice.pw }"),
-            Mistake(inbound("\(users), carrier: kcp"), "1:111", "\"kcp\" is not one of tcp, tls; nearest: tcp"),
+            Mistake(
+                inbound("\(users), carrier: quic"), "1:111", "\"quic\" is not one of kcp, tcp, tls"),
+            Mistake(
+                inbound("\(users), mtu: 1400"), "1:107",
+                "mtu is for carrier: kcp; remove it, or write carrier: kcp"),
+            Mistake(
+                inbound("\(users), extension: off"), "1:113",
+                "extension is for carrier: kcp; remove it, or write carrier: kcp"),
             Mistake(
                 inbound("\(users), carrier: tls"), "1:12",
                 "the key \"tls\" is missing; expected a block with cert and key, as the carrier is tls"),
@@ -58,7 +65,7 @@ extension Mistakes {
             ),
             Mistake(
                 outbound(", server: \"localhost:1\", user: alice, passwordFile: pw, dialect: deployed"), "2:94",
-                "unknown key \"dialect\"; known keys: carrier, name, password, passwordFile, pool, poolAge, server, strict, through, tls, type, user"
+                "unknown key \"dialect\"; known keys: carrier, congestion, extension, mtu, name, password, passwordFile, pool, poolAge, profile, server, strict, through, tls, type, user"
             ),
         ]
     }()

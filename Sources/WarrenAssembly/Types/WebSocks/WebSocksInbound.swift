@@ -12,7 +12,8 @@ extension InboundType {
     static let websocks = InboundType("websocks", exposure: websocksExposure) { entry, limits in
         let section = entry.section
         let before = section.findings.count
-        _ = section.websocksCarrier(for: .server)
+        let carrier = section.tunnelCarrier(for: .server, usual: .tcp, mayWrap: true)
+        let tunnel = section.webSocksTunnel(carrier, limits)
         var server = WebSocks.ServerConfiguration(wallClock: WallClock.milliseconds)
         server.handshake = limits.handshake
         server.dialect = section.value("dialect", .oneOf(WebSocks.Dialect.self), default: .deployed)
@@ -31,6 +32,8 @@ extension InboundType {
             context.start(WebSocks.ServerMachine(configuration), on: leg, owner: sessions)
         }
         draft?.watched = site.watched
+        draft?.kcp = tunnel?.kcp
+        draft?.tunnel = tunnel?.machine
         guard section.findings.count == before else { return nil }
         return draft.map { .listening($0) }
     }

@@ -5,6 +5,7 @@ import WarrenConfiguration
 import WarrenCore
 import WarrenLoop
 import WarrenRuntime
+import WarrenVProxy
 import WarrenWebSocks
 
 extension OutboundType {
@@ -12,26 +13,41 @@ extension OutboundType {
     static let websocks = OutboundType("websocks", authority: "server", exposure: websocksExposure) { entry, limits in
         let section = entry.section
         let before = section.findings.count
-        let kind = section.websocksCarrier(for: .client)
+        let kind = section.tunnelCarrier(for: .client, usual: .tcp, mayWrap: true)
         let carrier = section.serverToDial(defaultPort: nil, needsTLS: kind == .tls)
         let login = section.upstreamLogin(isRequired: true)
         let isStrict = section.value("strict", .bool, default: false)
         let pool = section.value("pool", .int(in: 0...64), default: 0)
         let age = section.value("poolAge", .duration, default: .minutes(10))
+        let tunnel = section.webSocksTunnel(kind, limits)
+        section.checkNotThrough(entry, tunnel?.kcp)
         guard let carrier, let login, section.findings.count == before else { return nil }
         let agent = WebSocksAgent(carrier.target, login, isStrict: isStrict, handshake: limits.handshake)
         return .made(
             CustomOutboundDraft(carriers: [carrier]) { around in
-                let outbound = agent.outbound(carrier, around)
-                guard pool > 0 else { return outbound }
-                let first = outbound.home ?? around.loops.next()
-                let others = outbound.home == nil ? around.loops.all.filter { $0 !== first } : []
-                return PooledOutbound(
-                    outbound, on: first, others, carrier: agent.carrier(carrier, around) { _ in agent.pooled },
-                    size: pool,
-                    age: age, reporter: around.reporter)
+                guard let tunnel else { return agent.outbound(carrier, around, pool: pool, age: age) }
+                let session = tunnel.outbound(to: carrier.target, around)
+                var inside = around
+                inside.through = session
+                return TunnelledOutbound(agent.outbound(carrier, inside, pool: pool, age: age), through: session)
             }
         )
+    }
+}
+
+extension VProxyTunnel {
+    /// The client end of a tunnel that one outbound has for itself.
+    fileprivate func outbound(to server: Target, _ around: BuildContext) -> SessionOutbound {
+        var draft = CarrierDraft(scheme: .tcp, target: server, tls: nil)
+        draft.kcp = self.kcp
+        let (loops, configuration) = (around.loops, self.machine)
+        let carrier = SessionCarrier(draft.dialer(around)) { leg, owner, loop in
+            loops.context(on: loop).start(VProxy.ClientMachine(configuration), on: leg, owner: owner)
+        }
+        let first = loops.next()
+        return SessionOutbound(
+            name: around.name, on: first, loops.all.filter { $0 !== first }, carrier: carrier, leadsToOnePlace: true,
+            unit: around.unit, reporter: around.reporter)
     }
 }
 
@@ -48,7 +64,22 @@ extension WebSocksAgent {
         }
     }
 
-    fileprivate func outbound(_ draft: CarrierDraft, _ around: BuildContext) -> PerStreamOutbound {
+    /// - Parameters:
+    ///   - pool: how many connections wait on each loop.
+    ///   - age: for how long.
+    fileprivate func outbound(
+        _ draft: CarrierDraft, _ around: BuildContext, pool: Int, age: TimeAmount
+    ) -> any WarrenRuntime.Outbound {
+        let outbound = self.outbound(draft, around)
+        guard pool > 0 else { return outbound }
+        let first = outbound.home ?? around.loops.next()
+        let others = outbound.home == nil ? around.loops.all.filter { $0 !== first } : []
+        return PooledOutbound(
+            outbound, on: first, others, carrier: self.carrier(draft, around) { _ in self.pooled }, size: pool,
+            age: age, reporter: around.reporter)
+    }
+
+    private func outbound(_ draft: CarrierDraft, _ around: BuildContext) -> PerStreamOutbound {
         var made = PerStreamOutbound.Route(carriers: [self.carrier(draft, around, self.fresh)])
         // That it is the server that is not there, or does not want us, and not the destination.
         made.whenUnreachable = .sessionLost

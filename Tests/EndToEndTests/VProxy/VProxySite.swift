@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import NIOCore
+import Testing
+
+/// Both ends of a vproxy tunnel as two processes, and a port before it.
+struct VProxySite: Sendable {
+    enum Carrier: String, CaseIterable, Sendable {
+        case kcp
+        case tcp
+        case tls
+        /// As it is toward deployed peers.
+        case plain
+        case six
+
+        var keys: String {
+            switch self {
+            case .kcp, .six: ""
+            case .tcp: ", carrier: tcp"
+            case .tls: ", carrier: tls"
+            case .plain: ", extension: off, congestion: window, compression: auto, profile: fast2"
+            }
+        }
+
+        var host: String { self == .six ? "[::1]" : "127.0.0.1" }
+        /// As the client names it: certificates are for names.
+        var name: String { self == .tls ? "localhost" : self.host }
+    }
+
+    let folder: Folder
+    let carrier: Carrier
+    let target: Int
+    let server: WarrenProcess
+    let client: WarrenProcess
+
+    static func start(_ carrier: Carrier = .kcp, to target: Int, client keys: String = "") async throws -> VProxySite {
+        let folder = try Folder()
+        if carrier == .tls {
+            #expect(try await WarrenProcess.run("keygen", "tls", "localhost", "--out", folder.path).code == 0)
+        }
+        let server = try await Self.server(carrier, port: 0, to: target, in: folder)
+        let trusted = carrier == .tls ? ", tls: { ca: authority.crt }" : ""
+        let client = try await WarrenProcess.start(
+            yaml: """
+                log: { level: debug }
+                inbounds: [{ name: door, type: forward, listen: "127.0.0.1:0", to: far }]
+                outbounds:
+                  - { name: far, type: vproxy, server: "\(carrier.name):\(server.port("in"))"\(carrier.keys)\(trusted)\(keys) }
+                """, in: folder, name: "client")
+        return VProxySite(folder: folder, carrier: carrier, target: target, server: server, client: client)
+    }
+
+    private static func server(
+        _ carrier: Carrier, port: Int, to target: Int, in folder: Folder
+    ) async throws -> WarrenProcess {
+        let shown = carrier == .tls ? ", tls: { cert: localhost.crt, key: localhost.key }" : ""
+        return try await WarrenProcess.start(
+            yaml: """
+                log: { level: debug }
+                inbounds:
+                  - { name: in, type: vproxy, listen: "\(carrier.host):\(port)", target: "127.0.0.1:\(target)"\(carrier.keys)\(shown) }
+                egress: { allow: [loopback] }
+                """, in: folder, name: "server\(port)")
+    }
+
+    /// Another server on the port of the first one.
+    func serverAgain() async throws -> WarrenProcess {
+        try await Self.server(self.carrier, port: self.server.port("in"), to: self.target, in: self.folder)
+    }
+
+    func connect() async throws -> Wire { try await Wire.connect(to: self.client.address("door")) }
+
+    func stop() async {
+        await self.client.stop()
+        await self.server.stop()
+    }
+}
