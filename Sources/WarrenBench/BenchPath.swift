@@ -35,7 +35,15 @@ struct BenchPath: Sendable {
             "mproxy-tls", "visitor → mproxy ← device, wss",
             relay: ", tls: { cert: {keys}/localhost.crt, key: {keys}/localhost.key }",
             device: #"relay: "wss://localhost:{relay}", tls: { ca: {keys}/authority.crt }"#),
+        .vproxy("vproxy", "forward → vproxy over kcp → target", "carrier: kcp"),
+        .vproxy("vproxy-tcp", "forward → vproxy over tcp → target", "carrier: tcp"),
     ]
+
+    private static func vproxy(_ name: String, _ title: String, _ carrier: String) -> BenchPath {
+        BenchPath(
+            name: name, title: title, far: #"type: vproxy, target: "127.0.0.1:{target}", \#(carrier)"#,
+            tunnel: #"type: vproxy, server: "127.0.0.1:{far}", \#(carrier)"#, front: "type: forward")
+    }
 
     /// A visitor of a raw port of a relay, who is taken to a device.
     private static func mproxy(_ name: String, _ title: String, relay: String, device: String) -> BenchPath {

@@ -22,7 +22,7 @@ public struct Demo: Sendable {
 
     /// The protocols that can be shown.
     public static let protocols = [
-        "direct", "socks", "http", "forward", "jproxy", "jet", "zhwkprox", "mproxy", "websocks",
+        "direct", "socks", "http", "forward", "jproxy", "jet", "zhwkprox", "mproxy", "vproxy", "websocks",
     ]
     /// What happens on the paths of a protocol, in a sentence.
     public static func story(of protocol: String) -> String? { Self.stories[`protocol`] }
@@ -52,7 +52,7 @@ public struct Demo: Sendable {
         let client = DemoClient(group: group)
         var rows: [Row] = []
         let port = UInt16(origin.localAddress?.port ?? 0)
-        try await ShortLivedNode.run(Self.server(folder.path)) { server in
+        try await ShortLivedNode.run(Self.server(folder.path, target: port)) { server in
             try await ShortLivedNode.run(Self.front(folder.path, server, target: port)) { fronts in
                 try await ShortLivedNode.run(Self.exit(folder.path, fronts["exits"], server["devices"], target: port)) {
                     _ in
@@ -103,15 +103,18 @@ extension Demo {
         The web server can only be reached from its own machine. A device there dials a relay and serves the name \
         \(publicName); a visitor asks the relay for that name, and gets the page.
         """,
+        "vproxy":
+            "The client's Warren sends streams over UDP, and repeats what is lost, to a second Warren before the web server.",
         "websocks":
             "The client's Warren asks a second one as if for a web page, and has its stream inside the WebSocket.",
     ]
 
-    private static func server(_ folder: String) -> String {
+    private static func server(_ folder: String, target: UInt16) -> String {
         """
         log: { level: error }
         inbounds:
           - { name: tunnel, type: jproxy, listen: "127.0.0.1:0", users: \(folder)/users }
+          - { name: lossy, type: vproxy, listen: "127.0.0.1:0", target: "127.0.0.1:\(target)" }
           - { name: visitors, type: public, listen: "127.0.0.1:0", http: pass, to: devices }
           - { name: page, type: websocks, listen: "127.0.0.1:0", users: { demo: { passwordFile: \(folder)/word } } }
         outbounds:
@@ -138,9 +141,11 @@ extension Demo {
           - { name: met, type: forward, listen: "127.0.0.1:0", to: meet }
           - { name: reverse, type: socks5, listen: "127.0.0.1:0", to: exits }
           - { name: upgraded, type: socks5, listen: "127.0.0.1:0", to: page }
+          - { name: datagrams, type: forward, listen: "127.0.0.1:0", to: lossy }
         outbounds:
           - { name: exits, type: zhwkprox, listen: "127.0.0.1:0" }
           - { name: far, type: jproxy, server: "127.0.0.1:\(server["tunnel"]?.port ?? 0)", key: \(folder)/key.dat }
+          - { name: lossy, type: vproxy, server: "127.0.0.1:\(server["lossy"]?.port ?? 0)" }
           - name: page
             type: websocks
             server: "127.0.0.1:\(server["page"]?.port ?? 0)"
@@ -175,7 +180,8 @@ extension Demo {
     ) throws -> [DemoPath] {
         guard let origin, let mixed = fronts["mixed"], let forward = fronts["forward"],
             let tunnelled = fronts["tunnelled"], let met = fronts["met"], let reverse = fronts["reverse"],
-            let visitors = fronts["visitors"], let upgraded = fronts["upgraded"]
+            let visitors = fronts["visitors"], let upgraded = fronts["upgraded"],
+            let datagrams = fronts["datagrams"]
         else { throw DemoClient.Failure(description: "a listener has no address") }
         return [
             DemoPath("direct", "no proxy", front: origin),
@@ -188,6 +194,7 @@ extension Demo {
             DemoPath("jet", "forward → JET relay ← JET", front: met),
             .socks5("zhwkprox", "SOCKS5 → zhwkproX ← exit", front: reverse, port: port),
             DemoPath("mproxy", "visitor → M-PROXY ← device", front: visitors, host: Self.publicName),
+            DemoPath("vproxy", "forward → vproxy, KCP → target", front: datagrams),
             .socks5("websocks", "SOCKS5 → WebSocks → direct", front: upgraded, port: port),
         ]
     }

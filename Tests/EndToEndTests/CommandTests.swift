@@ -184,7 +184,7 @@ import Testing
     @Test func demoShowsEveryPathAndSaysWhatHappensThere() async throws {
         let outcome = try await WarrenProcess.run("demo", "--mebibytes", "1")
         #expect(outcome.code == 0)
-        #expect(outcome.output.split(separator: "\n").count { $0.contains("every byte right") } == 11)
+        #expect(outcome.output.split(separator: "\n").count { $0.contains("every byte right") } == 12)
         let told = try await WarrenProcess.run("demo", "mproxy", "--mebibytes", "1").output
         #expect(told.hasPrefix("mproxy: The web server can only be reached from its own machine."))
         #expect(try await WarrenProcess.run("demo", "bogus").code == 1)

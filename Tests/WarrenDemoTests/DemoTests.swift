@@ -11,7 +11,7 @@ import Testing
         demo.size = 1 << 20
         demo.rounds = 3
         let rows = try await demo.run { _ in }
-        #expect(rows.count == 11)
+        #expect(rows.count == 12)
         for row in rows {
             #expect(row.failure == nil, "\(row.path)")
             #expect(row.bytes == demo.size + demo.rounds)

@@ -104,7 +104,7 @@ package enum KeyPurposes {
             "wait": "how long a user waits for a destination that another one uses; only without the extension",
             "resolve": "who looks names up: this end, IPv4 first, as exits only know addresses",
         ],
-        "vproxy inbound": ["carrier": Self.vproxyCarrier],
+        "vproxy inbound": ["carrier": Self.vproxyCarrier, "target": "where every stream goes"],
         "vproxy outbound": [
             "carrier": Self.vproxyCarrier, "lanes": "how many tunnels it may have; auto is one for each thread",
             "connectTimeout": "how long the far end may take to answer for a stream",
