@@ -16,9 +16,9 @@ struct BenchPath: Sendable {
     var front: String?
     /// The keys of an inbound that dials ``tunnel`` from behind; nil where nobody does.
     var back: String?
-    /// Whether the load generator talks to `{raw}`, which opens when ``back`` has come, and not to the front itself.
+    /// Whether the load generator talks to `{raw}`, which opens when ``back`` has come, and not to the inbound itself.
     var isRaw = false
-    /// Whether the front is told the target by SOCKS5.
+    /// Whether the inbound is told the target by SOCKS5.
     var asks = false
 
     /// A new protocol is one entry here.

@@ -117,7 +117,7 @@ struct LoadConnectLane {
         }
         guard count > 0 else { throw LoadFailure("the connection ended early") }
         for offset in 0..<count where got + offset < wanted.prefix.count {
-            guard self.buffer[offset] == wanted.prefix[got + offset] else { throw LoadFailure("the front refused") }
+            guard self.buffer[offset] == wanted.prefix[got + offset] else { throw LoadFailure("the inbound refused") }
         }
         self.slots[index].got = got + count
         if got + count == wanted.count { try self.say(step + 1, on: index, socket) }

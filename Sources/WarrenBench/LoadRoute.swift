@@ -16,7 +16,7 @@
     /// Whatever listens at a port of 127.0.0.1 leads to the target.
     public static func plain(port: UInt16) -> LoadRoute { LoadRoute(port: port, steps: []) }
 
-    /// A SOCKS5 front without users, which is asked for the target by its address.
+    /// A SOCKS5 inbound without users, which is asked for the target by its address.
     public static func socks5(port: UInt16, target: UInt16) -> LoadRoute {
         let request: [UInt8] = [5, 1, 0, 1, 127, 0, 0, 1, UInt8(target >> 8), UInt8(target & 0xFF)]
         return LoadRoute(
@@ -43,7 +43,7 @@
                     try socket.receiveAll(UnsafeMutableRawBufferPointer(rebasing: bytes[..<step.count]))
                 }
                 guard answer.starts(with: step.prefix) else {
-                    throw LoadFailure("the front refused: \(answer[..<step.count])")
+                    throw LoadFailure("the inbound refused: \(answer[..<step.count])")
                 }
             }
             return socket

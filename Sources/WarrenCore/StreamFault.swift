@@ -2,7 +2,7 @@
 
 /// Why one stream could not be opened or ended before its time. The session goes on.
 ///
-/// Fronts map these to their own codes (SOCKS reply, HTTP status, jProxy connect status); logs print ``rawValue``.
+/// Inbounds map these to their own codes (SOCKS reply, HTTP status, jProxy connect status); logs print ``rawValue``.
 public enum StreamFault: String, Error, Hashable, Sendable, CaseIterable {
     /// The target answered "no" (connection refused).
     case refused

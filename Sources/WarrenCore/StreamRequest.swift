@@ -7,7 +7,7 @@ public struct StreamRequest: Hashable, Sendable {
     public var destination: Destination
     /// Who stands behind the stream: the SOCKS user's socket, the visitor of a public name. M-PROXY carries it on.
     public var source: SocketAddress?
-    /// What the opener speaks, where a front has looked: `https`, `http`, or nil. M-PROXY carries it on.
+    /// What the opener speaks, where an inbound has looked: `https`, `http`, or nil. M-PROXY carries it on.
     public var scheme: String?
     /// As whom the opener has logged in here; never carried on.
     public var user: String?

@@ -7,7 +7,7 @@ import Warren
 import WarrenAssembly
 
 /// The main job on an embedded configuration: in one process, on loopback and free ports, an origin, both ends of each
-/// protocol and the fronts; real requests through each, every byte checked.
+/// protocol and the other inbounds; real requests through each, every byte checked.
 public struct Demo: Sendable {
     /// What went over one path.
     public struct Row: Sendable {

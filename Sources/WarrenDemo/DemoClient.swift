@@ -87,10 +87,10 @@ private final class DemoFetch: ChannelInboundHandler {
             switch step.answer {
             case .bytes(let count, let prefix):
                 guard let answer = self.input.readBytes(length: count) else { return }
-                guard answer.starts(with: prefix) else { return self.fail("the front answered \(answer)") }
+                guard answer.starts(with: prefix) else { return self.fail("the inbound answered \(answer)") }
             case .head(let prefix):
                 guard let head = self.readHead() else { return }
-                guard head.hasPrefix(prefix) else { return self.fail("the front answered \(head)") }
+                guard head.hasPrefix(prefix) else { return self.fail("the inbound answered \(head)") }
             }
             self.steps.removeFirst()
             self.sayNext(context)

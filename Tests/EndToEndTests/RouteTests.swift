@@ -6,7 +6,7 @@ import WarrenAssembly
 
 /// `routes:` in a real process.
 @Suite(.serialized, .timeLimit(.minutes(1))) struct RouteTests {
-    /// What the front answers to a CONNECT, its first line.
+    /// What the inbound answers to a CONNECT, its first line.
     private static func connect(_ near: WarrenProcess, to target: String) async throws -> String {
         let wire = try await Wire.connect(to: near.address("front"))
         try await wire.send(ByteBuffer(string: "CONNECT \(target) HTTP/1.1\r\n\r\n"))

@@ -69,7 +69,7 @@ import Testing
         await #expect(throws: LoadFailure.self) { try await generator.hold(route, connections: 1) }
     }
 
-    @Test func aFrontThatRefusesIsAFailure() async throws {
+    @Test func anInboundThatRefusesIsAFailure() async throws {
         // An echo is no SOCKS5 answer: its second byte is how many methods were offered.
         let target = try LoadTarget(threads: 1)
         defer { target.stop() }
@@ -77,8 +77,8 @@ import Testing
         let route = LoadRoute(port: target.port, steps: [step])
         let generator = LoadGenerator(target: target)
         let trips = await generator.roundTrips(route, connections: 1, limit: .amount(1))
-        #expect(trips.firstFailure == "the front refused: [101, 1]")
+        #expect(trips.firstFailure == "the inbound refused: [101, 1]")
         let connections = await generator.connections(route, atATime: 1, limit: .amount(1))
-        #expect(connections.firstFailure == "the front refused")
+        #expect(connections.firstFailure == "the inbound refused")
     }
 }

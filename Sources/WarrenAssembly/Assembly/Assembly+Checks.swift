@@ -23,7 +23,7 @@ extension Assembly {
     }
 
     static func places(_ inbounds: [Inbound], _ outbounds: [Outbound], _ relays: [Relay]) -> [ListeningAddress] {
-        let fronts = inbounds.compactMap { inbound -> ListeningAddress? in
+        let listening = inbounds.compactMap { inbound -> ListeningAddress? in
             guard case .listening(let draft) = inbound.draft else { return nil }
             return ListeningAddress(
                 entry: inbound.entry, key: "listen", listen: draft.listen, hasTLS: draft.tls != nil,
@@ -37,7 +37,7 @@ extension Assembly {
         let meetings = relays.flatMap { relay in
             relay.draft.ports.map { ListeningAddress(relay.entry, $0, relay.type.exposure) }
         }
-        return fronts + arrivals + meetings
+        return listening + arrivals + meetings
     }
 
     /// A port can be shared with an inbound that listens, and leads to the outbound: both live on one loop then.

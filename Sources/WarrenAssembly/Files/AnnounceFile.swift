@@ -74,11 +74,19 @@ struct AnnounceFile: Sendable {
         return target
     }
 
-    /// Nil if the file is not there or holds no association.
-    func read() -> Announcement? {
-        guard let text = try? TextFile.read(self.path, limit: 4 << 10) else { return nil }
+    /// Why there is no association, for the log.
+    func sentence(_ refusal: Refusal) -> String {
+        let hint = refusal.hint.map { "; \($0)" } ?? ""
+        return "there is no association: \(self.path) \(refusal.what ?? "cannot be read")\(hint)"
+    }
+
+    /// - Throws: a ``Refusal`` whose sentence follows the path, if the file is not there or holds no association.
+    func read() throws(Refusal) -> Announcement {
+        let text = try TextFile.read(self.path, limit: 4 << 10)
         let lines = text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
-        guard let first = lines.first, let association = UUID(uuidString: first) else { return nil }
+        guard let first = lines.first, let association = UUID(uuidString: first) else {
+            throw Refusal("holds no association in its first line", hint: "write there what the accepter was told")
+        }
         let instance = lines.dropFirst().first.flatMap { try? Target(parsing: $0, defaultPort: nil) }
         return Announcement(association: association, instance: instance)
     }

@@ -3,6 +3,7 @@
 import Dispatch
 import NIOCore
 import Synchronization
+import WarrenConfiguration
 import WarrenCore
 import WarrenLoop
 import WarrenRuntime
@@ -10,13 +11,18 @@ import WarrenRuntime
 /// Reads an ``AnnounceFile`` on a queue of its own, for whoever asks on an event loop. A disk that does not answer holds up
 /// one thread, and nobody for longer than a while.
 final class AnnounceReader: Sendable {
-    private typealias Waiter = @Sendable (AnnounceFile.Announcement?) -> Void
+    /// An announcement, or why there is none: a sentence that follows the path.
+    typealias Found = Result<AnnounceFile.Announcement, Refusal>
+
+    private typealias Waiter = @Sendable (Found) -> Void
 
     private struct State {
         /// Those for whom the next read is: one that is under way may have seen what was there before they asked.
         var waiting: [Waiter] = []
         var isBusy = false
     }
+
+    private static let isSilent = Found.failure(Refusal("cannot be read: the disk does not answer"))
 
     /// How long a disk may take.
     private static let timeout = TimeAmount.seconds(2)
@@ -29,10 +35,10 @@ final class AnnounceReader: Sendable {
 
     init(_ file: AnnounceFile) { self.file = file }
 
-    /// - Parameter answer: called once on `loop`, with nil if there is no association, or the disk does not say.
-    func read(on loop: SocketLoop, answer: @escaping (AnnounceFile.Announcement?) -> Void) {
+    /// - Parameter answer: called once on `loop`.
+    func read(on loop: SocketLoop, answer: @escaping (Found) -> Void) {
         let answer = NIOLoopBound(Answer(answer), eventLoop: loop)
-        answer.value.timer = loop.timer(in: Self.timeout) { answer.value.give(nil) }
+        answer.value.timer = loop.timer(in: Self.timeout) { answer.value.give(Self.isSilent) }
         let isFirst = self.state.withLock { state -> Bool? in
             guard state.waiting.count < Self.mostWaiting else { return nil }
             state.waiting.append { found in loop.execute { answer.value.give(found) } }
@@ -42,13 +48,13 @@ final class AnnounceReader: Sendable {
         switch isFirst {
         case true?: self.queue.async { self.run() }
         case false?: break
-        case nil: answer.value.give(nil)
+        case nil: answer.value.give(Self.isSilent)
         }
     }
 
     private func run() {
         while let waiting = self.next() {
-            let found = self.file.read()
+            let found = Found { () throws(Refusal) in try self.file.read() }
             for waiter in waiting { waiter(found) }
         }
     }
@@ -67,11 +73,11 @@ final class AnnounceReader: Sendable {
     /// What is said once, whoever is first.
     private final class Answer {
         var timer: LoopTimer?
-        private var answer: ((AnnounceFile.Announcement?) -> Void)?
+        private var answer: ((Found) -> Void)?
 
-        init(_ answer: @escaping (AnnounceFile.Announcement?) -> Void) { self.answer = answer }
+        init(_ answer: @escaping (Found) -> Void) { self.answer = answer }
 
-        func give(_ found: AnnounceFile.Announcement?) {
+        func give(_ found: Found) {
             self.timer?.cancel()
             self.timer = nil
             let answer = self.answer

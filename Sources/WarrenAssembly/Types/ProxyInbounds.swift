@@ -9,26 +9,26 @@ import WarrenRuntime
 // The inbounds without a tunnel: SOCKS, HTTP proxy, port forward.
 
 extension InboundType {
-    private static let frontExposure = "user names, passwords, destinations and everything that is not encrypted itself"
+    private static let proxyExposure = "user names, passwords, destinations and everything that is not encrypted itself"
 
-    static let mixed = Self.front("mixed") { front in
+    static let mixed = Self.proxy("mixed") { proxy in
         { leg, sessions, context in
             let candidates = [
-                front.candidate(sessions, context, SOCKS5Server.init),
-                front.candidate(sessions, context, SOCKS4Server.init),
-                front.candidate(sessions, context, HTTPProxyServer.init),
+                proxy.candidate(sessions, context, SOCKS5Server.init),
+                proxy.candidate(sessions, context, SOCKS4Server.init),
+                proxy.candidate(sessions, context, HTTPProxyServer.init),
             ]
             let peer = leg.peer
             let detector = Detector(leg, candidates) { head in
                 let what = head.readableBytes == 0 ? "nothing" : "neither SOCKS nor HTTP"
                 sessions.stranger(peer, saying: what)
             }
-            detector.start(timeout: front.limits.handshake, on: context.loop)
+            detector.start(timeout: proxy.limits.handshake, on: context.loop)
         }
     }
 
-    static let socks5 = Self.front("socks5") { $0.install(SOCKS5Server.init) }
-    static let http = Self.front("http") { $0.install(HTTPProxyServer.init) }
+    static let socks5 = Self.proxy("socks5") { $0.install(SOCKS5Server.init) }
+    static let http = Self.proxy("http") { $0.install(HTTPProxyServer.init) }
 
     static let forward = InboundType(
         "forward", path: "target", exposure: "everything that is not encrypted itself"
@@ -45,20 +45,20 @@ extension InboundType {
         return draft.map { .listening($0) }
     }
 
-    /// A front with `users:` and the choice of its machines.
-    private static func front(
+    /// An inbound with `users:` and the choice of its machines.
+    private static func proxy(
         _ name: String,
         _ install:
             @escaping @Sendable (ProxyServerConfiguration) ->
             @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void
     ) -> InboundType {
-        InboundType(name, exposure: Self.frontExposure) { entry, limits in
+        InboundType(name, exposure: Self.proxyExposure) { entry, limits in
             let users = entry.section.users()
             let session = SessionLimits(handshake: limits.handshake, streams: limits.streamsPerSession)
-            let front = ProxyServerConfiguration(requiresLogin: users != nil, limits: session)
+            let proxy = ProxyServerConfiguration(requiresLogin: users != nil, limits: session)
             let judge: any Authenticator =
                 users.map { Passwords($0.map { ($0.name, $0.password.text) }) } ?? NoAuthenticator()
-            var draft = ListeningDraft(entry.section, judge: judge, install: install(front))
+            var draft = ListeningDraft(entry.section, judge: judge, install: install(proxy))
             draft?.isOpenToAll = users == nil
             return draft.map { .listening($0) }
         }
@@ -66,19 +66,19 @@ extension InboundType {
 }
 
 extension ProxyServerConfiguration {
-    /// Starts one front on a connection.
-    fileprivate func install<Front: SessionMachine & SendableMetatype>(
-        _ makeFront: @escaping @Sendable (ProxyServerConfiguration) -> Front
+    /// Starts one machine on a connection.
+    fileprivate func install<Server: SessionMachine & SendableMetatype>(
+        _ makeServer: @escaping @Sendable (ProxyServerConfiguration) -> Server
     ) -> @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void {
-        { leg, sessions, context in context.start(makeFront(self), on: leg, owner: sessions) }
+        { leg, sessions, context in context.start(makeServer(self), on: leg, owner: sessions) }
     }
 
-    fileprivate func candidate<Front: SessionMachine & TunnelProtocol>(
+    fileprivate func candidate<Server: SessionMachine & TunnelProtocol>(
         _ sessions: InboundSessions, _ context: LoopContext,
-        _ makeFront: @escaping @Sendable (ProxyServerConfiguration) -> Front
+        _ makeServer: @escaping @Sendable (ProxyServerConfiguration) -> Server
     ) -> Detector.Candidate {
-        Detector.Candidate(detect: Front.detect) { leg in
-            try self.install(makeFront)(leg, sessions.speaking(Front.name), context)
+        Detector.Candidate(detect: Server.detect) { leg in
+            try self.install(makeServer)(leg, sessions.speaking(Server.name), context)
         }
     }
 }

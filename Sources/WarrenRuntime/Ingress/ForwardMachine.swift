@@ -3,7 +3,7 @@
 package import NIOCore
 package import WarrenCore
 
-/// The front without a protocol: every connection is one stream to one target.
+/// The inbound without a protocol: every connection is one stream to one target.
 package struct ForwardMachine: SessionMachine {
     private enum Phase: Equatable {
         case idle

@@ -3,7 +3,7 @@
 import NIOCore
 import WarrenCore
 
-/// The one origin of a front that stands before a server and not before users of a proxy, and what its requests say then.
+/// The one origin of an inbound that stands before a server and not before users of a proxy, and what its requests say then.
 package struct HTTPOrigin: Hashable, Sendable {
     package struct Visitor: Hashable, Sendable {
         /// Nil where it is not known.

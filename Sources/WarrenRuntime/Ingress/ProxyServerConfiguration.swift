@@ -2,12 +2,12 @@
 
 package import WarrenCore
 
-/// What the three fronts (SOCKS4, SOCKS5, HTTP) are told by their inbound.
+/// What the three proxy servers (SOCKS4, SOCKS5, HTTP) are told by their inbound.
 package struct ProxyServerConfiguration: Hashable, Sendable {
     /// Users are configured: nobody passes without a login that the judge accepts.
     package var requiresLogin: Bool
     package var limits: SessionLimits
-    /// An HTTP front stands before this one, and is no proxy.
+    /// An HTTP inbound stands before this one, and is no proxy.
     package var origin: HTTPOrigin?
 
     package init(requiresLogin: Bool = false, limits: SessionLimits = SessionLimits()) {
@@ -22,6 +22,6 @@ package struct ProxyServerConfiguration: Hashable, Sendable {
 }
 
 extension StreamID {
-    /// The one stream of a front.
+    /// The one stream of a proxy server.
     static let front = StreamID(0)
 }

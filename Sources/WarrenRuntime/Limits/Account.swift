@@ -9,9 +9,9 @@ package struct AccountLimits: Hashable, Sendable {
     package var streams: Int?
     /// New streams; as many may come at once.
     package var streamsPerSecond: Int?
-    /// Bytes per second from the front to the destination.
+    /// Bytes per second from the inbound to the destination.
     package var up: Int?
-    /// Bytes per second from the destination to the front.
+    /// Bytes per second from the destination to the inbound.
     package var down: Int?
     /// Bytes in all, both ways, since the process began: no new streams after that.
     package var total: Int?

@@ -3,7 +3,7 @@
 package import NIOCore
 package import WarrenCore
 
-/// The front of public names: looks at what a visitor says first, and passes it on untouched.
+/// The inbound of public names: looks at what a visitor says first, and passes it on untouched.
 ///
 /// ```
 /// waiting --ClientHello--> opening(name, https) --accepted--> handed over

@@ -15,7 +15,7 @@ package final class StreamSource: Sendable {
     }
 }
 
-/// Who wants what, from the front to the report. Every stream has one, so it is small.
+/// Who wants what, from the inbound to the report. Every stream has one, so it is small.
 package struct StreamOpening {
     package let request: StreamRequest
     /// Nil where nobody has a name for it.
@@ -65,7 +65,7 @@ package struct StreamStatus: Codable, Hashable, Sendable {
     /// Where the route's rule stands; nil where the inbound's own `to` decided.
     package let rule: String?
     package let ageMs: Int
-    /// From the front to the destination, so far.
+    /// From the inbound to the destination, so far.
     package let bytesIn: Int
     package let bytesOut: Int
     /// What the way in waits for: `writer` (nothing is sent), `reader` (the far end takes nothing), `window` (the far

@@ -13,7 +13,7 @@ package final class InboundSessions: SessionOwner {
     private let accounts: Accounts
     /// The streams' destinations stand in our own configuration.
     private let isTrusted: Bool
-    /// Fronts end with their one stream, whose line says it all; tunnels are reported on their own.
+    /// Proxy servers end with their one stream, whose line says it all; tunnels are reported on their own.
     package let isTunnel: Bool
     /// Where streams go that name no destination.
     private let fixed: Destination?
@@ -146,7 +146,7 @@ package final class InboundSessions: SessionOwner {
     }
 
     package func sessionEnded(_ session: any Session, _ reason: CloseReason) {
-        // A front's end is told by the lines of its streams, unless it had none.
+        // A proxy server's end is told by the lines of its streams, unless it had none.
         switch reason {
         case .finished, .cutOff: guard self.isTunnel else { return }
         case .denied where session.wasDenied: return  // that was told, with the claim
@@ -156,7 +156,7 @@ package final class InboundSessions: SessionOwner {
             .sessionEnded(
                 inbound: self.unit.name, protocol: self.streamLabel.protocol, peer: session.peer, user: session.user,
                 reason: reason, wasUp: self.isTunnel && session.isReady,
-                // A front that asks for a login is asked without one first; a wrong one is told on its own.
+                // An inbound that asks for a login is asked without one first; a wrong one is told on its own.
                 isWorthALook: reason.isWorthALook && (self.isTunnel || reason != .denied)
             ))
     }

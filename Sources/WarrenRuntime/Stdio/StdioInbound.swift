@@ -7,7 +7,7 @@ package import NIOCore
 package import WarrenCore
 package import WarrenLoop
 
-/// One stream whose front is the process's standard input and output.
+/// One stream whose near side is the process's standard input and output.
 package final class StdioInbound: NodeComponent, SessionOwner {
     package var name: String { self.sessions.name }
     private let destination: Destination

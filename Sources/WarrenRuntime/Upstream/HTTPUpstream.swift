@@ -117,29 +117,3 @@ extension HTTPUpstream {
 
     private mutating func refuse(_ fault: StreamFault) -> SessionAction { self.shell.end(Self.stream, fault) }
 }
-
-extension StreamFault {
-    /// Why a proxy could not connect: by `Proxy-Status` (RFC 9209) where it says that, else by its status.
-    fileprivate init(_ response: HTTPResponse) {
-        let status = response.fields.last { $0.key == "proxy-status" }.map { String(decoding: $0.value, as: UTF8.self) }
-        let error = status?.firstRange(of: "error=").map { range in
-            status?[range.upperBound...].prefix { $0.isLetter || $0 == "_" } ?? ""
-        }
-        switch error {
-        case "connection_refused": self = .refused
-        case "destination_ip_unroutable": self = .unreachable
-        case "dns_error", "dns_timeout": self = .unknownHost
-        case "connection_timeout": self = .timedOut
-        case "destination_ip_prohibited", "http_request_denied": self = .notAllowed
-        case "connection_limit_reached": self = .limit
-        default:
-            switch response.code {
-            case 401, 403, 405: self = .notAllowed
-            case 404: self = .unknownHost
-            case 501: self = .unsupported
-            case 408, 504: self = .timedOut
-            default: self = .failed
-            }
-        }
-    }
-}

@@ -4,9 +4,7 @@ import Foundation
 
 /// The real curl.
 enum Curl {
-    static let executable: URL? = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
-        .map { URL(filePath: "\($0)/curl") }
-        .first { FileManager.default.isExecutableFile(atPath: $0.path) }
+    static let executable = Program.find("curl")
 
     static var isThere: Bool { self.executable != nil }
     static let absence = "there is no curl on this machine"

@@ -54,11 +54,22 @@ final class Program: Sendable {
     ) throws -> pid_t {
         #if canImport(Darwin)
         var actions: posix_spawn_file_actions_t?
+        var attributes: posix_spawnattr_t?
         #else
         var actions = posix_spawn_file_actions_t()
+        var attributes = posix_spawnattr_t()
         #endif
         posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawnattr_init(&attributes)
+        defer {
+            posix_spawn_file_actions_destroy(&actions)
+            posix_spawnattr_destroy(&attributes)
+        }
+        // The thread of a test may block all signals, and a program that unblocks none would never hear of its end.
+        var unblocked = sigset_t()
+        sigemptyset(&unblocked)
+        posix_spawnattr_setsigmask(&attributes, &unblocked)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, output.writing, STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(&actions, errors.writing, STDERR_FILENO)
@@ -67,11 +78,19 @@ final class Program: Sendable {
         var settings = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for text in words + settings { free(text) } }
         var process: pid_t = 0
-        let result = posix_spawn(&process, command[0], &actions, nil, &words, &settings)
+        let result = posix_spawn(&process, command[0], &actions, &attributes, &words, &settings)
         close(output.writing)
         close(errors.writing)
         guard result == 0 else { throw HarnessError(description: "\(command[0]) cannot be started: error \(result)") }
         return process
+    }
+
+    /// The first of these programs that this machine has: on the path, or where daemons are.
+    static func find(_ names: String...) -> URL? {
+        let path = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
+        let folders = path + ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"]
+        return names.lazy.flatMap { name in folders.lazy.map { URL(filePath: "\($0)/\(name)") } }
+            .first { FileManager.default.isExecutableFile(atPath: $0.path) }
     }
 
     /// Runs a program to its end.

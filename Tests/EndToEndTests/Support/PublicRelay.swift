@@ -2,7 +2,6 @@
 
 import Foundation
 import NIOCore
-import NIOPosix
 import Testing
 
 /// A relay with public names as a real process, and devices for it.
@@ -26,7 +25,7 @@ struct PublicRelay: Sendable {
         let made = try await WarrenProcess.run(
             "keygen", "tls", "localhost", "--name", "dev.test", "--out", folder.path)
         #expect(made.code == 0, "\(made.errors)")
-        let raw = try await Self.freePort()
+        let raw = try await Server.freePort()
         let process = try await WarrenProcess.start(yaml: yaml(raw, folder.path), in: folder, name: "relay")
         return PublicRelay(process: process, folder: folder, raw: raw)
     }
@@ -39,18 +38,6 @@ struct PublicRelay: Sendable {
         outbounds:
           - { name: devices, type: mproxy, listen: "127.0.0.1:0", secretFile: secret, host: relay.test\(outbound) }
         """
-    }
-
-    /// Out of the range from which the system gives ports, so that no other test is given it meanwhile.
-    private static func freePort() async throws -> Int {
-        for _ in 0..<100 {
-            let port = Int.random(in: 20_000..<30_000)
-            let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            guard let bound = try? await bootstrap.bind(host: "127.0.0.1", port: port).get() else { continue }
-            try await bound.close()
-            return port
-        }
-        throw HarnessError(description: "there is no free port")
     }
 
     /// Makes a token and writes it into a file.

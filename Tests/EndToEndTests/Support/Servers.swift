@@ -23,6 +23,18 @@ struct Server: Sendable {
     }
 
     func stop() async throws { try await self.channel.close() }
+
+    /// A port for a program that cannot choose one: out of the range from which the system gives ports, so that no other test is given it meanwhile.
+    static func freePort() async throws -> Int {
+        for _ in 0..<100 {
+            let port = Int.random(in: 20_000..<30_000)
+            let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            guard let bound = try? await bootstrap.bind(host: "127.0.0.1", port: port).get() else { continue }
+            try await bound.close()
+            return port
+        }
+        throw HarnessError(description: "there is no free port")
+    }
 }
 
 extension ByteBuffer {
@@ -195,15 +207,17 @@ enum Exchange {
 
     /// The client's part, over a connection to a ``Server/exchange()``.
     ///
+    /// - Parameter count: how many bytes go each way; nil for some.
     /// - Returns: what went wrong, if anything did.
-    static func run(_ seed: UInt64, over wire: Wire) async throws -> String? {
+    static func run(_ seed: UInt64, count: Int? = nil, over wire: Wire) async throws -> String? {
         var random = SeededRandom(seed &+ 1_000_000)
-        let up = Self.up(seed, Int.random(in: 0...40_000, using: &random))
-        let down = Self.down(seed, Int.random(in: 0...40_000, using: &random))
+        let up = Self.up(seed, count ?? Int.random(in: 0...40_000, using: &random))
+        let down = Self.down(seed, count ?? Int.random(in: 0...40_000, using: &random))
         var head = ByteBuffer()
         head.writeMultipleIntegers(seed, UInt32(up.readableBytes), UInt32(down.readableBytes))
         head.writeImmutableBuffer(up)
-        for chunk in Chunks.random(head, using: &random) { try await wire.send(chunk) }
+        let chunks = count == nil ? Chunks.random(head, using: &random) : Chunks.of(64 << 10, head)
+        for chunk in chunks { try await wire.send(chunk) }
         let came = try await wire.read(down.readableBytes + 1)
         wire.close()
         guard came.getSlice(at: 0, length: down.readableBytes) == down else { return "\(seed): wrong bytes down" }

@@ -4,7 +4,7 @@ import Foundation
 import NIOCore
 import WarrenAssembly
 
-/// Both ends of a jProxy tunnel as two processes, with every front before them.
+/// Both ends of a jProxy tunnel as two processes, with every inbound before them.
 final class Site: Sendable {
     let folder: Folder
     let server: WarrenProcess

@@ -42,19 +42,19 @@ struct Wire: Sendable {
         return Wire(channel: channel, handler: handler)
     }
 
-    /// Through a SOCKS5 front to a port of 127.0.0.1.
+    /// Through a SOCKS5 inbound to a port of 127.0.0.1.
     static func socks5(_ front: SocketAddress, to port: Int) async throws -> Wire {
         let wire = try await Self.connect(to: front)
         try await wire.send(ByteBuffer(bytes: [5, 1, 0]))
         guard try await wire.read(2) == ByteBuffer(bytes: [5, 0]) else {
-            throw HarnessError(description: "the front wants a login")
+            throw HarnessError(description: "the inbound wants a login")
         }
         var request = ByteBuffer(bytes: [5, 1, 0, 1, 127, 0, 0, 1])
         request.writeInteger(UInt16(port))
         try await wire.send(request)
         let answer = try await wire.read(10)
         guard answer.getInteger(at: 1, as: UInt8.self) == 0 else {
-            throw HarnessError(description: "the front answered \(answer)")
+            throw HarnessError(description: "the inbound answered \(answer)")
         }
         return wire
     }

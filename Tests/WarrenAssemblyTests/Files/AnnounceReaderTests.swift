@@ -19,13 +19,13 @@ import WarrenTesting
         let folder = try TemporaryFolder()
         folder.write("at", "\(Self.id)\nrelay.example:443\n")
         let (reader, loop) = (AnnounceReader(AnnounceFile(path: "\(folder.path)/at")), SocketLoop.manual())
-        var found: [AnnounceFile.Announcement?] = []
+        var found: [AnnounceReader.Found] = []
         for _ in 0..<10 { reader.read(on: loop) { found.append($0) } }
         #expect(found.isEmpty)
         while found.count < 10 { loop.runOnce() }
         let target = Target(host: Host("relay.example"), port: 443)
         let expected = AnnounceFile.Announcement(association: try #require(UUID(uuidString: Self.id)), instance: target)
-        #expect(found == Array(repeating: expected, count: 10))
+        #expect(found == Array(repeating: .success(expected), count: 10))
         loop.advance(by: .seconds(5))
         #expect(found.count == 10)
     }
@@ -38,9 +38,9 @@ import WarrenTesting
     func blanksAreOfNoAccount(text: String) throws {
         let folder = try TemporaryFolder()
         folder.write("at", text)
-        let found = AnnounceFile(path: "\(folder.path)/at").read()
-        #expect(found?.association == UUID(uuidString: Self.id))
-        #expect(found?.instance == Target(host: Host("relay.example"), port: 443))
+        let found = try AnnounceFile(path: "\(folder.path)/at").read()
+        #expect(found.association == UUID(uuidString: Self.id))
+        #expect(found.instance == Target(host: Host("relay.example"), port: 443))
     }
 
     @Test("a disk that does not answer holds up nobody for longer than two seconds") func aDiskThatHangs() throws {
@@ -49,12 +49,12 @@ import WarrenTesting
         // Opening it waits for somebody who writes.
         try #require(mkfifo(path, 0o600) == 0)
         let (reader, loop) = (AnnounceReader(AnnounceFile(path: path)), SocketLoop.manual())
-        var found: [AnnounceFile.Announcement?] = []
+        var found: [AnnounceReader.Found] = []
         for _ in 0..<3 { reader.read(on: loop) { found.append($0) } }
         loop.advance(by: .milliseconds(1900))
         #expect(found.isEmpty)
         loop.advance(by: .milliseconds(100))
-        #expect(found == [nil, nil, nil])
+        #expect(found == Array(repeating: .failure(Refusal("cannot be read: the disk does not answer")), count: 3))
         // Lets the thread go: it finds nothing, and what it finds is for nobody any more.
         let writer = open(path, O_RDWR)
         #expect(writer >= 0)

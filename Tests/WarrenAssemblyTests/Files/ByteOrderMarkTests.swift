@@ -99,10 +99,25 @@ import WarrenTesting
         #expect(section.required("file", .secretFile)?.text == "hunter2")
     }
 
+    @Test("the file of an association in UTF-16 is named as such, and so is one that holds something else")
+    func announcedOtherwise() throws {
+        let folder = try TemporaryFolder()
+        let file = AnnounceFile(path: folder.write("at", ""))
+        let wide = try #require("\u{FEFF}e6ec698c-5793-4c63-af79-bd644ccf022f\n".data(using: .utf16LittleEndian))
+        for (bytes, sentence) in [
+            (wide, "is UTF-16 text; save it as UTF-8"),
+            (Data("hello\n".utf8), "holds no association in its first line; write there what the accepter was told"),
+        ] {
+            try bytes.write(to: URL(fileURLWithPath: file.path))
+            let refusal = #expect(throws: Refusal.self) { try file.read() }
+            #expect(refusal.map(file.sentence) == "there is no association: \(file.path) \(sentence)")
+        }
+    }
+
     @Test("the file in which an association was announced may have a mark") func announced() throws {
         let folder = try TemporaryFolder()
         let id = "e6ec698c-5793-4c63-af79-bd644ccf022f"
         let path = folder.write("at", "\u{FEFF}\(id)\nrelay.example.net:8080\n")
-        #expect(AnnounceFile(path: path).read()?.association.uuidString.lowercased() == id)
+        #expect(try AnnounceFile(path: path).read().association.uuidString.lowercased() == id)
     }
 }

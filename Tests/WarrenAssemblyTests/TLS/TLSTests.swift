@@ -47,7 +47,7 @@ import WarrenTesting
         """
     }
 
-    /// Fetches through the front; the bytes are checked on the way.
+    /// Fetches through the inbound; the bytes are checked on the way.
     private func fetch(_ count: Int, over front: SocketAddress?) async throws {
         let origin = try await Origin.start(on: self.group)
         let path = DemoPath.socks5(

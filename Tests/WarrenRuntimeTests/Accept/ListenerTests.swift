@@ -97,7 +97,7 @@ private func greeting(_ name: String = "front", host: String? = "127.0.0.1", por
         await listener.close()
     }
 
-    @Test("past the limit a front says no in the words of its protocol, a few at a time, and the others are reset")
+    @Test("past the limit an inbound says no in the words of its protocol, a few at a time, and the others are reset")
     func saysNo() async throws {
         var plan = greeting()
         plan.refuse = { leg, _ in

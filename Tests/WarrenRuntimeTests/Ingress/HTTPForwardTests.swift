@@ -6,7 +6,7 @@ import WarrenCore
 
 @testable import WarrenRuntime
 
-@Suite("HTTP front: absolute form") struct HTTPForwardTests {
+@Suite("HTTP inbound: absolute form") struct HTTPForwardTests {
     struct Exchange: CustomTestStringConvertible {
         let testDescription: String
         let request: String

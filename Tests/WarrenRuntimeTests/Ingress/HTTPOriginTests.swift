@@ -7,7 +7,7 @@ import WarrenCore
 
 @testable import WarrenRuntime
 
-/// An HTTP front that stands before one server and is no proxy.
+/// An HTTP inbound that stands before one server and is no proxy.
 @Suite struct HTTPOriginTests {
     private static func front(host: String? = nil, told: Bool = true, scheme: String = "https") -> HTTPProxyServer {
         var origin = HTTPOrigin()

@@ -6,7 +6,7 @@ import WarrenCore
 
 @testable import WarrenRuntime
 
-@Suite("HTTP front: one request after the other") struct HTTPPersistenceTests {
+@Suite("HTTP inbound: one request after the other") struct HTTPPersistenceTests {
     static let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     static let okSeen = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nVia: 1.1 warren\r\n\r\n"
 
@@ -160,7 +160,7 @@ import WarrenCore
     }
 }
 
-@Suite("HTTP front: time and the last hop") struct HTTPRestTests {
+@Suite("HTTP inbound: time and the last hop") struct HTTPRestTests {
     static func rested(_ said: String = "Proxy-Connection: Keep-Alive\r\n") -> ProxyServerDriver<HTTPProxyServer> {
         var driver = HTTPForwardTests.connected("GET http://a/ HTTP/1.1\r\n\(said)\r\n")
         driver.send(HTTPPersistenceTests.ok)

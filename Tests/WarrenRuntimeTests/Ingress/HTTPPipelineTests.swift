@@ -8,7 +8,7 @@ import WarrenTesting
 @testable import WarrenRuntime
 
 /// Random pipelines × random answers × random cuts × losses at every point.
-@Suite("HTTP front: any pipeline, any answers, any losses") struct HTTPPipelineTests {
+@Suite("HTTP inbound: any pipeline, any answers, any losses") struct HTTPPipelineTests {
     @Test func userAndOriginsSeeWhatTheyMust() {
         for run in 0..<ModelRuns.count {
             var conversation = PlannedConversation(seed: UInt64(run))
@@ -150,7 +150,7 @@ extension PlannedConversation {
         switch ending {
         case .finishes: self.machine.finish(self.id)
         case .resets:
-            // What the front has not looked at is lost with it: here it has.
+            // What the server has not looked at is lost with it: here it has.
             self.writable = true
             _ = self.pull()
             guard self.stream == .open else { return true }
@@ -164,7 +164,7 @@ extension PlannedConversation {
     }
 }
 
-// MARK: - The front
+// MARK: - The server
 
 extension PlannedConversation {
     /// - Returns: whether anything was said.
@@ -283,7 +283,7 @@ extension PlannedConversation {
         return true
     }
 
-    /// An answer of the front's own: its status, and as much body as it says.
+    /// An answer of the server's own: its status, and as much body as it says.
     private mutating func takeOwn(_ status: Character, _ exchange: PlannedExchange, _ rest: inout Substring) -> Bool {
         guard rest.hasPrefix("HTTP/1.1 \(status)"), let end = rest.firstRange(of: "\r\n\r\n"),
             let field = rest[..<end.lowerBound].firstRange(of: "Content-Length: "),

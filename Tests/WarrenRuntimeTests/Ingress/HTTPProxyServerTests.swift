@@ -6,7 +6,7 @@ import WarrenCore
 
 @testable import WarrenRuntime
 
-@Suite("HTTP front: the request") struct HTTPProxyServerTests {
+@Suite("HTTP inbound: the request") struct HTTPProxyServerTests {
     static let established = "HTTP/1.1 200 Connection established\r\n\r\n"
     // curl 7.88 -p -x http://alice:secret@… http://example.net/
     static let curlConnect =

@@ -6,7 +6,7 @@ import WarrenCore
 
 @testable import WarrenRuntime
 
-@Suite("HTTP front: what the origin answers") struct HTTPReplyTests {
+@Suite("HTTP inbound: what the origin answers") struct HTTPReplyTests {
     /// What becomes of the user's connection.
     enum Fate { case kept, closed, reset }
 

@@ -6,7 +6,7 @@ import WarrenCore
 
 @testable import WarrenRuntime
 
-@Suite("HTTP front: upgrades in absolute form") struct HTTPUpgradeTests {
+@Suite("HTTP inbound: upgrades in absolute form") struct HTTPUpgradeTests {
     static let request =
         "GET http://a/chat HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n"
         + "Sec-WebSocket-Key: x\r\n\r\n"

@@ -7,7 +7,7 @@ import WarrenTesting
 @testable import WarrenRuntime
 
 /// One request of a pipeline, what its origin does, and what user and origin must see of each other: written from the
-/// RFCs and without a line of the front's own.
+/// RFCs and without a line of the server's own.
 struct PlannedExchange {
     /// What the user must see.
     enum Seen: Hashable {

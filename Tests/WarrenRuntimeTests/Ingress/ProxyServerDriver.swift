@@ -5,7 +5,7 @@ import WarrenCore
 
 @testable import WarrenRuntime
 
-/// Plays the runtime to a front: answers logins at once, and the request to connect when told to.
+/// Plays the runtime to a proxy server: answers logins at once, and the request to connect when told to.
 struct ProxyServerDriver<Machine: SessionMachine> {
     var machine: Machine
     var verdict = Verdict.accepted(name: "alice")

@@ -6,9 +6,9 @@ import WarrenCore
 
 @testable import WarrenRuntime
 
-/// Mutated and truncated requests, in random pieces, with random answers of the runtime: whatever comes, a front
+/// Mutated and truncated requests, in random pieces, with random answers of the runtime: whatever comes, a server
 /// neither traps nor speaks after its end, and holds no more than it may.
-@Suite("Fronts and hostile input") struct ProxyServerFuzzTests {
+@Suite("Proxy servers and hostile input") struct ProxyServerFuzzTests {
     static let rounds = 10_000
 
     static let socks5: [[UInt8]] =

@@ -6,7 +6,7 @@ import WarrenCore
 
 @testable import WarrenRuntime
 
-@Suite("SOCKS4 front") struct SOCKS4ServerTests {
+@Suite("SOCKS4 inbound") struct SOCKS4ServerTests {
     static func reply(_ code: UInt8) -> [UInt8] { [0, code, 0, 0, 0, 0, 0, 0] }
 
     static let good: [([UInt8], SessionAction)] = [

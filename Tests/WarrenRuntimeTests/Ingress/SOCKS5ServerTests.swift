@@ -6,7 +6,7 @@ import WarrenCore
 
 @testable import WarrenRuntime
 
-@Suite("SOCKS5 front") struct SOCKS5ServerTests {
+@Suite("SOCKS5 inbound") struct SOCKS5ServerTests {
     static let granted: [UInt8] = [5, 0, 0, 1, 0, 0, 0, 0, 0, 0]
     static func refused(_ reply: UInt8) -> [UInt8] { [5, reply, 0, 1, 0, 0, 0, 0, 0, 0] }
     static let login: [UInt8] = [1, 5] + "alice" + [6] + "secret"

@@ -8,7 +8,7 @@ import WarrenTesting
 
 @testable import WarrenRuntime
 
-/// The fronts of `mixed` behind their detector: any first bytes in any cuts, time and ends at any moment.
+/// The machines of `mixed` behind their detector: any first bytes in any cuts, time and ends at any moment.
 @Suite("Detector: any first bytes") struct DetectorModelTests {
     @Test func tellsFrontsApart() {
         for run in 0..<ModelRuns.count {

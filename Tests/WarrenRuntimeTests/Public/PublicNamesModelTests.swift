@@ -52,7 +52,7 @@ private struct Claims {
     }
 }
 
-/// A visitor at the front of public names.
+/// A visitor at the inbound of public names.
 private final class Visitor {
     var front: PublicServer
     let said: ByteBuffer

@@ -172,7 +172,7 @@ extension ProxyServerDriver {
         #expect(driver.take() == [.close(.rejected("it does not know this login"))])
     }
 
-    @Test("gives back every reason that a front of ours says", arguments: StreamFault.allCases)
+    @Test("gives back every reason that an inbound of ours says", arguments: StreamFault.allCases)
     func reasons(fault: StreamFault) throws {
         var driver = Self.driver()
         try driver.ask()
@@ -195,6 +195,21 @@ extension ProxyServerDriver {
         try driver.ask()
         _ = driver.take()
         driver.receive("HTTP/1.1 \(code) No\r\nContent-Length: 0\r\n\r\n")
+        #expect(driver.take() == [.end(StreamID(0), fault)])
+    }
+
+    @Test(
+        "goes by what squid says beside its status",
+        arguments: [
+            ("ERR_CONNECT_FAIL 111", .refused), ("ERR_CONNECT_FAIL 61", .refused), ("ERR_CONNECT_FAIL 110", .timedOut),
+            ("ERR_CONNECT_FAIL 113", .unreachable), ("ERR_DNS_FAIL 0", .unknownHost), ("ERR_CONNECT_FAIL", .failed),
+            ("ERR_CONNECT_FAIL 5", .failed), ("", .failed), ("ERR_CANNOT_FORWARD 0", .failed),
+        ] as [(String, StreamFault)])
+    func squid(error: String, fault: StreamFault) throws {
+        var driver = Self.driver()
+        try driver.ask()
+        _ = driver.take()
+        driver.receive("HTTP/1.1 503 Service Unavailable\r\nX-Squid-Error: \(error)\r\n\r\n")
         #expect(driver.take() == [.end(StreamID(0), fault)])
     }
 

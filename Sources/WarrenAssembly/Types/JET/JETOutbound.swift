@@ -22,13 +22,14 @@ extension OutboundType {
                 return PerStreamOutbound(
                     name: around.name, home: around.through?.home, reporter: around.reporter,
                     finding: { loop, answer in
-                        reader.read(on: loop) { announced in
-                            guard let announced else {
-                                around.reporter.emit(
-                                    .note("\(around.name): there is no association in \(reader.file.path)"))
-                                return answer(.failure(.unreachable))
+                        reader.read(on: loop) { found in
+                            switch found {
+                            case .success(let announced):
+                                answer(.success(JETRoute(id, carriers, announced, around).route()))
+                            case .failure(let refusal):
+                                around.reporter.emit(.note("\(around.name): \(reader.file.sentence(refusal))"))
+                                answer(.failure(.unreachable))
                             }
-                            answer(.success(JETRoute(id, carriers, announced, around).route()))
                         }
                     })
             }

@@ -12,13 +12,13 @@ extension InboundType {
     ) { entry, limits in
         let section = entry.section
         let session = SessionLimits(handshake: limits.handshake, streams: limits.streamsPerSession)
-        var front = PublicServer.Configuration(limits: session)
-        front.mode = section.value("mode", .oneOf(["auto", "tls", "http"]), default: "auto").asMode
-        front.redirects = section.value("http", .oneOf(["redirect", "pass"]), default: "redirect") == "redirect"
+        var visitors = PublicServer.Configuration(limits: session)
+        visitors.mode = section.value("mode", .oneOf(["auto", "tls", "http"]), default: "auto").asMode
+        visitors.redirects = section.value("http", .oneOf(["redirect", "pass"]), default: "redirect") == "redirect"
         let ports = section.optional("ports", .oneOrMore(.portRange)) ?? []
-        var raw = front
+        var raw = visitors
         raw.mode = .tcp
-        let (named, unnamed) = (front, raw)
+        let (named, unnamed) = (visitors, raw)
         var draft = ListeningDraft(section) { leg, sessions, context in
             context.start(PublicServer(named, port: leg.localPort), on: leg, owner: sessions)
         }
