@@ -31,7 +31,7 @@ final class KCPPort: OpenPort {
         self.plan = plan
         self.limiter = limiter
         guard let socket = DatagramSocket(descriptor, on: loop, options: .kcp) else { return nil }
-        self.listener = DatagramListener(socket, mostPeers: Self.mostPeers) { [unowned self] in self.arrived($0) }
+        self.listener = DatagramListener(socket, mostPeers: Self.mostPeers) { [weak self] in self?.arrived($0) }
     }
 
     func start() {}
@@ -61,7 +61,7 @@ final class KCPPort: OpenPort {
 
     /// Whoever forges addresses drives out others who have not proven themselves, and nobody else.
     private func makeRoom() {
-        while let first = self.unproven.first, first.isProven || first.isGone { self.unproven.removeFirst() }
+        while let first = self.unproven.first, first.isProven || first.isGone { _ = self.unproven.popFirst() }
         guard self.unproven.count >= Self.mostUnproven else { return }
         self.unproven = self.unproven.filter { !$0.isProven && !$0.isGone }
         guard self.unproven.count >= Self.mostUnproven, let oldest = self.unproven.popFirst() else { return }
