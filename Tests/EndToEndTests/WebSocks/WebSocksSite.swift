@@ -12,6 +12,8 @@ struct WebSocksSite: Sendable {
         case kcp
         case tlsInKCP
 
+        /// Those to whose port anybody can connect.
+        static let connections = [Self.tcp, .tls]
         var hasTLS: Bool { self == .tls || self == .tlsInKCP }
         var key: String { self == .tlsInKCP ? "kcp" : self.rawValue }
     }
