@@ -45,7 +45,7 @@ extension SecureDatagrams {
         public let limits: Limits
 
         let suite: Suite
-        let allowed: Set<PublicKey>?
+        var allowed: Set<PublicKey>?
         var random: Random
         var limiter: SourceLimiter
         var cookies: Cookies
@@ -153,6 +153,13 @@ extension SecureDatagrams {
 
         /// When ``poll(now:)`` has something to do; nil while there is nobody.
         public var deadline: NIODeadline? { self.datagrams.isEmpty ? self.lookAt : .distantPast }
+
+        /// Lets in these clients from now on, and ends the sessions of others. Without key pairs it changes nothing.
+        public mutating func allow(_ clients: Set<PublicKey>) {
+            guard self.allowed != nil else { return }
+            self.allowed = clients
+            for (id, client) in self.clients where client.key.map(clients.contains) != true { self.end(id, .closed) }
+        }
 
         /// Ends a session; its client hears nothing of it until it asks.
         public mutating func close(_ id: SessionID) { self.end(id, .closed) }
