@@ -6,6 +6,7 @@ import WarrenCore
 import WarrenKCP
 import WarrenLoop
 import WarrenRuntime
+import WarrenSecureDatagrams
 import WarrenVProxy
 
 private let vproxyExposure = "everything that is not encrypted itself; and change it, as KCP has no check of its own"
@@ -26,6 +27,7 @@ extension InboundType {
         draft?.sockets = .carrier
         draft?.target = target
         draft?.kcp = tunnel.kcp
+        draft?.key = section.listenerKey(for: tunnel.carrier)
         guard section.findings.count == before else { return nil }
         return draft.map { .listening($0) }
     }
@@ -46,6 +48,7 @@ extension OutboundType {
         }
         draft?.leadsToOnePlace = true
         draft?.carrier.kcp = tunnel.kcp
+        draft?.carrier.key = section.initiatorKey(for: tunnel.carrier)
         section.checkNotThrough(entry, tunnel.kcp)
         guard section.findings.count == before else { return nil }
         return draft.map { .session($0) }
@@ -56,6 +59,8 @@ extension OutboundType {
 struct VProxyTunnel {
     let carrier: TunnelCarrier?
     let kcp: KCP.Configuration?
+    /// Of the end that dials a tunnel for itself alone.
+    var key: SecureDatagrams.InitiatorKey?
     var machine: VProxy.Configuration
 }
 

@@ -33,6 +33,7 @@ extension InboundType {
         }
         draft?.watched = site.watched
         draft?.kcp = tunnel?.kcp
+        draft?.key = section.listenerKey(for: carrier)
         draft?.tunnel = tunnel?.machine
         guard section.findings.count == before else { return nil }
         return draft.map { .listening($0) }
