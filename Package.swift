@@ -161,7 +161,8 @@ let package = Package(
             name: "WarrenAssemblyTests",
             dependencies: [
                 "WarrenAssembly", "WarrenDemo", "WarrenConfiguration", "WarrenTokens", "WarrenCore", "WarrenRuntime",
-                "WarrenLoop", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nioSSL, crypto, cryptoExtras, logging,
+                "WarrenLoop", "WarrenSecureDatagrams", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nioSSL, crypto,
+                cryptoExtras, logging,
             ] + protocolTargets
         ),
         .testTarget(

@@ -12,6 +12,9 @@ import WarrenSecureDatagrams
 /// address is taken, and the next attempt takes another one where that had no answer (``AddressMemory``). With a key the
 /// peer's answer to the handshake is awaited.
 final class KCPDial: OpenAttempt {
+    /// How long the peer may take to agree on keys: as long as a session may take to begin without them.
+    private static let agreement = TimeAmount.seconds(5)
+
     private let configuration: KCP.Configuration
     private let dialer: Dialer
     private let port: UInt16
@@ -87,7 +90,8 @@ final class KCPDial: OpenAttempt {
             leg.attach(DialledPort(socket, for: leg))
             return answer(.success(leg))
         }
-        let port = SecurePort(socket, key: key, for: leg, within: self.dialer.connectTimeout) { failure in
+        let port = SecurePort(socket, key: key, for: leg, within: min(self.dialer.connectTimeout, Self.agreement)) {
+            failure in
             self.leg = nil
             guard let failure else { return answer(.success(leg)) }
             self.dialer.memory?.failed(peer.address)

@@ -11,7 +11,8 @@ import Testing
     private static let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: socks5\r\n"
 
     @Test(
-        "an upgrade that is none gets its status, and the next one is served", arguments: WebSocksSite.Carrier.connections)
+        "an upgrade that is none gets its status, and the next one is served",
+        arguments: WebSocksSite.Carrier.connections)
     func hostileUpgrades(carrier: WebSocksSite.Carrier) async throws {
         let echo = try await Server.echo()
         let site = try await WebSocksSite.start(carrier)
