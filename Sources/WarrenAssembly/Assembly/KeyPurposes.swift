@@ -146,7 +146,8 @@ package enum KeyPurposes {
     private static let vproxyCarrier = "kcp over UDP, or the same frames over tcp or tls"
 
     private static let tunnelKey =
-        "the file NAME.key of warren keygen vproxy, which both ends must have: seals every datagram; only with carrier kcp"
+        "this end's NAME.key of warren keygen vproxy: every datagram is sealed, and the other end must have a key, too; only "
+        + "with carrier kcp"
     private static let clients =
         "the .pub files of those who may come in, or folders with them; only with a key pair"
     private static let serverKey = "the server's .pub file; only with a key pair"

@@ -95,7 +95,7 @@ extension VProxyKeys {
             do throws(Refusal) { keys.insert(try Self.publicKey(at: file)) } catch {
                 guard file != path else { throw error }
                 throw Refusal(
-                    "holds \(quoted(String(file.dropFirst(path.count + 1)))), which \(error.what ?? "cannot be read")",
+                    "holds \(file.dropFirst(path.count + 1)), which \(error.what ?? "cannot be read")",
                     hint: error.hint)
             }
         }

@@ -65,7 +65,7 @@ final class DatagramRelay: Sendable {
         try await self.state.withLockedValue { $0.back }?.close()
     }
 
-    private static func bind(_ pass: @escaping @Sendable (AddressedEnvelope<ByteBuffer>) -> Void) async throws
+    fileprivate static func bind(_ pass: @escaping @Sendable (AddressedEnvelope<ByteBuffer>) -> Void) async throws
         -> any Channel
     {
         try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -85,4 +85,31 @@ private final class PassHandler: ChannelInboundHandler {
     init(_ pass: @escaping @Sendable (AddressedEnvelope<ByteBuffer>) -> Void) { self.pass = pass }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) { self.pass(self.unwrapInboundIn(data)) }
+}
+
+/// Somebody without a key who sends datagrams to a port, and counts what comes back.
+final class DatagramStranger: Sendable {
+    private let channel: any Channel
+    private let heard: NIOLockedValueBox<Int>
+
+    private init(_ channel: any Channel, _ heard: NIOLockedValueBox<Int>) {
+        self.channel = channel
+        self.heard = heard
+    }
+
+    static func start() async throws -> DatagramStranger {
+        let heard = NIOLockedValueBox(0)
+        let channel = try await DatagramRelay.bind { _ in heard.withLockedValue { $0 += 1 } }
+        return DatagramStranger(channel, heard)
+    }
+
+    /// Datagrams that have come back.
+    var answers: Int { self.heard.withLockedValue { $0 } }
+
+    func send(_ bytes: ByteBuffer, to port: Int) async throws {
+        let server = try SocketAddress(ipAddress: "127.0.0.1", port: port)
+        try await self.channel.writeAndFlush(AddressedEnvelope(remoteAddress: server, data: bytes))
+    }
+
+    func stop() async throws { try await self.channel.close() }
 }

@@ -160,6 +160,30 @@ import WarrenTesting
         try await echo.stop()
     }
 
+    @Test("strangers' datagrams get no answer, and hurt nobody") func strangers() async throws {
+        let (far, folder) = (try await Server.exchange(), try Self.folder())
+        let server = try await Self.server(", key: server.key, clients: client.pub", to: far.port, in: folder)
+        let client = try await Self.client(
+            ", key: client.key, serverKey: server.pub", to: server.port("in"), in: folder)
+        let stranger = try await DatagramStranger.start()
+        var random = SeededRandom(7)
+        for turn in 0..<400 {
+            // Any bytes, and those that begin like a datagram of ours with the length of one.
+            let length = [Int.random(in: 0...1400, using: &random), 162, 74, 49, 29][turn % 5]
+            var bytes = random.bytes(length)
+            if length > 0, turn % 2 == 0 { bytes.setInteger(UInt8(0x11 + turn / 2 % 4), at: 0) }
+            try await stranger.send(bytes, to: server.port("in"))
+            guard turn % 20 == 0 else { continue }
+            #expect(
+                try await Exchange.run(UInt64(turn), over: Wire.connect(to: client.address("door"))) == nil)
+        }
+        #expect(stranger.answers == 0)
+        await client.stop()
+        await server.stop()
+        try await stranger.stop()
+        try await far.stop()
+    }
+
     @Test("WebSocks over KCP with a key") func webSocks() async throws {
         let (far, folder) = (try await Server.exchange(), try Self.folder())
         folder.write("alice.pw", "hunter2\n")

@@ -61,7 +61,7 @@ private func text(_ path: String) throws -> String { try String(contentsOfFile: 
         let refusal = #expect(throws: Refusal.self) { try VProxyKeys.publicKeys(at: folder.path) }
         #expect(
             refusal?.what
-                == "holds \"phone.pub\", which is not the key that is wanted here: it does not begin with "
+                == "holds phone.pub, which is not the key that is wanted here: it does not begin with "
                 + "warren-vproxy-public:")
     }
 

@@ -80,7 +80,7 @@ extension Section {
         _ path: Located<String>, _ read: (String) throws(Refusal) -> Value
     ) -> Value? {
         do throws(Refusal) { return try read(path.value) } catch {
-            let what = "\(quoted(path.value)) \(error.what ?? "cannot be read")"
+            let what = "\(path.value) \(error.what ?? "cannot be read")"
             self.findings.report(what, at: path.place, hint: error.hint)
             return nil
         }

@@ -17,6 +17,7 @@ extension InboundType {
         let section = entry.section
         let before = section.findings.count
         let tunnel = section.vproxyTunnel(for: .server, limits)
+        let key = section.listenerKey(for: tunnel.carrier)
         let target = section.required("target", .target)
         let configuration = tunnel.machine
         var draft = ListeningDraft(section) { leg, sessions, context in
@@ -27,7 +28,7 @@ extension InboundType {
         draft?.sockets = .carrier
         draft?.target = target
         draft?.kcp = tunnel.kcp
-        draft?.key = section.listenerKey(for: tunnel.carrier)
+        draft?.key = key
         guard section.findings.count == before else { return nil }
         return draft.map { .listening($0) }
     }
@@ -41,6 +42,7 @@ extension OutboundType {
         let section = entry.section
         let before = section.findings.count
         var tunnel = section.vproxyTunnel(for: .client, limits)
+        let key = section.initiatorKey(for: tunnel.carrier)
         tunnel.machine.connectTimeout = section.value("connectTimeout", .duration, default: .seconds(30))
         let configuration = tunnel.machine
         var draft = SessionDraft(section, needsTLS: tunnel.carrier == .tls) { leg, owner, context in
@@ -48,7 +50,7 @@ extension OutboundType {
         }
         draft?.leadsToOnePlace = true
         draft?.carrier.kcp = tunnel.kcp
-        draft?.carrier.key = section.initiatorKey(for: tunnel.carrier)
+        draft?.carrier.key = key
         section.checkNotThrough(entry, tunnel.kcp)
         guard section.findings.count == before else { return nil }
         return draft.map { .session($0) }
