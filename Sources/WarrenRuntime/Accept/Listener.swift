@@ -110,7 +110,7 @@ package final class Listener: Sendable {
     }
 
     package static func bind(_ plan: Plan, on all: Loops, gate: ConnectionLimiter) async throws -> Listener {
-        let loops = plan.home.map { [$0] } ?? (plan.key == nil ? all.all : [all.next()])
+        let loops = plan.home.map { [$0] } ?? all.all
         let lock = await Self.lock(plan.port)
         defer { if lock >= 0 { _ = systemClose(lock) } }
         let descriptors = try Self.bind(plan, times: loops.count)
@@ -123,9 +123,10 @@ package final class Listener: Sendable {
         // A plan that comes later may want its connections elsewhere.
         let spread = loops.count == all.all.count ? nil : all
         var ports: [(loop: SocketLoop, port: NIOLoopBound<any OpenPort>)] = []
-        for (loop, descriptor) in zip(loops, descriptors) {
+        let siblings = SecureSiblings(count: descriptors.count)
+        for (number, (loop, descriptor)) in zip(loops, descriptors).enumerated() {
             let started = loop.submit {
-                let port = try Self.open(descriptor, current, on: loop, spread, gate)
+                let port = try Self.open(descriptor, current, number, of: siblings, on: loop, spread, gate)
                 port.start()
                 return NIOLoopBound(port, eventLoop: loop)
             }
@@ -135,7 +136,8 @@ package final class Listener: Sendable {
     }
 
     private static func open(
-        _ descriptor: CInt, _ current: CurrentPlan, on loop: SocketLoop, _ spread: Loops?, _ gate: ConnectionLimiter
+        _ descriptor: CInt, _ current: CurrentPlan, _ number: Int, of siblings: SecureSiblings, on loop: SocketLoop,
+        _ spread: Loops?, _ gate: ConnectionLimiter
     ) throws -> any OpenPort {
         guard let kcp = current.value.kcp else {
             return ListeningSocket(
@@ -147,7 +149,8 @@ package final class Listener: Sendable {
         let plan = { current.value }
         let port: (any OpenPort)? =
             if let key = plan().key {
-                SecureKCPPort(descriptor, kcp, key: key, on: loop, limiter: gate, plan: plan)
+                SecureKCPPort(
+                    descriptor, kcp, key: key, number: number, of: siblings, on: loop, limiter: gate, plan: plan)
             } else {
                 KCPPort(descriptor, kcp, on: loop, limiter: gate, plan: plan)
             }

@@ -8,14 +8,16 @@ import WarrenSecureDatagrams
 
 /// A UDP port that answers only who has a key: each secure session that is begun there becomes a leg.
 ///
-/// Sessions are found by what their datagrams name, not by where they come from, so one loop has the whole port: the system
-/// would give a client that has moved to the socket of another.
+/// Sessions are found by what their datagrams name, not by where they come from. Each loop has its own, and passes on what is
+/// for another's (``SecureSiblings``).
 final class SecureKCPPort: OpenPort {
     private let loop: SocketLoop
     private let configuration: KCP.Configuration
     private let plan: () -> Listener.Plan
     private let limiter: ConnectionLimiter
     private let socket: DatagramSocket
+    private let siblings: SecureSiblings
+    private let number: Int
     private var key: SecureDatagrams.ListenerKey
     private var sessions: SecureDatagrams.Listener
     private var peers: [SecureDatagrams.SessionID: SecurePeer] = [:]
@@ -37,21 +39,33 @@ final class SecureKCPPort: OpenPort {
     /// - Parameter descriptor: taken over.
     /// - Returns: nil if the loop cannot watch it.
     init?(
-        _ descriptor: CInt, _ configuration: KCP.Configuration, key: SecureDatagrams.ListenerKey, on loop: SocketLoop,
-        limiter: ConnectionLimiter, plan: @escaping () -> Listener.Plan
+        _ descriptor: CInt, _ configuration: KCP.Configuration, key: SecureDatagrams.ListenerKey, number: Int,
+        of siblings: SecureSiblings, on loop: SocketLoop, limiter: ConnectionLimiter,
+        plan: @escaping () -> Listener.Plan
     ) {
+        self.siblings = siblings
+        self.number = number
         self.loop = loop
         self.configuration = configuration.inside
         self.key = key
         self.plan = plan
         self.limiter = limiter
-        self.sessions = SecureDatagrams.Listener(key: key, timing: .tunnel, now: loop.now)
+        self.sessions = Self.sessions(key, number, of: siblings, now: loop.now)
         self.strangers = SecureStrangers(conversation: configuration.conversation)
         guard let socket = DatagramSocket(descriptor, on: loop, options: .kcp) else { return nil }
         self.socket = socket
     }
 
-    func start() { self.socket.watcher = self }
+    private static func sessions(
+        _ key: SecureDatagrams.ListenerKey, _ number: Int, of siblings: SecureSiblings, now: NIODeadline
+    ) -> SecureDatagrams.Listener {
+        SecureDatagrams.Listener(key: key, timing: .tunnel, part: .init(number, of: siblings.count), now: now)
+    }
+
+    func start() {
+        self.siblings.join(self, as: self.number, on: self.loop)
+        self.socket.watcher = self
+    }
 
     func stop() {
         self.isStopping = true
@@ -69,7 +83,7 @@ final class SecureKCPPort: OpenPort {
             return
         }
         let peers = self.peers.values
-        self.sessions = SecureDatagrams.Listener(key: key, timing: .tunnel, now: self.loop.now)
+        self.sessions = Self.sessions(key, self.number, of: self.siblings, now: self.loop.now)
         for peer in peers { peer.leg?.close(.aborted) }
     }
 
@@ -77,6 +91,7 @@ final class SecureKCPPort: OpenPort {
         guard self.isStopping, self.peers.isEmpty, !self.socket.isClosed else { return }
         self.alarm?.cancel()
         self.alarm = nil
+        self.siblings.leave(self.number)
         self.socket.close()
     }
 }
@@ -125,14 +140,18 @@ extension SecureKCPPort {
 // MARK: - What sessions say
 
 extension SecureKCPPort {
-    /// - Parameter path: of the datagram that led to it; nil if it was time.
-    private func tell(_ path: DatagramPath? = nil) {
+    /// - Parameters:
+    ///   - path: of the datagram that led to it; nil if it was time.
+    ///   - datagram: itself.
+    private func tell(_ path: DatagramPath? = nil, of datagram: ByteBuffer? = nil) {
         while let event = self.sessions.nextEvent() {
             switch event {
             case .payload(let id, let datagram): self.received(datagram, of: id)
             case .up(let id, _, _): if let path { self.arrived(id, at: path) }
             case .moved(let id, _): if let path, let peer = self.peers[id] { self.move(peer, to: path) }
             case .ended(let id, let failure): self.peers[id]?.leg?.close(failure.fault)
+            case .elsewhere(let number):
+                if let path, let datagram { self.siblings.pass(datagram, path, to: number) }
             }
         }
     }
@@ -206,20 +225,34 @@ extension SecureKCPPort {
 
 extension SecureKCPPort: DatagramWatcher {
     func datagramSocket(_ socket: DatagramSocket, received datagram: Datagram) {
-        let isPayload = SecureDatagrams.Kind(of: datagram.bytes) == .data
-        let before = isPayload ? nil : self.sessions.counters
-        self.sessions.input(datagram.bytes, from: SecureDatagrams.Address(datagram.path), now: self.loop.now)
-        // Payload is answered at the end of the turn, but for its first, which confirms the session.
-        self.tell(datagram.path)
-        guard let before else { return }
-        self.answer(datagram.path)
-        guard let what = self.strangers.word(on: datagram.bytes, before, self.sessions.counters, now: self.loop.now)
-        else { return }
-        self.limiter.reporter.emit(
-            .stranger(inbound: self.plan().name, peer: datagram.path.peer.socketAddress, saying: what))
+        self.take(datagram.bytes, datagram.path)
     }
 
-    func datagramSocketHasReceived(_ socket: DatagramSocket) {
+    func datagramSocketHasReceived(_ socket: DatagramSocket) { self.tookAll() }
+
+    /// What came to other loops.
+    func takePassed() {
+        for passed in self.siblings.take(self.number) where !self.socket.isClosed {
+            self.take(passed.datagram, passed.path, isPassedOn: true)
+        }
+        self.tookAll()
+    }
+
+    private func take(_ datagram: ByteBuffer, _ path: DatagramPath, isPassedOn: Bool = false) {
+        let isPayload = SecureDatagrams.Kind(of: datagram) == .data
+        let before = isPayload ? nil : self.sessions.counters
+        let address = SecureDatagrams.Address(path)
+        self.sessions.input(datagram, from: address, isPassedOn: isPassedOn, now: self.loop.now)
+        self.tell(path, of: datagram)
+        guard let before else { return }
+        self.answer(path)
+        guard let what = self.strangers.word(on: datagram, before, self.sessions.counters, now: self.loop.now) else {
+            return
+        }
+        self.limiter.reporter.emit(.stranger(inbound: self.plan().name, peer: path.peer.socketAddress, saying: what))
+    }
+
+    private func tookAll() {
         swap(&self.touched, &self.told)
         for peer in self.told {
             peer.isTouched = false
