@@ -74,8 +74,8 @@ let package = Package(
         .target(
             name: "WarrenRuntime",
             dependencies: [
-                "WarrenLoop", "WarrenCore", "WarrenKCP", "CWarrenSystem", nio("NIOCore"), nio("NIOPosix"),
-                nio("NIOConcurrencyHelpers"),
+                "WarrenLoop", "WarrenCore", "WarrenKCP", "WarrenSecureDatagrams", "CWarrenSystem", nio("NIOCore"),
+                nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
                 nio("NIOTLS"), nio("NIOHTTP1"), nio("NIOWebSocket"), nioSSL, collections, logging, metrics, lifecycle,
             ]
         ),
@@ -87,8 +87,9 @@ let package = Package(
         .target(
             name: "WarrenAssembly",
             dependencies: [
-                "WarrenConfiguration", "WarrenRuntime", "WarrenLoop", "WarrenKCP", "WarrenCore", nio("NIOCore"),
-                nio("NIOPosix"), nio("NIOHTTP1"),
+                "WarrenConfiguration", "WarrenRuntime", "WarrenLoop", "WarrenKCP", "WarrenSecureDatagrams",
+                "WarrenCore",
+                nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
                 nio("NIOFoundationCompat"), "WarrenTokens", "CWarrenSystem",
                 nioSSL, crypto, logging, lifecycle,
             ] + protocolTargets
@@ -160,7 +161,8 @@ let package = Package(
             name: "WarrenAssemblyTests",
             dependencies: [
                 "WarrenAssembly", "WarrenDemo", "WarrenConfiguration", "WarrenTokens", "WarrenCore", "WarrenRuntime",
-                "WarrenLoop", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nioSSL, crypto, cryptoExtras, logging,
+                "WarrenLoop", "WarrenSecureDatagrams", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"), nioSSL, crypto,
+                cryptoExtras, logging,
             ] + protocolTargets
         ),
         .testTarget(

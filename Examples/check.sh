@@ -14,6 +14,8 @@ cd "$folder"
     "$warren" keygen jproxy alice
     "$warren" keygen tls server --name office.example.net --name server.example.net
     "$warren" keygen tls laptop
+    "$warren" keygen vproxy far
+    "$warren" keygen vproxy near
 } > /dev/null
 (umask 077 && head -c 32 /dev/urandom | base64 > tokens.secret)
 (umask 077 && "$warren" token mproxy --secret-file tokens.secret --name kitchen.example.net > kitchen.token)

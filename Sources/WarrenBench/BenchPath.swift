@@ -36,6 +36,8 @@ struct BenchPath: Sendable {
             relay: ", tls: { cert: {keys}/localhost.crt, key: {keys}/localhost.key }",
             device: #"relay: "wss://localhost:{relay}", tls: { ca: {keys}/authority.crt }"#),
         .vproxy("vproxy", "forward → vproxy over kcp → target", "carrier: kcp"),
+        .vproxy(
+            "vproxy-key", "forward → vproxy over kcp, sealed → target", "carrier: kcp, key: {keys}/both.key"),
         .vproxy("vproxy-tcp", "forward → vproxy over tcp → target", "carrier: tcp"),
     ]
 

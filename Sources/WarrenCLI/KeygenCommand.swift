@@ -10,7 +10,7 @@ struct KeygenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "keygen",
         abstract: "Makes key files and certificates.",
-        subcommands: [JProxy.self, TLS.self]
+        subcommands: [JProxy.self, VProxy.self, TLS.self]
     )
 
     struct JProxy: ParsableCommand {
@@ -33,6 +33,41 @@ struct KeygenCommand: ParsableCommand {
             } catch {
                 throw Failure(code: .usage, sentence: "\(error)")
             }
+        }
+    }
+
+    struct VProxy: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "vproxy",
+            abstract: "Writes NAME.key and NAME.pub for one end of a vproxy tunnel over KCP, or one secret for both.",
+            discussion: """
+                With a pair for each end, every client can be told apart and locked out: run it once for the server and once
+                for each client. With --shared there is one file for all of them. No file is overwritten.
+                """
+        )
+
+        @Argument(help: "What the files are called, such as the name of the machine.")
+        var name: String
+
+        @Flag(name: .customLong("shared"), help: "Makes one secret that both ends have, in the place of a pair.")
+        var isShared = false
+
+        @Option(name: .customLong("out"), help: "The folder to write to.")
+        var folder = "."
+
+        mutating func run() throws {
+            let written: VProxyKeys.Written
+            do {
+                written = try VProxyKeys.write(name: self.name, isShared: self.isShared, to: self.folder)
+            } catch {
+                throw Failure(code: .usage, sentence: "\(error)")
+            }
+            guard let publicFile = written.publicFile else {
+                return Console.print("key: \(written.keyFile)   for key: of both ends; keep it secret")
+            }
+            Console.print("key: \(written.keyFile)   for key: of this end; keep it secret, no other machine needs it")
+            Console.print(
+                "pub: \(publicFile)   copy it to the other end: a client's for clients:, the server's for serverKey:")
         }
     }
 

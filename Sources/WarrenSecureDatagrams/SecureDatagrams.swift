@@ -23,7 +23,7 @@ public enum SecureDatagrams {
 
         public var description: String {
             switch self {
-            case .noAnswer: "the peer does not answer: it is not there, or it has another key"
+            case .noAnswer: "the peer does not answer: it is not there, or it has another key or none"
             case .forgotten: "the peer does not know the session any more"
             case .expired: "the keys are too old, and no new ones were agreed on"
             case .closed: "closed"

@@ -82,6 +82,8 @@ struct URLMistake: CustomTestStringConvertible, Sendable {
         let name = URL(fileURLWithPath: made.userFile).lastPathComponent
         try files.copyItem(atPath: made.userFile, toPath: "\(folder.path)/user.dat")
         try files.copyItem(atPath: made.clientFile, toPath: "\(folder.path)/wrong/\(name)")
+        try VProxyKeys.write(name: "near", to: folder.path)
+        try VProxyKeys.write(name: "both", isShared: true, to: folder.path)
         return folder
     }
 }

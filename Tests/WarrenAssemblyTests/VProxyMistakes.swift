@@ -28,6 +28,38 @@ extension Mistakes {
                 inbound("\(target), carrier: tls"), "1:12",
                 "the key \"tls\" is missing; expected a block with cert and key, as the carrier is tls"),
             Mistake(
+                inbound("\(target), key: near.key"), "1:12",
+                "the key \"clients\" is missing; expected the .pub files of those who may come in, or a folder with them"
+            ),
+            Mistake(
+                inbound("\(target), clients: near.pub"), "1:12",
+                "the key \"key\" is missing; expected this end's own key, as there is clients"),
+            Mistake(
+                inbound("\(target), key: both.key, clients: near.pub"), "1:107",
+                "clients goes with a key pair, and key is a shared secret; remove it, or make a pair for each end with: warren keygen vproxy NAME"
+            ),
+            Mistake(
+                inbound("\(target), carrier: tcp, key: both.key"), "1:102",
+                "key is for carrier: kcp; remove it, or write carrier: kcp"),
+            Mistake(
+                inbound("\(target), key: near.key, clients: nobody.pub"), "1:107",
+                "nobody.pub does not exist; create it or correct the path"),
+            Mistake(
+                inbound("\(target), key: near.key, clients: near.key"), "1:107",
+                "near.key is not the key that is wanted here: it begins with warren-vproxy-private: instead of warren-vproxy-public:; copy the .pub file that was made at the other end"
+            ),
+            Mistake(
+                outbound(", server: \"localhost:3\", key: near.key"), "2:63",
+                "the key \"serverKey\" is missing; expected the server's .pub file, as key is that of a pair"),
+            Mistake(
+                outbound(", server: \"localhost:3\", key: near.pub, serverKey: near.pub"), "2:116",
+                "near.pub is not the key that is wanted here: it begins with warren-vproxy-public: instead of warren-vproxy-private:; make one with: warren keygen vproxy NAME"
+            ),
+            Mistake(
+                outbound(", server: \"localhost:3\", key: pw"), "2:116",
+                "pw is not the key that is wanted here: it does not begin with warren-vproxy-private:; make one with: warren keygen vproxy NAME"
+            ),
+            Mistake(
                 outbound(""), "2:63", "the key \"server\" is missing; expected a host and port such as example.net:443"),
             Mistake(
                 outbound(", server: \"localhost:3\", through: p"), "2:120",

@@ -18,7 +18,7 @@ import Testing
         }
         let all = steps.withLock { $0 }
         #expect(all.count == 1 + rows.count * 6)
-        #expect(all.last == "48/48 forward → vproxy over tcp → target: connections per second")
+        #expect(all.last == "54/54 forward → vproxy over tcp → target: connections per second")
     }
 
     @Test func measuresOnlyWhatWasAskedForAndSoOften() async throws {

@@ -135,4 +135,24 @@ import WarrenTesting
         }
         #expect(wentDown <= runs / 20)
     }
+
+    @Test func endsWhoIsNotAllowedAnyMore() throws {
+        let (client, server, other) = (SD.PrivateKey(), SD.PrivateKey(), SD.PrivateKey().publicKey)
+        let keys: (client: SD.InitiatorKey, server: SD.ListenerKey) = (
+            .pair(own: client, server: server.publicKey), .pair(own: server, clients: [client.publicKey])
+        )
+        let world = World(keys)
+        world.run(.seconds(1))
+        let id = try #require(world.session)
+        world.server.allow([client.publicKey, other])
+        #expect(world.clientSends(payload(1)))
+        world.run(.seconds(1))
+        #expect(world.serverGot == [payload(1)])
+        world.server.allow([other])
+        world.pump()
+        #expect(world.serverEvents.last == .ended(id, .closed) && world.server.count == 0)
+        // It asks, hears nothing, and gives up.
+        world.run(.seconds(200))
+        #expect(world.server.counters.refused > 0 && world.server.count == 0)
+    }
 }

@@ -51,4 +51,52 @@ import WarrenTesting
         world.run(.seconds(1))
         #expect(world.clientGot == [payload(1)] && world.server.count == 1)
     }
+
+    @Test("a client that comes to another listener of the port is passed on, with payload and for new keys")
+    func comesToAnotherPart() throws {
+        let keys = Mode.pair.keys
+        var parts = (0..<3).map { number in
+            SD.Listener(
+                key: keys.server, part: .init(number, of: 3), random: SeededRandom(UInt64(number)), now: start)
+        }
+        var client = SD.Initiator(key: keys.client, random: SeededRandom(9), now: start)
+        var (now, got, passed) = (start, [ByteBuffer](), 0)
+
+        /// - Parameter part: to which all that the client says comes.
+        func turn(at part: Int, saying payload: ByteBuffer? = nil) {
+            var datagrams: [ByteBuffer] = []
+            while let datagram = client.poll(now: now) { datagrams.append(datagram) }
+            var sealed = ByteBuffer()
+            if let payload, client.seal(payload, into: &sealed, now: now) { datagrams.append(sealed) }
+            for datagram in datagrams {
+                parts[part].input(datagram, from: address(1), now: now)
+                while let event = parts[part].nextEvent() {
+                    if case .payload(_, let bytes) = event { got.append(bytes) }
+                    guard case .elsewhere(let other) = event else { continue }
+                    passed += 1
+                    parts[other].input(datagram, from: address(1), isPassedOn: true, now: now)
+                    while let event = parts[other].nextEvent() {
+                        if case .payload(_, let bytes) = event { got.append(bytes) }
+                        #expect(event != .elsewhere(part))
+                    }
+                }
+            }
+            for number in parts.indices {
+                while let outgoing = parts[number].poll(now: now) { client.input(outgoing.datagram, now: now) }
+            }
+            while client.nextEvent() != nil {}
+        }
+
+        for _ in 0..<4 { turn(at: 1) }
+        #expect(client.state == .up && parts.map(\.count) == [0, 1, 0])
+        turn(at: 2, saying: payload(1))
+        #expect(got == [payload(1)] && passed == 1)
+        // Past two ends of keys, all of it by way of another.
+        for second in 1...400 {
+            now = start + .seconds(Int64(second))
+            turn(at: 0, saying: payload(2))
+        }
+        #expect(client.state == .up && parts.map(\.count) == [0, 1, 0])
+        #expect(got.count == 401 && passed > 401)
+    }
 }

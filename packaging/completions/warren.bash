@@ -292,13 +292,13 @@ _warren_keygen() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    jproxy|tls)
+    jproxy|vproxy|tls)
         # Offer subcommand argument completions
         "_warren_keygen_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'jproxy tls' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'jproxy vproxy tls' -- "${cur}"))
         ;;
     esac
 }
@@ -306,6 +306,21 @@ _warren_keygen() {
 _warren_keygen_jproxy() {
     repeating_flags=()
     non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--out)
+    __warren_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--out')
+        return
+        ;;
+    esac
+}
+
+_warren_keygen_vproxy() {
+    repeating_flags=()
+    non_repeating_flags=(--shared --version -h --help)
     repeating_options=()
     non_repeating_options=(--out)
     __warren_offer_flags_options 1

@@ -121,6 +121,7 @@ extension Assembly.Inbound {
             try install(leg, sessions, loops.context(on: loop))
         }
         plan.kcp = draft.kcp
+        plan.key = draft.key
         // Not for tunnels: a session that is up and refuses everything would look as if it were of use.
         if !draft.isTunnel, draft.tunnel == nil, port == nil {
             let refusing = sessions.refusing()

@@ -11,7 +11,8 @@ extension Assembly {
         let entry: Entry
         let key: String
         let listen: ListenAddress
-        let hasTLS: Bool
+        /// By TLS, or by a key below KCP.
+        let isSealed: Bool
         let exposure: String
         /// Whoever reaches it may have it connect to wherever the egress policy allows.
         let isOpenToAll: Bool
@@ -26,7 +27,8 @@ extension Assembly {
         let listening = inbounds.compactMap { inbound -> ListeningAddress? in
             guard case .listening(let draft) = inbound.draft else { return nil }
             return ListeningAddress(
-                entry: inbound.entry, key: "listen", listen: draft.listen, hasTLS: draft.tls != nil,
+                entry: inbound.entry, key: "listen", listen: draft.listen,
+                isSealed: draft.tls != nil || draft.key != nil,
                 exposure: inbound.type.exposure, isOpenToAll: draft.isOpenToAll
             )
         }
@@ -118,7 +120,7 @@ extension Assembly {
     }
 
     static func noteExposures(_ places: [ListeningAddress], _ findings: Findings) {
-        for place in places where place.isReachable && !place.hasTLS {
+        for place in places where place.isReachable && !place.isSealed {
             let name = "\(place.entry.name) (\(place.entry.type)) listens on \(place.listen) without TLS"
             let what = "\(name): a stranger on the path could read \(place.exposure)"
             findings.note(what, at: place.place)
@@ -158,7 +160,7 @@ extension Assembly {
 extension Assembly.ListeningAddress {
     fileprivate init(_ entry: Entry, _ port: PortDraft, _ exposure: String) {
         self.init(
-            entry: entry, key: port.key, listen: port.listen, hasTLS: port.tls != nil, exposure: exposure,
+            entry: entry, key: port.key, listen: port.listen, isSealed: port.tls != nil, exposure: exposure,
             isOpenToAll: false
         )
     }
@@ -195,7 +197,7 @@ extension InboundDraft {
 extension CarrierDraft {
     /// A word of warning, where somebody on the path could read.
     fileprivate func noteExposure(_ entry: Entry, _ exposure: String, _ findings: Findings) {
-        guard self.tls == nil, !self.target.host.isLoopback else { return }
+        guard self.tls == nil, self.key == nil, !self.target.host.isLoopback else { return }
         let key = ["relay", "dial", "server"].first { entry.section.contains($0) } ?? "name"
         let place = entry.section.place(of: key)
         // Nobody gave a name to the one entry of a command.

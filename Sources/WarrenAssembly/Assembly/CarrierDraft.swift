@@ -5,6 +5,7 @@ import WarrenConfiguration
 import WarrenCore
 import WarrenKCP
 import WarrenRuntime
+import WarrenSecureDatagrams
 
 /// A carrier to dial whose keys are good.
 struct CarrierDraft: Sendable {
@@ -17,6 +18,8 @@ struct CarrierDraft: Sendable {
     var query = ""
     /// How the target is spoken to over UDP; nil for TCP.
     var kcp: KCP.Configuration?
+    /// What every datagram is sealed with; only with `kcp`.
+    var key: SecureDatagrams.InitiatorKey?
 
     /// - Parameters:
     ///   - path: what to ask for below the prefix, over a WebSocket.
@@ -41,7 +44,7 @@ struct CarrierDraft: Sendable {
         }
         return CarrierDialer(
             dialer: around.dialer, host: self.target.host, port: self.target.port, layers: layers,
-            through: around.through, kcp: self.kcp, isTrusted: isTrusted
+            through: around.through, kcp: self.kcp, key: self.key, isTrusted: isTrusted
         )
     }
 

@@ -6,6 +6,7 @@ package import WarrenCore
 import WarrenKCP
 import WarrenLoop
 import WarrenRuntime
+import WarrenSecureDatagrams
 import WarrenVProxy
 
 /// A kind of inbound: how its keys are read, and how it is put together once all keys of the file are known to be good.
@@ -51,6 +52,8 @@ struct ListeningDraft {
     var target: Target?
     /// It speaks KCP over UDP; nil for TCP.
     var kcp: KCP.Configuration?
+    /// What every datagram is sealed with; only with `kcp`.
+    var key: SecureDatagrams.ListenerKey?
     /// A vproxy tunnel whose streams are its connections; TLS is inside each of them.
     var tunnel: VProxy.Configuration?
     /// Its sessions carry many streams and are worth a log line of their own.

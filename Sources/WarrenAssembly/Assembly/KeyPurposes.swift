@@ -104,12 +104,17 @@ package enum KeyPurposes {
             "wait": "how long a user waits for a destination that another one uses; only without the extension",
             "resolve": "who looks names up: this end, IPv4 first, as exits only know addresses",
         ],
-        "vproxy inbound": ["carrier": Self.vproxyCarrier, "target": "where every stream goes"],
+        "vproxy inbound": [
+            "carrier": Self.vproxyCarrier, "target": "where every stream goes", "key": Self.tunnelKey,
+            "clients": Self.clients,
+        ],
         "vproxy outbound": [
-            "carrier": Self.vproxyCarrier, "lanes": "how many tunnels it may have; auto is one for each thread",
+            "carrier": Self.vproxyCarrier, "key": Self.tunnelKey, "serverKey": Self.serverKey,
+            "lanes": "how many tunnels it may have; auto is one for each thread",
             "connectTimeout": "how long the far end may take to answer for a stream",
         ],
         "websocks inbound": [
+            "key": Self.tunnelKey, "clients": Self.clients,
             "carrier": "what agents come over: with kcp streams of a vproxy tunnel, in each of which TLS may be",
             "users": "who may log in, by the passwords that agents have",
             "dialect": "connectFirst says yes when the destination is reached; deployed says it before",
@@ -122,6 +127,7 @@ package enum KeyPurposes {
             "redirect": "where visitors without an upgrade are sent, in the place of static",
         ],
         "websocks outbound": [
+            "key": Self.tunnelKey, "serverKey": Self.serverKey,
             "carrier":
                 "what the server is dialled over: with kcp streams of a vproxy tunnel, in each of which TLS may be",
             "user": "the name to log in with", "passwordFile": "a file with the user's password",
@@ -138,6 +144,13 @@ package enum KeyPurposes {
     ]
 
     private static let vproxyCarrier = "kcp over UDP, or the same frames over tcp or tls"
+
+    private static let tunnelKey =
+        "this end's NAME.key of warren keygen vproxy: every datagram is sealed, and the other end must have a key, too; only "
+        + "with carrier kcp"
+    private static let clients =
+        "the .pub files of those who may come in, or folders with them; only with a key pair"
+    private static let serverKey = "the server's .pub file; only with a key pair"
 
     private static func login(port: Int) -> [String: String] {
         [

@@ -75,7 +75,7 @@ extension Fingerprint {
 
 extension Section {
     /// Files that are read once, with the configuration; the others are looked at again by themselves.
-    private static let files: Set<String> = ["passwordFile", "secretKeyFile", "tokenFile"]
+    private static let files: Set<String> = ["passwordFile", "secretKeyFile", "serverKey", "tokenFile"]
 
     /// Keys and values as one text, with what stands in the files that nothing else looks at.
     func print(without keys: Set<String>) -> String {
@@ -98,12 +98,25 @@ extension Section {
     }
 
     private func contents(of pair: ConfigNode.Pair) -> String {
-        guard case .scalar(let scalar) = pair.value.content else { return "" }
         let key = CamelCase.from(pair.key)
-        let isKeyFile = key == "key" && self.contains("server") && pair.value.place == self.place(of: "key")
+        let isOwn = self.contains(key) && pair.value.place == self.place(of: key)
+        if key == "clients", isOwn { return self.publicKeys(under: pair.value) }
+        guard case .scalar(let scalar) = pair.value.content else { return "" }
+        let isKeyFile = key == "key" && isOwn
         guard Self.files.contains(key) || isKeyFile else { return "" }
         let path = TextFile.path(scalar.text, in: self.folder)
         guard let data = FileManager.default.contents(atPath: path) else { return "" }
         return SHA256.hash(data: data).description
+    }
+    /// What is in the files of clients, in folders too.
+    private func publicKeys(under node: ConfigNode) -> String {
+        switch node.content {
+        case .scalar(let scalar):
+            let files = try? VProxyKeys.files(at: TextFile.path(scalar.text, in: self.folder))
+            let contents = (files ?? []).compactMap { FileManager.default.contents(atPath: $0) }
+            return contents.map { SHA256.hash(data: $0).description }.joined(separator: ",")
+        case .list(let nodes): return nodes.map { self.publicKeys(under: $0) }.joined(separator: ";")
+        case .map, .broken: return ""
+        }
     }
 }

@@ -16,7 +16,7 @@ package final class ConnectionLimiter: Sendable {
     private let refused = Atomic<Int>(0)
     private let most: Atomic<Int>
     private let descriptors: DescriptorLimit
-    private let reporter: Reporter
+    let reporter: Reporter
 
     package init(limit: Int, descriptors: DescriptorLimit = .process, reporter: Reporter) {
         self.most = Atomic(limit)

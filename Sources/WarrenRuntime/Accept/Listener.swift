@@ -7,6 +7,7 @@ import Synchronization
 import WarrenCore
 package import WarrenKCP
 package import WarrenLoop
+package import WarrenSecureDatagrams
 
 #if canImport(Darwin)
 import Darwin
@@ -43,6 +44,8 @@ package final class Listener: Sendable {
         package var sockets: SocketOptions
         /// What speaks KCP over UDP; nil for TCP.
         package var kcp: KCP.Configuration?
+        /// What every datagram is sealed with; only with `kcp`.
+        package var key: SecureDatagrams.ListenerKey?
         /// Where connections live: nil spreads them over all loops.
         package var home: SocketLoop?
         /// Told the address, whose port is never 0, before any connection is accepted.
@@ -96,12 +99,14 @@ package final class Listener: Sendable {
     package func fits(_ plan: Plan) -> Bool {
         let own = self.plan
         return own.host == plan.host && own.port == plan.port && own.kcp == plan.kcp
+            && (own.key == nil) == (plan.key == nil)
     }
 
     /// From now on connections are taken by another plan: the port stays open all the time.
     package func exchange(_ plan: Plan) {
         plan.onBound(self.address)
         self.current.exchange(plan)
+        for (loop, port) in self.ports where plan.key != nil { loop.execute { port.value.exchanged() } }
     }
 
     package static func bind(_ plan: Plan, on all: Loops, gate: ConnectionLimiter) async throws -> Listener {
@@ -118,9 +123,10 @@ package final class Listener: Sendable {
         // A plan that comes later may want its connections elsewhere.
         let spread = loops.count == all.all.count ? nil : all
         var ports: [(loop: SocketLoop, port: NIOLoopBound<any OpenPort>)] = []
-        for (loop, descriptor) in zip(loops, descriptors) {
+        let siblings = SecureSiblings(count: descriptors.count)
+        for (number, (loop, descriptor)) in zip(loops, descriptors).enumerated() {
             let started = loop.submit {
-                let port = try Self.open(descriptor, current, on: loop, spread, gate)
+                let port = try Self.open(descriptor, current, number, of: siblings, on: loop, spread, gate)
                 port.start()
                 return NIOLoopBound(port, eventLoop: loop)
             }
@@ -130,7 +136,8 @@ package final class Listener: Sendable {
     }
 
     private static func open(
-        _ descriptor: CInt, _ current: CurrentPlan, on loop: SocketLoop, _ spread: Loops?, _ gate: ConnectionLimiter
+        _ descriptor: CInt, _ current: CurrentPlan, _ number: Int, of siblings: SecureSiblings, on loop: SocketLoop,
+        _ spread: Loops?, _ gate: ConnectionLimiter
     ) throws -> any OpenPort {
         guard let kcp = current.value.kcp else {
             return ListeningSocket(
@@ -139,9 +146,15 @@ package final class Listener: Sendable {
                 onShortage: { gate.starve() }
             )
         }
-        guard let port = KCPPort(descriptor, kcp, on: loop, limiter: gate, plan: { current.value }) else {
-            throw ChannelError.unknownLocalAddress
-        }
+        let plan = { current.value }
+        let port: (any OpenPort)? =
+            if let key = plan().key {
+                SecureKCPPort(
+                    descriptor, kcp, key: key, number: number, of: siblings, on: loop, limiter: gate, plan: plan)
+            } else {
+                KCPPort(descriptor, kcp, on: loop, limiter: gate, plan: plan)
+            }
+        guard let port else { throw ChannelError.unknownLocalAddress }
         return port
     }
 

@@ -7,6 +7,13 @@ protocol OpenPort: AnyObject {
     func start()
     /// Takes nobody any more; those who were taken stay.
     func stop()
+    /// Another plan is the listener's from now on.
+    func exchanged()
+}
+
+extension OpenPort {
+    /// Most ask for the plan whenever somebody comes.
+    func exchanged() {}
 }
 
 extension ListeningSocket: OpenPort {}

@@ -6,6 +6,7 @@ import NIOSSL
 package import WarrenCore
 package import WarrenKCP
 package import WarrenLoop
+package import WarrenSecureDatagrams
 
 #if canImport(Darwin)
 import Darwin
@@ -30,18 +31,22 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
     private let layers: [any DialLayer]
     private let through: (any Outbound)?
     private let kcp: KCP.Configuration?
+    private let key: SecureDatagrams.InitiatorKey?
     private let isTrusted: Bool
 
     /// - Parameters:
     ///   - layers: what is put on the connection, the first of them outermost.
     ///   - through: the outbound that reaches the server; nil to dial it directly.
     ///   - kcp: how the server is spoken to over UDP; nil for TCP. Nothing goes through another outbound then.
+    ///   - key: seals every datagram; only with `kcp`.
     ///   - isTrusted: the host stands in our own configuration, so the egress policy has no say.
     package init(
         dialer: Dialer, host: Host, port: UInt16, layers: [any DialLayer] = [],
-        through: (any Outbound)? = nil, kcp: KCP.Configuration? = nil, isTrusted: Bool = true
+        through: (any Outbound)? = nil, kcp: KCP.Configuration? = nil,
+        key: SecureDatagrams.InitiatorKey? = nil, isTrusted: Bool = true
     ) {
         self.kcp = kcp
+        self.key = key
         self.through = through
         self.isTrusted = isTrusted
         var dialer = dialer
@@ -91,9 +96,7 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
         on loop: SocketLoop, _ answer: @escaping (Result<any Leg, CarrierFailure>) -> Void
     ) -> any OpenAttempt {
         if let kcp {
-            let dial = KCPDial(kcp, self.dialer, port: self.port, on: loop) { result in
-                answer(result.map { $0 }.mapError { CarrierFailure("cannot connect: \($0.rawValue)", $0) })
-            }
+            let dial = KCPDial(kcp, key: self.key, self.dialer, port: self.port, on: loop) { answer($0.map { $0 }) }
             dial.start(self.host, for: self.asker)
             return dial
         }

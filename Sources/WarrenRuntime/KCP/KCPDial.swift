@@ -4,24 +4,33 @@ import NIOCore
 import WarrenCore
 import WarrenKCP
 import WarrenLoop
+import WarrenSecureDatagrams
 
 /// Begins a conversation with a host on a port of our own.
 ///
 /// Nothing tells whether somebody is there before the protocol above has had its first answer, so there is no race: one
-/// address is taken, and the next attempt takes another one where that had no answer (``AddressMemory``).
+/// address is taken, and the next attempt takes another one where that had no answer (``AddressMemory``). With a key the
+/// peer's answer to the handshake is awaited.
 final class KCPDial: OpenAttempt {
+    /// How long the peer may take to agree on keys: as long as a session may take to begin without them.
+    private static let agreement = TimeAmount.seconds(5)
+
     private let configuration: KCP.Configuration
     private let dialer: Dialer
     private let port: UInt16
+    private let key: SecureDatagrams.InitiatorKey?
     private let loop: SocketLoop
-    private var answer: ((Result<KCPLeg, StreamFault>) -> Void)?
+    private var answer: ((Result<KCPLeg, CarrierFailure>) -> Void)?
     private var lookup: AddressLookup?
+    /// While keys are agreed on with its peer.
+    private var leg: KCPLeg?
 
     init(
-        _ configuration: KCP.Configuration, _ dialer: Dialer, port: UInt16, on loop: SocketLoop,
-        answer: @escaping (Result<KCPLeg, StreamFault>) -> Void
+        _ configuration: KCP.Configuration, key: SecureDatagrams.InitiatorKey?, _ dialer: Dialer, port: UInt16,
+        on loop: SocketLoop, answer: @escaping (Result<KCPLeg, CarrierFailure>) -> Void
     ) {
-        self.configuration = configuration
+        self.configuration = key == nil ? configuration : configuration.inside
+        self.key = key
         self.dialer = dialer
         self.port = port
         self.loop = loop
@@ -62,7 +71,7 @@ final class KCPDial: OpenAttempt {
                 continue
             }
             do {
-                return answer(.success(try self.leg(to: PeerAddress(address, port: self.port))))
+                return try self.dial(PeerAddress(address, port: self.port), answer)
             } catch {
                 fault =
                     (error as? IOError).map { StreamFault(connecting: $0.errnoCode) } ?? error as? StreamFault
@@ -71,25 +80,45 @@ final class KCPDial: OpenAttempt {
                 self.dialer.memory?.failed(address)
             }
         }
-        answer(.failure(fault))
+        answer(.failure(CarrierFailure("cannot connect: \(fault.rawValue)", fault)))
     }
 
-    private func leg(to peer: PeerAddress) throws -> KCPLeg {
+    private func dial(_ peer: PeerAddress, _ answer: @escaping (Result<KCPLeg, CarrierFailure>) -> Void) throws {
+        let socket = try self.socket(to: peer)
+        let leg = KCPLeg(self.configuration, with: peer, on: self.loop)
+        guard let key else {
+            leg.attach(DialledPort(socket, for: leg))
+            return answer(.success(leg))
+        }
+        let port = SecurePort(socket, key: key, for: leg, within: min(self.dialer.connectTimeout, Self.agreement)) {
+            failure in
+            self.leg = nil
+            guard let failure else { return answer(.success(leg)) }
+            self.dialer.memory?.failed(peer.address)
+            leg.close(failure.fault)
+            answer(.failure(failure))
+        }
+        self.leg = leg
+        leg.attach(port)
+        port.start()
+    }
+
+    private func socket(to peer: PeerAddress) throws -> DatagramSocket {
         let socket = try DatagramSocket.dial(to: peer, on: self.loop, options: .kcp)
         guard DescriptorLimit.process.room(for: socket.descriptor) == .plenty else {
             socket.close()
             self.dialer.onShortage()
             throw StreamFault.limit
         }
-        let leg = KCPLeg(self.configuration, with: peer, on: self.loop)
-        leg.attach(DialledPort(socket, for: leg))
-        return leg
+        return socket
     }
 
     func cancel() {
         self.answer = nil
         self.lookup?.cancel()
         self.lookup = nil
+        self.leg?.close(nil)
+        self.leg = nil
     }
 }
 

@@ -17,11 +17,11 @@ extension SecureDatagrams {
 
         public var description: String {
             switch self {
-            case .empty: "there is no key in it; make one by `warren keygen vproxy`"
+            case .empty: "it is empty"
             case .tooManyLines: "a key is one line, and there are more"
-            case .otherKind(let expected, let found): "it holds `\(found)`, and `\(expected)` is wanted here"
-            case .noPrefix(let expected): "a key begins with `\(expected)`; make one by `warren keygen vproxy`"
-            case .notAKey(let expected): "behind `\(expected)` stand 32 bytes in base64, 44 characters; these are none"
+            case .otherKind(let expected, let found): "it begins with \(found) instead of \(expected)"
+            case .noPrefix(let expected): "it does not begin with \(expected)"
+            case .notAKey(let expected): "behind \(expected) stand 32 bytes in base64, 44 characters; these are none"
             }
         }
     }

@@ -6,7 +6,7 @@ extension SecureDatagrams {
     /// A secret that both ends have, 32 random bytes.
     ///
     /// In a file: one line `warren-vproxy-shared:` and the bytes in base64.
-    public struct SharedKey: Sendable {
+    public struct SharedKey: Hashable, Sendable {
         let bytes: [UInt8]
 
         /// Draws a new one.
@@ -26,7 +26,7 @@ extension SecureDatagrams {
     /// The secret half of an end's key pair (Curve25519).
     ///
     /// In a file: one line `warren-vproxy-private:` and 32 bytes in base64.
-    public struct PrivateKey: Sendable {
+    public struct PrivateKey: Hashable, Sendable {
         let key: Curve25519.KeyAgreement.PrivateKey
 
         /// Draws a new one.
@@ -44,6 +44,9 @@ extension SecureDatagrams {
         public var text: String { KeyText.privateKey.text(of: [UInt8](self.key.rawRepresentation)) }
 
         public var publicKey: PublicKey { PublicKey([UInt8](self.key.publicKey.rawRepresentation)) }
+
+        public static func == (a: PrivateKey, b: PrivateKey) -> Bool { a.publicKey == b.publicKey }
+        public func hash(into hasher: inout Hasher) { hasher.combine(self.publicKey) }
     }
 
     /// The half of a key pair that the other end is told.
@@ -65,13 +68,13 @@ extension SecureDatagrams {
     }
 
     /// What an ``Initiator`` shows and whom it trusts.
-    public enum InitiatorKey: Sendable {
+    public enum InitiatorKey: Hashable, Sendable {
         case shared(SharedKey)
         case pair(own: PrivateKey, server: PublicKey)
     }
 
     /// What a ``Listener`` shows and whom it lets in.
-    public enum ListenerKey: Sendable {
+    public enum ListenerKey: Hashable, Sendable {
         case shared(SharedKey)
         case pair(own: PrivateKey, clients: Set<PublicKey>)
     }

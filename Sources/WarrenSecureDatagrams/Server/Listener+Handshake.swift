@@ -5,7 +5,9 @@ import NIOCore
 
 extension SecureDatagrams.Listener {
     /// Answers a request, from the cheapest check to the dearest.
-    mutating func answer(_ datagram: ByteBuffer, from address: SecureDatagrams.Address, now: NIODeadline) {
+    mutating func answer(
+        _ datagram: ByteBuffer, from address: SecureDatagrams.Address, _ isPassedOn: Bool, now: NIODeadline
+    ) {
         let proofs = self.suite.requestProofs
         guard let request = SecureDatagrams.Request(datagram, self.suite.pattern),
             SecureDatagrams.Proofs.areEqual(proofs.mac1(of: request.beforeMac1), request.mac1)
@@ -13,6 +15,8 @@ extension SecureDatagrams.Listener {
             self.counters.strangers += 1
             return
         }
+        // Who passes it on has asked for all of this.
+        guard !isPassedOn else { return self.admit(request, from: address, isPassedOn, now: now) }
         let isBusy = !self.everybody.take(
             perSecond: self.limits.handshakesBeforeCookies, most: self.limits.handshakesBeforeCookies, now: now)
         if self.limits.alwaysCookies || isBusy || self.pending > self.limits.pending / 2,
@@ -24,7 +28,7 @@ extension SecureDatagrams.Listener {
             self.counters.limited += 1
             return
         }
-        self.admit(request, from: address, now: now)
+        self.admit(request, from: address, isPassedOn, now: now)
     }
 
     private mutating func sendCookie(
@@ -38,7 +42,7 @@ extension SecureDatagrams.Listener {
     }
 
     private mutating func admit(
-        _ request: SecureDatagrams.Request, from address: SecureDatagrams.Address, now: NIODeadline
+        _ request: SecureDatagrams.Request, from address: SecureDatagrams.Address, _ isPassedOn: Bool, now: NIODeadline
     ) {
         var noise = self.suite.handshake(
             isInitiator: false, index: request.index, ephemeral: self.random.ephemeralKey())
@@ -52,7 +56,8 @@ extension SecureDatagrams.Listener {
             if isRefused { self.counters.refused += 1 } else { self.counters.forged += 1 }
             return
         }
-        guard payload.index != nil else { return self.begin(noise, request, from: address, now: now) }
+        guard let named = payload.index else { return self.begin(noise, request, from: address, now: now) }
+        if self.passesOn(named, isPassedOn) { return }
         self.goOn(noise, request, payload, from: address, now: now)
     }
 
@@ -122,8 +127,8 @@ extension SecureDatagrams.Listener {
 
     /// One that nobody has. There are far more than sessions.
     private mutating func freeIndex() -> UInt32 {
-        var index = UInt32(truncatingIfNeeded: self.random.next())
-        while self.indices[index] != nil { index = UInt32(truncatingIfNeeded: self.random.next()) }
+        var index = self.part.own(UInt32(truncatingIfNeeded: self.random.next()))
+        while self.indices[index] != nil { index = self.part.own(UInt32(truncatingIfNeeded: self.random.next())) }
         return index
     }
 }

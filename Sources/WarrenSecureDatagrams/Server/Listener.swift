@@ -22,6 +22,30 @@ extension SecureDatagrams {
             case moved(SessionID, to: Address)
             /// The session is over. Only for those that were up.
             case ended(SessionID, Failure)
+            /// The datagram that was taken last is for the listener with this number, which takes it as passed on.
+            case elsewhere(Int)
+        }
+
+        /// Which of the sessions of one port are a listener's, where several listeners with the same key share it: a client
+        /// that has moved may come to any of them.
+        public struct Part: Hashable, Sendable {
+            /// From 0.
+            public let number: Int
+            public let count: Int
+
+            public init(_ number: Int = 0, of count: Int = 1) {
+                self.number = number
+                self.count = max(count, 1)
+            }
+
+            /// Whose index it is.
+            func owner(of index: UInt32) -> Int { Int(index % UInt32(clamping: self.count)) }
+
+            /// The nearest one that is ours.
+            func own(_ index: UInt32) -> UInt32 {
+                let count = UInt32(clamping: self.count)
+                return index % (.max / count) * count + UInt32(clamping: self.number)
+            }
         }
 
         /// A datagram to be sent.
@@ -43,9 +67,10 @@ extension SecureDatagrams {
         public internal(set) var counters = Counters()
         public let timing: Timing
         public let limits: Limits
+        public let part: Part
 
         let suite: Suite
-        let allowed: Set<PublicKey>?
+        var allowed: Set<PublicKey>?
         var random: Random
         var limiter: SourceLimiter
         var cookies: Cookies
@@ -63,7 +88,8 @@ extension SecureDatagrams {
         /// - Parameter random: draws keys; anything but the system's is for tests.
         public init(
             key: ListenerKey, timing: Timing = Timing(), limits: Limits = Limits(),
-            random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(), now: NIODeadline
+            part: Part = Part(), random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
+            now: NIODeadline
         ) {
             var random = Random(random)
             self.suite = Suite(key)
@@ -73,6 +99,7 @@ extension SecureDatagrams {
             }
             self.timing = timing
             self.limits = limits
+            self.part = part
             self.limiter = SourceLimiter(limits, &random)
             self.cookies = Cookies(&random, now: now)
             self.everybody = TokenBucket(full: limits.handshakesBeforeCookies, now: now)
@@ -83,19 +110,26 @@ extension SecureDatagrams {
         public var count: Int { self.clients.count - self.pending }
 
         /// Takes one datagram.
-        public mutating func input(_ datagram: ByteBuffer, from address: Address, now: NIODeadline) {
+        ///
+        /// - Parameter isPassedOn: another part of the port has had it, and said that it is for this one.
+        public mutating func input(
+            _ datagram: ByteBuffer, from address: Address, isPassedOn: Bool = false, now: NIODeadline
+        ) {
             switch Kind(of: datagram) {
-            case .data: self.receive(datagram, from: address, now: now)
-            case .request: self.answer(datagram, from: address, now: now)
+            case .data: self.receive(datagram, from: address, isPassedOn, now: now)
+            case .request: self.answer(datagram, from: address, isPassedOn, now: now)
             case .response, .cookie, nil: self.counters.strangers += 1
             }
         }
 
-        private mutating func receive(_ datagram: ByteBuffer, from address: Address, now: NIODeadline) {
+        private mutating func receive(
+            _ datagram: ByteBuffer, from address: Address, _ isPassedOn: Bool, now: NIODeadline
+        ) {
             guard let header = Header(of: datagram) else {
                 self.counters.strangers += 1
                 return
             }
+            if self.passesOn(header.index, isPassedOn) { return }
             guard let id = self.indices[header.index],
                 let opened = self.clients[id]?.session.open(datagram, header, now: now)
             else {
@@ -117,6 +151,14 @@ extension SecureDatagrams {
             case .forged: self.counters.forged += 1
             case .unknown: self.counters.unknown += 1
             }
+        }
+
+        /// True if the index is one of another part's, whose owner is named then.
+        mutating func passesOn(_ index: UInt32, _ isPassedOn: Bool) -> Bool {
+            let owner = self.part.owner(of: index)
+            guard owner != self.part.number, !isPassedOn else { return false }
+            self.events.append(.elsewhere(owner))
+            return true
         }
 
         /// The client uses the keys of the last handshake: it is there. It is told so, and then stops asking.
@@ -153,6 +195,13 @@ extension SecureDatagrams {
 
         /// When ``poll(now:)`` has something to do; nil while there is nobody.
         public var deadline: NIODeadline? { self.datagrams.isEmpty ? self.lookAt : .distantPast }
+
+        /// Lets in these clients from now on, and ends the sessions of others. Without key pairs it changes nothing.
+        public mutating func allow(_ clients: Set<PublicKey>) {
+            guard self.allowed != nil else { return }
+            self.allowed = clients
+            for (id, client) in self.clients where client.key.map(clients.contains) != true { self.end(id, .closed) }
+        }
 
         /// Ends a session; its client hears nothing of it until it asks.
         public mutating func close(_ id: SessionID) { self.end(id, .closed) }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NIOCore
+package import NIOCore
 
 extension SecureDatagrams {
     /// The low half of a datagram's first byte; the high half is the version, 1.
-    enum Kind: UInt8 {
+    package enum Kind: UInt8 {
         case request = 0x11
         case response = 0x12
         case cookie = 0x13
         case data = 0x14
 
         /// Nil for other versions and kinds; nothing is read beyond the first byte.
-        init?(of datagram: ByteBuffer) {
+        package init?(of datagram: ByteBuffer) {
             guard let byte = datagram.getInteger(at: datagram.readerIndex, as: UInt8.self) else { return nil }
             self.init(rawValue: byte)
         }

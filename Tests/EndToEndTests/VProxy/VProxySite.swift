@@ -3,6 +3,7 @@
 import Foundation
 import NIOCore
 import Testing
+import WarrenAssembly
 
 /// Both ends of a vproxy tunnel as two processes, and a port before it.
 struct VProxySite: Sendable {
@@ -13,10 +14,13 @@ struct VProxySite: Sendable {
         /// As it is toward deployed peers.
         case plain
         case six
+        /// With one secret, and with a pair for each end.
+        case shared, pair
 
         var keys: String {
             switch self {
-            case .kcp, .six: ""
+            case .kcp, .six, .pair: ""
+            case .shared: ", key: both.key"
             case .tcp: ", carrier: tcp"
             case .tls: ", carrier: tls"
             case .plain: ", extension: off, congestion: window, compression: auto, profile: fast2"
@@ -39,8 +43,15 @@ struct VProxySite: Sendable {
         if carrier == .tls {
             #expect(try await WarrenProcess.run("keygen", "tls", "localhost", "--out", folder.path).code == 0)
         }
+        try VProxyKeys.write(name: "both", isShared: true, to: folder.path)
+        for name in ["server", "client"] { try VProxyKeys.write(name: name, to: folder.path) }
         let server = try await Self.server(carrier, port: 0, to: target, in: folder)
-        let trusted = carrier == .tls ? ", tls: { ca: authority.crt }" : ""
+        let trusted =
+            switch carrier {
+            case .tls: ", tls: { ca: authority.crt }"
+            case .pair: ", key: client.key, serverKey: server.pub"
+            case .kcp, .tcp, .plain, .six, .shared: ""
+            }
         let client = try await WarrenProcess.start(
             yaml: """
                 log: { level: debug }
@@ -54,7 +65,12 @@ struct VProxySite: Sendable {
     private static func server(
         _ carrier: Carrier, port: Int, to target: Int, in folder: Folder
     ) async throws -> WarrenProcess {
-        let shown = carrier == .tls ? ", tls: { cert: localhost.crt, key: localhost.key }" : ""
+        let shown =
+            switch carrier {
+            case .tls: ", tls: { cert: localhost.crt, key: localhost.key }"
+            case .pair: ", key: server.key, clients: client.pub"
+            case .kcp, .tcp, .plain, .six, .shared: ""
+            }
         return try await WarrenProcess.start(
             yaml: """
                 log: { level: debug }

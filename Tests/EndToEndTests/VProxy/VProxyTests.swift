@@ -23,7 +23,8 @@ import WarrenTesting
     }
 
     @Test(
-        "a user that ends its own side first gets every byte back", arguments: [VProxySite.Carrier.kcp, .plain, .tls])
+        "a user that ends its own side first gets every byte back",
+        arguments: [VProxySite.Carrier.kcp, .plain, .tls, .pair])
     func halfClosedByTheUser(carrier: VProxySite.Carrier) async throws {
         let echo = try await Server.echo()
         let site = try await VProxySite.start(carrier, to: echo.port)
@@ -126,10 +127,12 @@ import WarrenTesting
         await site.stop()
     }
 
-    @Test("a server that died and came back is found, and the streams of the first one have ended with a fault")
-    func serverDies() async throws {
+    @Test(
+        "a server that died and came back is found, and the streams of the first one have ended with a fault",
+        arguments: [VProxySite.Carrier.kcp, .pair])
+    func serverDies(carrier: VProxySite.Carrier) async throws {
         let target = try await Server.endless()
-        let site = try await VProxySite.start(to: target.port, client: ", lanes: 1")
+        let site = try await VProxySite.start(carrier, to: target.port, client: ", lanes: 1")
         let first = try await site.connect()
         try await first.send(ByteBuffer(string: "go"))
         #expect(Endless.matches(try await first.read(1 << 20), at: 0))

@@ -65,7 +65,7 @@ extension Mistakes {
             ),
             Mistake(
                 outbound(", server: \"localhost:1\", user: alice, passwordFile: pw, dialect: deployed"), "2:94",
-                "unknown key \"dialect\"; known keys: carrier, congestion, extension, mtu, name, password, passwordFile, pool, poolAge, profile, server, strict, through, tls, type, user"
+                "unknown key \"dialect\"; known keys: carrier, congestion, extension, key, mtu, name, password, passwordFile, pool, poolAge, profile, server, serverKey, strict, through, tls, type, user"
             ),
         ]
     }()

@@ -6,6 +6,7 @@ import WarrenCore
 import WarrenKCP
 import WarrenLoop
 import WarrenRuntime
+import WarrenSecureDatagrams
 import WarrenVProxy
 
 private let vproxyExposure = "everything that is not encrypted itself; and change it, as KCP has no check of its own"
@@ -16,6 +17,7 @@ extension InboundType {
         let section = entry.section
         let before = section.findings.count
         let tunnel = section.vproxyTunnel(for: .server, limits)
+        let key = section.listenerKey(for: tunnel.carrier)
         let target = section.required("target", .target)
         let configuration = tunnel.machine
         var draft = ListeningDraft(section) { leg, sessions, context in
@@ -26,6 +28,7 @@ extension InboundType {
         draft?.sockets = .carrier
         draft?.target = target
         draft?.kcp = tunnel.kcp
+        draft?.key = key
         guard section.findings.count == before else { return nil }
         return draft.map { .listening($0) }
     }
@@ -39,6 +42,7 @@ extension OutboundType {
         let section = entry.section
         let before = section.findings.count
         var tunnel = section.vproxyTunnel(for: .client, limits)
+        let key = section.initiatorKey(for: tunnel.carrier)
         tunnel.machine.connectTimeout = section.value("connectTimeout", .duration, default: .seconds(30))
         let configuration = tunnel.machine
         var draft = SessionDraft(section, needsTLS: tunnel.carrier == .tls) { leg, owner, context in
@@ -46,6 +50,7 @@ extension OutboundType {
         }
         draft?.leadsToOnePlace = true
         draft?.carrier.kcp = tunnel.kcp
+        draft?.carrier.key = key
         section.checkNotThrough(entry, tunnel.kcp)
         guard section.findings.count == before else { return nil }
         return draft.map { .session($0) }
@@ -56,6 +61,8 @@ extension OutboundType {
 struct VProxyTunnel {
     let carrier: TunnelCarrier?
     let kcp: KCP.Configuration?
+    /// Of the end that dials a tunnel for itself alone.
+    var key: SecureDatagrams.InitiatorKey?
     var machine: VProxy.Configuration
 }
 

@@ -14,6 +14,7 @@ extension InboundType {
         let before = section.findings.count
         let carrier = section.tunnelCarrier(for: .server, usual: .tcp, mayWrap: true)
         let tunnel = section.webSocksTunnel(carrier, limits)
+        let key = section.listenerKey(for: carrier)
         var server = WebSocks.ServerConfiguration(wallClock: WallClock.milliseconds)
         server.handshake = limits.handshake
         server.dialect = section.value("dialect", .oneOf(WebSocks.Dialect.self), default: .deployed)
@@ -33,6 +34,7 @@ extension InboundType {
         }
         draft?.watched = site.watched
         draft?.kcp = tunnel?.kcp
+        draft?.key = key
         draft?.tunnel = tunnel?.machine
         guard section.findings.count == before else { return nil }
         return draft.map { .listening($0) }

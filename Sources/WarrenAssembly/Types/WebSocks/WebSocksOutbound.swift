@@ -5,6 +5,7 @@ import WarrenConfiguration
 import WarrenCore
 import WarrenLoop
 import WarrenRuntime
+import WarrenSecureDatagrams
 import WarrenVProxy
 import WarrenWebSocks
 
@@ -14,12 +15,16 @@ extension OutboundType {
         let section = entry.section
         let before = section.findings.count
         let kind = section.tunnelCarrier(for: .client, usual: .tcp, mayWrap: true)
-        let carrier = section.serverToDial(defaultPort: nil, needsTLS: kind == .tls)
+        var carrier = section.serverToDial(defaultPort: nil, needsTLS: kind == .tls)
         let login = section.upstreamLogin(isRequired: true)
         let isStrict = section.value("strict", .bool, default: false)
         let pool = section.value("pool", .int(in: 0...64), default: 0)
         let age = section.value("poolAge", .duration, default: .minutes(10))
-        let tunnel = section.webSocksTunnel(kind, limits)
+        let open = section.webSocksTunnel(kind, limits)
+        let key = section.initiatorKey(for: kind)
+        let tunnel = open?.sealed(with: key)
+        // Nothing but the tunnel has it; it is said here that nobody on the path reads.
+        carrier?.key = key
         section.checkNotThrough(entry, tunnel?.kcp)
         guard let carrier, let login, section.findings.count == before else { return nil }
         let agent = WebSocksAgent(carrier.target, login, isStrict: isStrict, handshake: limits.handshake)
@@ -36,10 +41,17 @@ extension OutboundType {
 }
 
 extension VProxyTunnel {
+    fileprivate func sealed(with key: SecureDatagrams.InitiatorKey?) -> VProxyTunnel {
+        var tunnel = self
+        tunnel.key = key
+        return tunnel
+    }
+
     /// The client end of a tunnel that one outbound has for itself.
     fileprivate func outbound(to server: Target, _ around: BuildContext) -> SessionOutbound {
         var draft = CarrierDraft(scheme: .tcp, target: server, tls: nil)
         draft.kcp = self.kcp
+        draft.key = self.key
         let (loops, configuration) = (around.loops, self.machine)
         let carrier = SessionCarrier(draft.dialer(around)) { leg, owner, loop in
             loops.context(on: loop).start(VProxy.ClientMachine(configuration), on: leg, owner: owner)

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenCore
+import WarrenKCP
+import WarrenLoop
+import WarrenSecureDatagrams
+
+// What both ends of a secure session below KCP have in common.
+
+extension SecureDatagrams.Timing {
+    /// A peer that was started anew is found soon: whoever hears nothing asks for new keys, which it does not have.
+    static var tunnel: Self {
+        var timing = Self()
+        timing.silence = .seconds(5)
+        return timing
+    }
+}
+
+extension KCP.Configuration {
+    /// For datagrams that are sealed before they leave, so that they are not longer than `mtu` then.
+    var inside: Self {
+        var inside = self
+        inside.mtu -= SecureDatagrams.overhead
+        return inside
+    }
+}
+
+extension SecureDatagrams.Address {
+    /// An IPv4 peer of a socket for both families is what it is: handshakes are limited by source, and all of IPv4 would be
+    /// one source of IPv6.
+    init(_ path: DatagramPath) {
+        let (host, port) = (path.peer.address, path.peer.port)
+        let isMapped = host.hasPrefix(IPAddress(high: 0, low: 0xFFFF_0000_0000), length: 96)
+        self.init(
+            isMapped ? IPAddress(v4: UInt32(truncatingIfNeeded: host.low)) : host, port: port, scope: path.interface)
+    }
+}
+
+extension SecureDatagrams.Failure {
+    /// The word of it for a stream.
+    var fault: StreamFault {
+        switch self {
+        case .noAnswer, .expired: .timedOut
+        case .forgotten: .aborted
+        case .closed: .failed
+        }
+    }
+}
