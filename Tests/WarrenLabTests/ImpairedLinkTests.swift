@@ -119,9 +119,9 @@ import WarrenLab
         #expect(departure.damagedBit == nil)
     }
 
-    @Test("in a blackout everything is lost, counted from the first datagram") func blackout() throws {
+    @Test("in a blackout everything is lost, counted from the first datagram") func blackout() {
         var impairment = Impairment()
-        impairment.blackout = try #require(Blackout(length: .seconds(3), start: .seconds(2), period: .seconds(10)))
+        impairment.blackout = Blackout(length: .seconds(3), start: .seconds(2), period: .seconds(10))
         let lost = self.fates(impairment, 30_000).fates.enumerated().filter { $1 == .lost(.blackout) }.map(\.offset)
         #expect(lost == Array(2000..<5000) + Array(12_000..<15_000) + Array(22_000..<25_000))
     }
