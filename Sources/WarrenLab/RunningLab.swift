@@ -71,7 +71,7 @@ package struct UnknownTarget: Error, CustomStringConvertible {
 }
 
 extension RunningLab {
-    /// - Parameter say: is told when a blackout begins and ends.
+    /// - Parameter say: is told of blackouts and rebindings.
     /// - Throws: `StartFailure`, ``UnknownTarget``.
     package static func datagrams(
         between ends: LabEnds, up: Impairment, down: Impairment, rebind: TimeAmount?, seed: UInt64,

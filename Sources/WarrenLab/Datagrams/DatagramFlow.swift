@@ -48,7 +48,7 @@ final class DatagramFlow {
             self.former = self.socket
             self.socket = fresh
             fresh.watcher = self
-            lab.rebinds &+= 1
+            lab.hasRebound(self.peer?.path.peer)
         }
         self.planRebinding()
     }

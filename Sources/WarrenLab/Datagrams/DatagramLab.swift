@@ -2,6 +2,7 @@
 
 package import NIOCore
 package import WarrenLoop
+import WarrenRuntime
 
 /// A bad network between those who come to a UDP port and a target. On its loop only.
 package final class DatagramLab {
@@ -32,13 +33,13 @@ package final class DatagramLab {
     private var start: NIODeadline?
     private var change: LoopTimer?
     private var peers: UInt64 = 0
-    var rebinds: UInt64 = 0
+    private var rebinds: UInt64 = 0
     /// Came to a port from before a rebinding.
     var late: UInt64 = 0
     /// Told by the target's system that nobody listens.
     var refused: UInt64 = 0
 
-    /// - Parameter say: is told when a blackout begins and ends.
+    /// - Parameter say: is told of blackouts and rebindings.
     /// - Throws: `IOError`.
     package init(_ plan: Plan, listen: PeerAddress, on loop: SocketLoop, say: @escaping (String) -> Void) throws {
         self.plan = plan
@@ -71,6 +72,11 @@ package final class DatagramLab {
     }
 
     func forget(_ flow: DatagramFlow) { self.flows[ObjectIdentifier(flow)] = nil }
+
+    func hasRebound(_ peer: PeerAddress?) {
+        self.rebinds &+= 1
+        if let peer { self.say("rebinding peer=\(peer.socketAddress.text)") }
+    }
 
     /// A port of its own toward the target.
     func dial() throws -> DatagramSocket {
