@@ -40,7 +40,8 @@ let package = Package(
             "WarrenCore", "WarrenKCP", "WarrenSecureDatagrams", "WarrenLoop", "WarrenRuntime", "WarrenConfiguration",
             "WarrenTokens",
             "WarrenCertificates",
-            "WarrenAssembly", "Warren", "WarrenBench", "WarrenDemo", "WarrenTesting", "WarrenFuzzing", "CWarrenAES",
+            "WarrenAssembly", "Warren", "WarrenBench", "WarrenDemo", "WarrenLab", "WarrenTesting", "WarrenFuzzing",
+            "CWarrenAES",
             "CWarrenSystem",
         ] + protocols.map { "Warren\($0)" })
         .map { .library(name: $0, targets: [$0]) },
@@ -108,12 +109,14 @@ let package = Package(
             name: "WarrenDemo",
             dependencies: ["Warren", "WarrenAssembly", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1")]
         ),
+        .target(
+            name: "WarrenLab", dependencies: ["WarrenRuntime", "WarrenLoop", "WarrenCore", nio("NIOCore"), heap]),
         .target(name: "WarrenCertificates", dependencies: ["WarrenCore", crypto, x509, asn1]),
         .executableTarget(
             name: "WarrenCLI",
             dependencies: [
                 "Warren", "WarrenAssembly", "WarrenConfiguration", "WarrenCertificates", "WarrenBench", "WarrenDemo",
-                "CWarrenStart", arguments,
+                "WarrenLab", "WarrenRuntime", "WarrenCore", "CWarrenStart", arguments, unixSignals, nio("NIOCore"),
             ]
         ),
         .target(name: "WarrenTesting", dependencies: ["WarrenCore", nio("NIOCore")]),
@@ -170,6 +173,9 @@ let package = Package(
             dependencies: ["Warren", "WarrenConfiguration", logging]
         ),
         .testTarget(name: "WarrenBenchTests", dependencies: ["WarrenBench"]),
+        .testTarget(
+            name: "WarrenLabTests",
+            dependencies: ["WarrenLab", "WarrenLoop", "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore")]),
         .testTarget(name: "WarrenDemoTests", dependencies: ["WarrenDemo", nio("NIOCore")]),
         .testTarget(
             name: "WarrenCertificatesTests", dependencies: ["WarrenCertificates", crypto, x509, asn1, nioSSL]),

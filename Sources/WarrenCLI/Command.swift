@@ -15,7 +15,7 @@ struct Command: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, CheckCommand.self, DemoCommand.self, BenchCommand.self, KeygenCommand.self,
             JETCommand.self, TokenCommand.self, ExposeCommand.self, StatusCommand.self, ReloadCommand.self,
-            KillCommand.self, ConfigCommand.self, ImportCommand.self, VersionCommand.self,
+            KillCommand.self, ConfigCommand.self, ImportCommand.self, LabCommand.self, VersionCommand.self,
         ]
     )
 

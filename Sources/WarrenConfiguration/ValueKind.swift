@@ -5,6 +5,11 @@ package struct ValueContext {
     /// Where relative paths start; empty for the working directory.
     package let folder: String
     package let findings: Findings
+
+    package init(folder: String, findings: Findings) {
+        self.folder = folder
+        self.findings = findings
+    }
 }
 
 /// A kind of value a key may have: what it looks like, and how it is read from the tree.

@@ -349,7 +349,12 @@ package struct StartFailure: Error, CustomStringConvertible {
     }
 
     init(_ plan: Listener.Plan, _ error: any Error) {
-        let place = "\(plan.host ?? "*"):\(plan.port)"
+        self.init(listening: plan.name, host: plan.host, port: plan.port, error)
+    }
+
+    /// - Parameter host: nil for all interfaces.
+    package init(listening name: String, host: String?, port: UInt16, _ error: any Error) {
+        let place = "\(host ?? "*"):\(port)"
         let remedy =
             switch (error as? IOError)?.errnoCode {
             case EADDRINUSE: "the port is in use; stop the other program or choose another port"
@@ -360,6 +365,6 @@ package struct StartFailure: Error, CustomStringConvertible {
                 error is SocketAddressError.UnknownHost
                     ? "unknown host; write an address of this machine, or leave the host out for all" : "\(error)"
             }
-        self.description = "\(plan.name): cannot listen on \(place): \(remedy)"
+        self.description = "\(name): cannot listen on \(place): \(remedy)"
     }
 }

@@ -13,7 +13,8 @@ extension KCP {
         /// Nothing that deserves an answer.
         case other
 
-        /// Who has had no answer sends no segment behind the first window of the least of all deployed cores.
+        /// Who has had no answer awaits our first segment, and sends none behind the first window of the least of all
+        /// deployed cores.
         private static let firstWindow = 32
 
         public init(_ datagram: ByteBuffer, conversation: UInt32) {
@@ -24,7 +25,7 @@ extension KCP {
                 self = .other
                 return
             }
-            guard segment.header.number >= Self.firstWindow else {
+            guard segment.header.number >= Self.firstWindow || segment.header.awaited > 0 else {
                 self = .beginning
                 return
             }

@@ -70,7 +70,7 @@ package struct LegNeeds: OptionSet, Sendable {
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// Bytes are kept beyond the call, so they must not keep more memory than their own alive.
-    static let ownBytes = LegNeeds(rawValue: 1)
+    package static let ownBytes = LegNeeds(rawValue: 1)
     /// ``LegEvents/sent(_:by:)`` is of use.
     static let counts = LegNeeds(rawValue: 2)
     /// Reads and unsent bytes in small steps: the other end is one of many streams, and pressure must be told early.
@@ -78,7 +78,7 @@ package struct LegNeeds: OptionSet, Sendable {
     /// ``LegEvents/finished(by:)`` is told even while reading is off and bytes before the end are unread.
     static let earlyEnd = LegNeeds(rawValue: 8)
     /// What the peer sent before a reset is told though a write finds the reset first; the end comes behind it.
-    static let lastWords = LegNeeds(rawValue: 16)
+    package static let lastWords = LegNeeds(rawValue: 16)
     /// Nothing is told while reading is off, also where the bytes are here already. A relay can do without: its other end
     /// keeps what it cannot pass on.
     static let pauses = LegNeeds(rawValue: 32)

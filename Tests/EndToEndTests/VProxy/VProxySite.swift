@@ -37,15 +37,26 @@ struct VProxySite: Sendable {
     let target: Int
     let server: WarrenProcess
     let client: WarrenProcess
+    /// Between both, where it was asked for.
+    let lab: LabProcess?
 
-    static func start(_ carrier: Carrier = .kcp, to target: Int, client keys: String = "") async throws -> VProxySite {
+    /// - Parameters:
+    ///   - keys: of the client's end, and of both.
+    ///   - options: of a lab that stands between both.
+    static func start(
+        _ carrier: Carrier = .kcp, to target: Int, client keys: String = "", both: String = "",
+        lab options: [String]? = nil
+    ) async throws -> VProxySite {
         let folder = try Folder()
         if carrier == .tls {
             #expect(try await WarrenProcess.run("keygen", "tls", "localhost", "--out", folder.path).code == 0)
         }
         try VProxyKeys.write(name: "both", isShared: true, to: folder.path)
         for name in ["server", "client"] { try VProxyKeys.write(name: name, to: folder.path) }
-        let server = try await Self.server(carrier, port: 0, to: target, in: folder)
+        let server = try await Self.server(carrier, port: 0, to: target, in: folder, keys: both)
+        var lab: LabProcess?
+        if let options { lab = try await LabProcess.start("udp", to: server.port("in"), options) }
+        let port = try lab?.port ?? server.port("in")
         let trusted =
             switch carrier {
             case .tls: ", tls: { ca: authority.crt }"
@@ -57,13 +68,13 @@ struct VProxySite: Sendable {
                 log: { level: debug }
                 inbounds: [{ name: door, type: forward, listen: "127.0.0.1:0", to: far }]
                 outbounds:
-                  - { name: far, type: vproxy, server: "\(carrier.name):\(server.port("in"))"\(carrier.keys)\(trusted)\(keys) }
+                  - { name: far, type: vproxy, server: "\(carrier.name):\(port)"\(carrier.keys)\(trusted)\(keys)\(both) }
                 """, in: folder, name: "client")
-        return VProxySite(folder: folder, carrier: carrier, target: target, server: server, client: client)
+        return VProxySite(folder: folder, carrier: carrier, target: target, server: server, client: client, lab: lab)
     }
 
     private static func server(
-        _ carrier: Carrier, port: Int, to target: Int, in folder: Folder
+        _ carrier: Carrier, port: Int, to target: Int, in folder: Folder, keys: String = ""
     ) async throws -> WarrenProcess {
         let shown =
             switch carrier {
@@ -75,7 +86,7 @@ struct VProxySite: Sendable {
             yaml: """
                 log: { level: debug }
                 inbounds:
-                  - { name: in, type: vproxy, listen: "\(carrier.host):\(port)", target: "127.0.0.1:\(target)"\(carrier.keys)\(shown) }
+                  - { name: in, type: vproxy, listen: "\(carrier.host):\(port)", target: "127.0.0.1:\(target)"\(carrier.keys)\(shown)\(keys) }
                 egress: { allow: [loopback] }
                 """, in: folder, name: "server\(port)")
     }
@@ -90,5 +101,6 @@ struct VProxySite: Sendable {
     func stop() async {
         await self.client.stop()
         await self.server.stop()
+        await self.lab?.stop()
     }
 }
