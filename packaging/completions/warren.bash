@@ -173,13 +173,13 @@ _warren() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    run|check|demo|bench|keygen|jet|token|expose|status|reload|kill|config|import|version|help)
+    run|check|demo|bench|keygen|jet|token|expose|status|reload|kill|config|import|lab|version|help)
         # Offer subcommand argument completions
         "_warren_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'run check demo bench keygen jet token expose status reload kill config import version help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'run check demo bench keygen jet token expose status reload kill config import lab version help' -- "${cur}"))
         ;;
     esac
 }
@@ -609,6 +609,125 @@ _warren_import_vproxy-agent() {
     case "${positional_number}" in
     1)
         __warren_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_warren_lab() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=()
+    __warren_offer_flags_options 0
+
+    # Offer subcommand / subcommand argument completions
+    local -r subcommand="${unparsed_words[0]}"
+    unset 'unparsed_words[0]'
+    unparsed_words=("${unparsed_words[@]}")
+    case "${subcommand}" in
+    udp|tcp)
+        # Offer subcommand argument completions
+        "_warren_lab_${subcommand}"
+        ;;
+    *)
+        # Offer subcommand completions
+        COMPREPLY+=($(compgen -W 'udp tcp' -- "${cur}"))
+        ;;
+    esac
+}
+
+_warren_lab_udp() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--only --seed --loss --loss-burst --delay --jitter --reorder --duplicate --corrupt --rate --queue --mtu --rebind --blackout)
+    __warren_offer_flags_options 2
+
+    # Offer option value completions
+    case "${prev}" in
+    '--only')
+        return
+        ;;
+    '--seed')
+        return
+        ;;
+    '--loss')
+        return
+        ;;
+    '--loss-burst')
+        return
+        ;;
+    '--delay')
+        return
+        ;;
+    '--jitter')
+        return
+        ;;
+    '--reorder')
+        return
+        ;;
+    '--duplicate')
+        return
+        ;;
+    '--corrupt')
+        return
+        ;;
+    '--rate')
+        return
+        ;;
+    '--queue')
+        return
+        ;;
+    '--mtu')
+        return
+        ;;
+    '--rebind')
+        return
+        ;;
+    '--blackout')
+        return
+        ;;
+    esac
+}
+
+_warren_lab_tcp() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--only --seed --delay --jitter --rate --queue --stall --stall-time --reset --half)
+    __warren_offer_flags_options 2
+
+    # Offer option value completions
+    case "${prev}" in
+    '--only')
+        return
+        ;;
+    '--seed')
+        return
+        ;;
+    '--delay')
+        return
+        ;;
+    '--jitter')
+        return
+        ;;
+    '--rate')
+        return
+        ;;
+    '--queue')
+        return
+        ;;
+    '--stall')
+        return
+        ;;
+    '--stall-time')
+        return
+        ;;
+    '--reset')
+        return
+        ;;
+    '--half')
         return
         ;;
     esac
