@@ -25,7 +25,7 @@ struct PacedModel {
     private static let firstDatagrams = 32.0
     /// Of what a round delivers and loses, if that is enough to judge by.
     private static let heavyLoss = 0.2
-    private static let judged = 64.0
+    private static let judged = 512.0...2048.0
 
     var rate = DeliveryRate()
     var pacer: Pacer
@@ -113,18 +113,28 @@ struct PacedModel {
         if self.fullRounds >= 3 { self.isFilled = true }
     }
 
+    /// Once in a round: too much loss lowers the ceiling, as soon as there is enough to judge by; else it rises.
     private mutating func judgeLoss(underWay: Int) {
         let delivered = Double(self.rate.delivered - self.roundStart)
         let lost = Double(self.roundLost)
-        guard lost + delivered >= Self.judged * self.datagram else { return }
-        self.roundStart = self.rate.delivered
-        self.roundLost = 0
-        if lost > Self.heavyLoss * (lost + delivered) {
-            self.ceiling = 0.85 * min(self.ceiling ?? .infinity, max(Double(underWay), self.amount(0.5)))
-            self.isFilled = true
-        } else if let ceiling = self.ceiling {
+        let isHeavy = lost > Self.heavyLoss * (lost + delivered)
+        if !isHeavy, let ceiling = self.ceiling {
             self.ceiling = 1.25 * ceiling > self.amount(Self.windowGain) ? nil : 1.25 * ceiling
         }
+        guard lost + delivered >= self.enoughToJudge else { return }
+        self.roundStart = self.rate.delivered
+        self.roundLost = 0
+        guard isHeavy else { return }
+        let least = max(self.amount(0.5), Self.firstDatagrams * self.datagram)
+        self.ceiling = 0.85 * min(self.ceiling ?? .infinity, max(Double(underWay), least))
+        self.isFilled = true
+    }
+
+    /// Acknowledgements are lost as well, many at a time, and what they told of looks lost: more than what is under way.
+    private var enoughToJudge: Double {
+        let least = Self.judged.lowerBound * self.datagram
+        let most = Self.judged.upperBound * self.datagram
+        return min(max(self.amount(2), least), most)
     }
 
     // MARK: Phases

@@ -49,6 +49,7 @@ extension KCP.Machine {
                 self.window.lose(number)
             }
         }
+        if bytes > 0 { self.echo.lost(now: self.time) }
         return bytes
     }
 
@@ -70,7 +71,9 @@ extension KCP.Machine {
                 hasTimedOut = true
             }
         }
-        if hasTimedOut { self.congestion.timedOut() }
+        guard hasTimedOut else { return }
+        self.echo.lost(now: self.time)
+        self.congestion.timedOut()
     }
 
     /// The time-out that comes next.

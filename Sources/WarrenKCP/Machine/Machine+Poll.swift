@@ -42,6 +42,7 @@ extension KCP.Machine {
         mutating get {
             guard self.failure == nil else { return false }
             if !self.acknowledgements.isEmpty || self.mustAsk || self.mustTell { return true }
+            if self.echoIsDue { return true }
             if self.queue.isEmpty, !self.window.hasLost { self.congestion.idled(underWay: self.window.underWay) }
             return (self.mayRepeat || self.maySendNew) && self.congestion.isOpen(now: self.time)
         }
@@ -50,7 +51,8 @@ extension KCP.Machine {
     private mutating func write(_ out: inout ByteBuffer) -> Int {
         let start = out.writerIndex
         let end = start + self.mtu
-        while end - out.writerIndex >= KCP.overhead, let entry = self.acknowledgements.next() {
+        while end - out.writerIndex >= KCP.overhead, let entry = self.acknowledgements.next(awaited: self.received.next)
+        {
             out.writeKCPHeader(self.header(.ack, stamp: entry.stamp, number: entry.number))
         }
         if self.mustAsk, end - out.writerIndex >= KCP.overhead {
@@ -63,12 +65,7 @@ extension KCP.Machine {
             self.mustTell = false
         }
         while let number = self.nextToLeave(room: end - out.writerIndex) { self.write(number, &out) }
-        while end - out.writerIndex >= KCP.overhead,
-            let entry = self.acknowledgements.nextAgain(awaited: self.received.next)
-        {
-            out.writeKCPHeader(self.header(.ack, stamp: entry.stamp, number: entry.number))
-        }
-        self.acknowledgements.closed()
+        self.writeEchoes(&out, end: end)
         self.toldEdge = self.received.next &+ UInt32(clamping: self.received.room)
         let count = out.writerIndex - start
         if count > 0 { self.counters.datagramsOut += 1 }
@@ -76,7 +73,7 @@ extension KCP.Machine {
         return count
     }
 
-    private func header(_ command: KCP.Command, stamp: UInt32, number: UInt32 = 0, fragment: UInt8 = 0) -> KCP.Header {
+    func header(_ command: KCP.Command, stamp: UInt32, number: UInt32 = 0, fragment: UInt8 = 0) -> KCP.Header {
         KCP.Header(
             conversation: self.configuration.conversation, command: command, fragment: fragment,
             window: UInt16(clamping: self.received.room), stamp: stamp, number: number, awaited: self.received.next)

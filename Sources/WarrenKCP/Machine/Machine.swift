@@ -43,6 +43,7 @@ extension KCP {
         var roundTripEstimate: RoundTrip
         var congestion: CongestionControl
         var losses: Losses
+        var echo = Echo()
         /// The window is to be asked for, to be told.
         var mustAsk = false
         var mustTell = false
@@ -94,6 +95,14 @@ extension KCP {
             return bytes
         }
 
+        /// Has room for so many segments from now on, if that is more than before; at most 65535. The peer is told.
+        public mutating func widen(to receiveWindow: Int) {
+            guard min(receiveWindow, 65535) > self.received.limit else { return }
+            self.received.widen(to: min(receiveWindow, 65535))
+            self.acknowledgements.limit = max(self.received.limit, 64)
+            self.mustTell = true
+        }
+
         /// Notes the time.
         mutating func turn(_ now: NIODeadline) { self.time = max(self.time, Int64(clamping: now.uptimeNanoseconds)) }
 
@@ -106,7 +115,7 @@ extension KCP {
         private mutating func considerTelling() {
             let room = self.received.room
             let known = Int(Int32(bitPattern: self.toldEdge &- self.received.next))
-            if known <= 0 || 2 * (room - known) >= min(max(self.configuration.receiveWindow, 1), 65535) {
+            if known <= 0 || 2 * (room - known) >= self.received.limit {
                 self.mustTell = true
             }
         }

@@ -4,22 +4,23 @@
 ///
 /// Segments in order are covered by the number we await: of a run of them only the last one is acknowledged by itself, for
 /// the sake of the peer's round trip. One that came out of order is always, as the peer may have repeated it in vain; and
-/// once more beside the next ones, where there is room, as nothing else would tell of it if that datagram is lost.
+/// once more before the next ones, as nothing else would tell of it if that datagram is lost: the peer would take all that
+/// it acknowledged for lost.
 struct Acknowledgements {
     struct Entry: Hashable {
         var number: UInt32
         var stamp: UInt32
         var isInOrder: Bool
+        var isCopy = false
     }
 
     private var entries = ContiguousArray<Entry>()
     private var first = 0
-    /// Entries out of order that have left: with the datagrams that are being written, with those before, and those of them
-    /// that may leave once more now.
-    private var leaving = ContiguousArray<Entry>()
+    /// How many of them, at the front, have left before.
+    private var copies = 0
+    /// Entries out of order that have left, and go before the next ones once more.
     private var left = ContiguousArray<Entry>()
-    private var again = ContiguousArray<Entry>()
-    private let limit: Int
+    var limit: Int
 
     /// - Parameter limit: how many may wait; further ones are left out, and the peer asks again by repeating itself.
     init(limit: Int) { self.limit = limit }
@@ -28,40 +29,36 @@ struct Acknowledgements {
 
     mutating func append(_ number: UInt32, stamp: UInt32, isInOrder: Bool) {
         let entry = Entry(number: number, stamp: stamp, isInOrder: isInOrder)
+        if self.isEmpty { self.begin() }
         if isInOrder, !self.isEmpty, self.entries.last?.isInOrder == true {
             self.entries[self.entries.count - 1] = entry
             return
         }
-        guard self.entries.count < self.limit else { return }
+        guard self.entries.count - self.copies < self.limit else { return }
         self.entries.append(entry)
     }
 
-    /// The next one for the datagram that is being written.
-    mutating func next() -> Entry? {
-        guard self.first < self.entries.count else { return nil }
-        let entry = self.entries[self.first]
-        self.first += 1
-        if !entry.isInOrder { self.leaving.append(entry) }
-        if self.first == self.entries.count {
-            self.entries.removeAll(keepingCapacity: true)
-            self.first = 0
-            swap(&self.again, &self.left)
-            swap(&self.left, &self.leaving)
-            self.leaving.removeAll(keepingCapacity: true)
-        }
-        return entry
+    private mutating func begin() {
+        self.entries.removeAll(keepingCapacity: true)
+        self.first = 0
+        swap(&self.entries, &self.left)
+        self.copies = self.entries.count
     }
 
-    /// One that has left before and leaves once more, if the rest of a datagram has room.
-    mutating func nextAgain(awaited: UInt32) -> Entry? {
-        while self.isEmpty, let entry = self.again.popLast() {
-            if !entry.number.precedes(awaited) { return entry }
+    /// The next one for the datagram that is being written.
+    ///
+    /// - Parameter awaited: what comes before needs no copy.
+    mutating func next(awaited: UInt32) -> Entry? {
+        while self.first < self.entries.count {
+            var entry = self.entries[self.first]
+            self.first += 1
+            if entry.isCopy, entry.number.precedes(awaited) { continue }
+            if !entry.isInOrder, !entry.isCopy, self.left.count < self.limit {
+                entry.isCopy = true
+                self.left.append(entry)
+            }
+            return entry
         }
         return nil
-    }
-
-    /// A datagram is whole: what has not found room in it does not leave again.
-    mutating func closed() {
-        self.again.removeAll(keepingCapacity: true)
     }
 }

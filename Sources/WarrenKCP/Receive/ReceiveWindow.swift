@@ -37,7 +37,7 @@ struct ReceiveWindow {
     private var stray = 0
     /// Whole messages among what is to be read.
     private var messages = 0
-    private let limit: Int
+    private(set) var limit: Int
     private let framing: KCP.Framing
     /// Bytes in order and not yet read.
     private(set) var bytes = 0
@@ -48,6 +48,9 @@ struct ReceiveWindow {
         self.limit = limit
         self.framing = framing
     }
+
+    /// What was advertised stays so: it only grows.
+    mutating func widen(to limit: Int) { self.limit = max(self.limit, limit) }
 
     private var waiting: Int { Int(self.next &- self.head) }
     /// Segments there is room for behind ``next``.

@@ -14,6 +14,8 @@ struct Flight {
     var before: UInt32 = 0
     var after: UInt32 = 0
     var sends = 0
+    /// A copy has left unasked.
+    var hasEcho = false
     /// What was the oldest in flight when it was last sent: the peer knew of all before.
     var awaited: UInt32 = 0
     /// `ts` of its first and its last copy.

@@ -41,15 +41,21 @@ package final class KCPLeg: Leg {
     private var early: ByteBuffer?
     /// Acknowledged bytes that have been told.
     private var told: UInt64 = 0
+    /// What lets the receive window grow once the peer has proven itself; nil once it has grown.
+    private var widening: WindowShare?
     private var alarm: LoopTimer?
     private var lingering: LoopTimer?
 
-    /// - Parameter onClose: called once, when the conversation is over.
+    /// - Parameters:
+    ///   - share: of what windows the peers of a port may have; nil for a peer that we have dialled.
+    ///   - onClose: called once, when the conversation is over.
     package init(
         _ configuration: KCP.Configuration, with peer: PeerAddress, on loop: SocketLoop,
-        onClose: (() -> Void)? = nil
+        sharing share: WindowShare? = nil, onClose: (() -> Void)? = nil
     ) {
         var configuration = configuration
+        self.widening = share
+        if share != nil { configuration.receiveWindow = WindowShare.unproven }
         configuration.clockOffset = UInt32.random(in: 0 ... .max)
         self.machine = KCP.Machine(configuration, now: loop.now)
         self.peerAddress = peer
@@ -189,9 +195,22 @@ extension KCPLeg {
         if self.machine.failure != nil { return self.close(.timedOut) }
         // It was started anew, and holds nothing of this conversation.
         if self.machine.peerHasForgotten { return self.close(.aborted) }
+        self.widen()
         self.tellProgress()
         if self.ending == .lingering, self.machine.isFinished { return self.close(nil) }
         self.setAlarm()
+    }
+
+    /// The memory of a window is only for who has shown where it is.
+    private func widen() {
+        guard let share = self.widening, self.isProven else { return }
+        self.widening = nil
+        let close = self.onClose
+        self.machine.widen(to: share.take())
+        self.onClose = {
+            share.giveBack()
+            close?()
+        }
     }
 
     private func tellProgress() {

@@ -16,6 +16,7 @@ final class KCPPort: OpenPort {
     private let configuration: KCP.Configuration
     private let plan: () -> Listener.Plan
     private let limiter: ConnectionLimiter
+    private let share: WindowShare
     private var listener: DatagramListener?
     /// In the order in which they came; those who have proven themselves, or are gone, leave it when they come to its front.
     private var unproven: CircularBuffer<KCPLeg> = []
@@ -30,6 +31,7 @@ final class KCPPort: OpenPort {
         self.configuration = configuration
         self.plan = plan
         self.limiter = limiter
+        self.share = WindowShare(large: configuration.receiveWindow)
         guard let socket = DatagramSocket(descriptor, on: loop, options: .kcp) else { return nil }
         self.listener = DatagramListener(socket, mostPeers: Self.mostPeers) { [weak self] in self?.arrived($0) }
     }
@@ -47,7 +49,8 @@ final class KCPPort: OpenPort {
             self.makeRoom()
             let plan = self.plan()
             let leg = self.limiter.admit(from: datagram.path.peer, to: plan, on: self.loop) { onClose in
-                KCPLeg(self.configuration, with: datagram.path.peer, on: self.loop, onClose: onClose)
+                KCPLeg(
+                    self.configuration, with: datagram.path.peer, on: self.loop, sharing: self.share, onClose: onClose)
             }
             if let leg { self.unproven.append(leg) }
             return leg

@@ -57,6 +57,9 @@ extension Section {
         var configuration = KCP.Configuration.vproxy(profile)
         configuration.congestion = congestion == .paced ? .paced : .window
         configuration.mtu = mtu
+        // Deployed ends have 1024 segments and take no more of ours; a loss holds up what a long path carries meanwhile.
+        configuration.sendWindow = 8192
+        configuration.receiveWindow = 8192
         return configuration
     }
 }

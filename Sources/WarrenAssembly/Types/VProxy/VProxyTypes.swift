@@ -77,7 +77,7 @@ extension Section {
         machine.stall = self.value("stall", .duration, default: machine.stall)
         machine.limits = self.sessionLimits(limits)
         machine.limits.handshake = min(limits.handshake, .seconds(5))
-        machine.acknowledges = kcp != nil
+        machine.carried(by: kcp)
         return VProxyTunnel(carrier: carrier, kcp: kcp, machine: machine)
     }
 
@@ -94,7 +94,7 @@ extension Section {
         machine.usesExtension = isExtended
         machine.limits = SessionLimits(
             handshake: min(limits.handshake, .seconds(5)), streams: limits.streamsPerSession)
-        machine.acknowledges = true
+        machine.carried(by: kcp)
         return VProxyTunnel(carrier: carrier, kcp: kcp, machine: machine)
     }
 
@@ -104,5 +104,16 @@ extension Section {
         self.findings.report(
             "\(quoted(entry.name)) goes over UDP, which no outbound carries", at: through.place,
             hint: "write carrier: tcp or tls, or remove through")
+    }
+}
+
+extension VProxy.Configuration {
+    /// Over KCP it is known what has arrived; and windows begin with what a long path holds, where a loss delays the word of
+    /// what a reader has taken.
+    fileprivate mutating func carried(by kcp: KCP.Configuration?) {
+        guard kcp != nil else { return }
+        self.acknowledges = true
+        self.limits.unreadPerStream = 1 << 20
+        self.limits.unreadPerSession = 64 << 20
     }
 }
