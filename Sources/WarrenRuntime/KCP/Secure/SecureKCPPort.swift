@@ -15,6 +15,7 @@ final class SecureKCPPort: OpenPort {
     private let configuration: KCP.Configuration
     private let plan: () -> Listener.Plan
     private let limiter: ConnectionLimiter
+    private let share: WindowShare
     private let socket: DatagramSocket
     private let siblings: SecureSiblings
     private let number: Int
@@ -50,6 +51,7 @@ final class SecureKCPPort: OpenPort {
         self.key = key
         self.plan = plan
         self.limiter = limiter
+        self.share = WindowShare(large: configuration.receiveWindow)
         self.sessions = Self.sessions(key, number, of: siblings, now: loop.now)
         self.strangers = SecureStrangers(conversation: configuration.conversation)
         guard let socket = DatagramSocket(descriptor, on: loop, options: .kcp) else { return nil }
@@ -161,7 +163,8 @@ extension SecureKCPPort {
             self.isStopping
             ? nil
             : self.limiter.admit(from: path.peer, to: self.plan(), on: self.loop) { onClose in
-                KCPLeg(self.configuration, with: path.peer, on: self.loop, onClose: onClose)
+                KCPLeg(
+                    self.configuration, with: path.peer, on: self.loop, sharing: self.share, onClose: onClose)
             }
         guard let leg else { return self.sessions.close(id) }
         let peer = SecurePeer(id, at: path, of: self)
