@@ -28,8 +28,10 @@ import WarrenTesting
         await lab.stop()
         try await echo.stop()
         let gone = try await LabProcess.start("tcp", to: echo.port, [])
-        let wire = try await Wire.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: gone.port))
-        #expect(try await wire.readToEnd().end == .reset)
+        // The reset may come while the connection is being set up.
+        if let wire = try? await Wire.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: gone.port)) {
+            #expect(try await wire.readToEnd().end == .reset)
+        }
         #expect(await gone.stop().errors.contains("connections=1 failed=1"))
     }
 
