@@ -15,6 +15,8 @@ final class DatagramFlow {
     /// The port before the last rebinding: open, so that the target is not told of its end, and deaf.
     private var former: DatagramSocket?
     private var lastHeard: NIODeadline
+    /// The peer has sent something since the last rebinding: a port that nobody has seen needs no other.
+    private var isSeen = false
     private var rebinding: LoopTimer?
     private var forgetting: LoopTimer?
 
@@ -43,11 +45,12 @@ final class DatagramFlow {
 
     private func rebind() {
         guard let lab, self.socket != nil else { return }
-        if let fresh = try? lab.dial() {
+        if self.isSeen, let fresh = try? lab.dial() {
             self.former?.close()
             self.former = self.socket
             self.socket = fresh
             fresh.watcher = self
+            self.isSeen = false
             lab.hasRebound(self.peer?.path.peer)
         }
         self.planRebinding()
@@ -76,6 +79,7 @@ final class DatagramFlow {
 extension DatagramFlow: DatagramPeerWatcher {
     func datagramPeer(_ peer: DatagramPeer, received datagram: Datagram) {
         self.peer = peer
+        self.isSeen = true
         self.lastHeard = self.loop.now
         self.lab?.pass(datagram.bytes, .up, of: self)
     }

@@ -43,20 +43,35 @@ import WarrenTesting
     )
     func rebinding() async throws {
         let far = try await Server.exchange()
-        let site = try await VProxySite.start(to: far.port, lab: ["--rebind", "1s", "--seed", "7"])
-        let (clock, start) = (ContinuousClock(), ContinuousClock().now)
+        let site = try await VProxySite.start(
+            to: far.port, client: ", lanes: 1", lab: ["--rebind", "1s", "--seed", "7"])
+        // Between two rebindings: the last ones that wait would have nobody beside them who sends.
+        let end = ContinuousClock().now + .milliseconds(2500)
+        // Several at once: one that sends notices for those that wait.
+        let all = try await withThrowingTaskGroup(of: (whole: Int, broken: Int).self) { tasks in
+            for seed in UInt64(0)..<4 { tasks.addTask { await self.uploads(until: end, seed, over: site) } }
+            return try await tasks.reduce((whole: 0, broken: 0)) { ($0.whole + $1.whole, $0.broken + $1.broken) }
+        }
+        #expect(all.whole > 20 && all.broken < 40, "\(all)")
+        // It would wait for streams whose users have moved.
+        await site.server.crash()
+        await site.stop()
+        try await far.stop()
+    }
+
+    private func uploads(
+        until end: ContinuousClock.Instant, _ seed: UInt64, over site: VProxySite
+    ) async -> (whole: Int, broken: Int) {
         var (whole, broken) = (0, 0)
-        while clock.now < start + .seconds(4) {
-            switch try? await self.upload(UInt64(whole), over: site.connect()) {
+        while ContinuousClock().now < end {
+            switch try? await self.upload(seed, over: site.connect()) {
             case .some(let isRight):
                 #expect(isRight)
                 whole += 1
             case nil: broken += 1
             }
         }
-        #expect(whole > 5 && broken < 12, "\(whole) whole, \(broken) broken")
-        await site.stop()
-        try await far.stop()
+        return (whole, broken)
     }
 
     /// To a ``Server/exchange()``. Who only waits for bytes learns of a rebinding by its next PING, and who sends at once.
