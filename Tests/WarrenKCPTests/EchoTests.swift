@@ -63,6 +63,8 @@ struct EchoTests {
             return
         }
         #expect(answer.segments() == [.ack(40, awaited: 0, stamp: 7, window: 0)])
+        let both = ByteBuffer(segments: [.ack(3, awaited: 5, stamp: 0), .push(40, stamp: 7)])
+        #expect(KCP.FirstWord(both, conversation: 0) == .middle(answer: answer))
     }
 
     @Test func theAnswerEndsAConversationThatTheOtherEndHasForgotten() {

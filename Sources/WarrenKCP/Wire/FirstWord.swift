@@ -18,18 +18,14 @@ extension KCP {
         private static let firstWindow = 32
 
         public init(_ datagram: ByteBuffer, conversation: UInt32) {
-            var rest = datagram
-            while rest.skipForeignRecord() {}
-            guard let segment = try? rest.readKCPSegment(conversation: conversation), segment.header.command == .push
-            else {
+            guard var header = Self.firstPush(of: datagram, conversation) else {
                 self = .other
                 return
             }
-            guard segment.header.number >= Self.firstWindow || segment.header.awaited > 0 else {
+            guard header.number >= Self.firstWindow || header.awaited > 0 else {
                 self = .beginning
                 return
             }
-            var header = segment.header
             header.command = .ack
             header.fragment = 0
             header.window = 0
@@ -37,6 +33,17 @@ extension KCP {
             var answer = ByteBuffer()
             answer.writeKCPHeader(header)
             self = .middle(answer: answer)
+        }
+
+        /// Acknowledgements may stand before it.
+        private static func firstPush(of datagram: ByteBuffer, _ conversation: UInt32) -> Header? {
+            var rest = datagram
+            while rest.readableBytes > 0 {
+                if rest.skipForeignRecord() { continue }
+                guard let segment = try? rest.readKCPSegment(conversation: conversation) else { return nil }
+                if segment.header.command == .push { return segment.header }
+            }
+            return nil
         }
     }
 }
