@@ -102,7 +102,10 @@ import WarrenTesting
     @Test("a request in single bytes is a request") func singleBytes() async throws {
         let relay = try await MeetingRelay.start()
         let wire = try await relay.connect()
-        for byte in JETPacket.accept().readableBytesView { try await wire.send(ByteBuffer(bytes: [byte])) }
+        // Not awaited one by one: a busy machine would take longer than a request may.
+        for byte in JETPacket.accept().readableBytesView {
+            wire.channel.writeAndFlush(ByteBuffer(bytes: [byte]), promise: nil)
+        }
         #expect(try await wire.reply().status == 200)
         wire.close()
         await relay.stop()

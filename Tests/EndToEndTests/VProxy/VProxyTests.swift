@@ -159,9 +159,10 @@ import WarrenTesting
                 inbounds: [{ name: door, type: forward, listen: "127.0.0.1:0", to: far }]
                 outbounds: [{ name: far, type: vproxy, server: "127.0.0.1:\(closed.number)" }]
                 """, in: folder)
-        let wire = try await Wire.connect(to: client.address("door"))
-        #expect(try await wire.readToEnd().end == .reset)
-        wire.close()
+        // The reset may come while the connection is being set up.
+        if let wire = try? await Wire.connect(to: client.address("door")) {
+            #expect(try await wire.readToEnd().end == .reset)
+        }
         #expect(try #require(await client.program.errors.line(with: "tunnel not up")).contains("refused"))
         await client.stop()
     }
