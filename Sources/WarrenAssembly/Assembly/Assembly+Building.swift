@@ -109,7 +109,7 @@ extension Assembly.Inbound {
         let loops = around.loops
         let install = draft.install
         let tunnel = draft.tunnel.map {
-            TunnelAcceptLayer(name: around.name, configuration: $0, loops: loops, reporter: around.reporter)
+            TunnelAcceptLayer(unit: around.unit, configuration: $0, loops: loops, reporter: around.reporter)
         }
         let inner = draft.tls.layers(around, &watched) + (port.map { [$0.layer] } ?? [])
         var plan = Listener.Plan(

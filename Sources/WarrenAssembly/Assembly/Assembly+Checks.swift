@@ -11,6 +11,8 @@ extension Assembly {
         let entry: Entry
         let key: String
         let listen: ListenAddress
+        /// UDP's ports are others than those of TCP.
+        var isUDP = false
         /// By TLS, or by a key below KCP.
         let isSealed: Bool
         let exposure: String
@@ -27,7 +29,7 @@ extension Assembly {
         let listening = inbounds.compactMap { inbound -> ListeningAddress? in
             guard case .listening(let draft) = inbound.draft else { return nil }
             return ListeningAddress(
-                entry: inbound.entry, key: "listen", listen: draft.listen,
+                entry: inbound.entry, key: "listen", listen: draft.listen, isUDP: draft.kcp != nil,
                 isSealed: draft.tls != nil || draft.key != nil,
                 exposure: inbound.type.exposure, isOpenToAll: draft.isOpenToAll
             )
@@ -63,9 +65,9 @@ extension Assembly {
 
     /// Two listeners on one address would only be found when the second one is bound.
     static func checkPorts(_ places: [ListeningAddress], _ findings: Findings) {
-        var taken: [ListenAddress: Entry] = [:]
+        var taken: [Bool: [ListenAddress: Entry]] = [:]
         for place in places where place.listen.port > 0 {
-            if let other = taken.updateValue(place.entry, forKey: place.listen) {
+            if let other = taken[place.isUDP, default: [:]].updateValue(place.entry, forKey: place.listen) {
                 let what = "\(quoted(other.name)) listens on \(place.listen) already"
                 let canShare = other.type == "public" && place.entry.type == "mproxy"
                 let hint = canShare ? "write sharedWith: \(other.name) in its place" : "choose another port"

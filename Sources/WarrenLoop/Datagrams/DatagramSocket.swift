@@ -2,7 +2,7 @@
 
 import CWarrenSystem
 import NIOCore
-import WarrenCore
+package import WarrenCore
 
 #if canImport(Darwin)
 import Darwin
@@ -155,11 +155,18 @@ extension DatagramSocket {
 
     /// A socket on a port of its own that hears one peer only, and of whether somebody listens there.
     ///
+    /// - Parameter local: the address of ours to send from; nil for what the system chooses.
     /// - Throws: `IOError`.
     package static func dial(
-        to peer: PeerAddress, on loop: SocketLoop, options: DatagramOptions = .init()
+        to peer: PeerAddress, from local: IPAddress? = nil, on loop: SocketLoop, options: DatagramOptions = .init()
     ) throws -> DatagramSocket {
-        let descriptor = try Self.open(peer, options, "connect", cws_connect)
+        let descriptor = try Self.open(peer, options, "connect") { descriptor, system in
+            if let local {
+                let bound = cws_bind(descriptor, PeerAddress(local, port: 0).system)
+                guard bound == 0 else { return bound }
+            }
+            return cws_connect(descriptor, system)
+        }
         guard let socket = DatagramSocket(descriptor, on: loop, options: options, peer: peer) else {
             throw IOError(errnoCode: errno, reason: "watch")
         }

@@ -98,7 +98,7 @@ package final class Listener: Sendable {
     /// Whether another plan is for the same port.
     package func fits(_ plan: Plan) -> Bool {
         let own = self.plan
-        return own.host == plan.host && own.port == plan.port && own.kcp == plan.kcp
+        return own.host == plan.host && own.port == plan.port && (own.kcp == nil) == (plan.kcp == nil)
             && (own.key == nil) == (plan.key == nil)
     }
 
@@ -139,7 +139,7 @@ package final class Listener: Sendable {
         _ descriptor: CInt, _ current: CurrentPlan, _ number: Int, of siblings: SecureSiblings, on loop: SocketLoop,
         _ spread: Loops?, _ gate: ConnectionLimiter
     ) throws -> any OpenPort {
-        guard let kcp = current.value.kcp else {
+        guard current.value.kcp != nil else {
             return ListeningSocket(
                 descriptor, on: loop,
                 onConnection: { Self.accept($0, from: $1, to: current.value, at: loop, spread, gate) },
@@ -150,9 +150,9 @@ package final class Listener: Sendable {
         let port: (any OpenPort)? =
             if let key = plan().key {
                 SecureKCPPort(
-                    descriptor, kcp, key: key, number: number, of: siblings, on: loop, limiter: gate, plan: plan)
+                    descriptor, key: key, number: number, of: siblings, on: loop, limiter: gate, plan: plan)
             } else {
-                KCPPort(descriptor, kcp, on: loop, limiter: gate, plan: plan)
+                KCPPort(descriptor, on: loop, limiter: gate, plan: plan)
             }
         guard let port else { throw ChannelError.unknownLocalAddress }
         return port

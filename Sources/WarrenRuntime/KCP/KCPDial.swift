@@ -104,7 +104,7 @@ final class KCPDial: OpenAttempt {
     }
 
     private func socket(to peer: PeerAddress) throws -> DatagramSocket {
-        let socket = try DatagramSocket.dial(to: peer, on: self.loop, options: .kcp)
+        let socket = try DatagramSocket.dial(to: peer, from: self.dialer.bind, on: self.loop, options: .kcp)
         guard DescriptorLimit.process.room(for: socket.descriptor) == .plenty else {
             socket.close()
             self.dialer.onShortage()

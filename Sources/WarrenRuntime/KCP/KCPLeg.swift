@@ -21,7 +21,11 @@ package final class KCPLeg: Leg {
     private static let lingerTime = TimeAmount.seconds(5)
     private static let largestPiece = 64 << 10
 
-    package var events: (any LegEvents)?
+    package var events: (any LegEvents)? {
+        didSet { self.tells = self.events?.needs.contains(.counts) ?? false }
+    }
+    /// Somebody wants to know what the peer has.
+    private var tells = false
     private let loop: SocketLoop
     private let peerAddress: PeerAddress
     private var machine: KCP.Machine
@@ -43,6 +47,7 @@ package final class KCPLeg: Leg {
     private var told: UInt64 = 0
     /// What lets the receive window grow once the peer has proven itself; nil once it has grown.
     private var widening: WindowShare?
+    private let largeWindow: Int
     private var alarm: LoopTimer?
     private var lingering: LoopTimer?
 
@@ -55,6 +60,7 @@ package final class KCPLeg: Leg {
     ) {
         var configuration = configuration
         self.widening = share
+        self.largeWindow = configuration.receiveWindow
         if share != nil { configuration.receiveWindow = WindowShare.unproven }
         configuration.clockOffset = UInt32.random(in: 0 ... .max)
         self.machine = KCP.Machine(configuration, now: loop.now)
@@ -206,7 +212,7 @@ extension KCPLeg {
         guard let share = self.widening, self.isProven else { return }
         self.widening = nil
         let close = self.onClose
-        self.machine.widen(to: share.take())
+        self.machine.widen(to: share.take(self.largeWindow))
         self.onClose = {
             share.giveBack()
             close?()
@@ -215,7 +221,7 @@ extension KCPLeg {
 
     private func tellProgress() {
         let acknowledged = self.machine.acknowledged
-        if acknowledged > self.told, self.events?.needs.contains(.counts) == true {
+        if self.tells, acknowledged > self.told {
             self.events?.sent(Int(clamping: acknowledged - self.told), by: self)
         }
         self.told = acknowledged

@@ -13,10 +13,9 @@ final class KCPPort: OpenPort {
     private static let mostUnproven = 1024
 
     private let loop: SocketLoop
-    private let configuration: KCP.Configuration
     private let plan: () -> Listener.Plan
     private let limiter: ConnectionLimiter
-    private let share: WindowShare
+    private let share = WindowShare()
     private var listener: DatagramListener?
     /// In the order in which they came; those who have proven themselves, or are gone, leave it when they come to its front.
     private var unproven: CircularBuffer<KCPLeg> = []
@@ -24,14 +23,11 @@ final class KCPPort: OpenPort {
     /// - Parameter descriptor: taken over.
     /// - Returns: nil if the loop cannot watch it.
     init?(
-        _ descriptor: CInt, _ configuration: KCP.Configuration, on loop: SocketLoop, limiter: ConnectionLimiter,
-        plan: @escaping () -> Listener.Plan
+        _ descriptor: CInt, on loop: SocketLoop, limiter: ConnectionLimiter, plan: @escaping () -> Listener.Plan
     ) {
         self.loop = loop
-        self.configuration = configuration
         self.plan = plan
         self.limiter = limiter
-        self.share = WindowShare(large: configuration.receiveWindow)
         guard let socket = DatagramSocket(descriptor, on: loop, options: .kcp) else { return nil }
         self.listener = DatagramListener(socket, mostPeers: Self.mostPeers) { [weak self] in self?.arrived($0) }
     }
@@ -44,13 +40,14 @@ final class KCPPort: OpenPort {
     }
 
     private func arrived(_ datagram: Datagram) -> (any DatagramPeerWatcher)? {
-        switch KCP.FirstWord(datagram.bytes, conversation: self.configuration.conversation) {
+        let plan = self.plan()
+        guard let configuration = plan.kcp else { return nil }
+        switch KCP.FirstWord(datagram.bytes, conversation: configuration.conversation) {
         case .beginning:
             self.makeRoom()
-            let plan = self.plan()
             let leg = self.limiter.admit(from: datagram.path.peer, to: plan, on: self.loop) { onClose in
                 KCPLeg(
-                    self.configuration, with: datagram.path.peer, on: self.loop, sharing: self.share, onClose: onClose)
+                    configuration, with: datagram.path.peer, on: self.loop, sharing: self.share, onClose: onClose)
             }
             if let leg { self.unproven.append(leg) }
             return leg
@@ -65,8 +62,6 @@ final class KCPPort: OpenPort {
     /// Whoever forges addresses drives out others who have not proven themselves, and nobody else.
     private func makeRoom() {
         while let first = self.unproven.first, first.isProven || first.isGone { _ = self.unproven.popFirst() }
-        guard self.unproven.count >= Self.mostUnproven else { return }
-        self.unproven = self.unproven.filter { !$0.isProven && !$0.isGone }
         guard self.unproven.count >= Self.mostUnproven, let oldest = self.unproven.popFirst() else { return }
         oldest.close(.limit)
     }

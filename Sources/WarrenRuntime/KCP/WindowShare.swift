@@ -8,16 +8,15 @@ package final class WindowShare {
     private static let usual = 1024
     /// So many peers may have a large one.
     private static let mostLarge = 64
-    private let large: Int
     private var taken = 0
 
-    /// - Parameter large: segments of a large window.
-    package init(large: Int) { self.large = large }
+    package init() {}
 
+    /// - Parameter large: segments of a large window.
     /// - Returns: segments. ``giveBack()`` must follow.
-    func take() -> Int {
+    func take(_ large: Int) -> Int {
         self.taken += 1
-        return self.taken <= Self.mostLarge ? self.large : min(self.large, Self.usual)
+        return self.taken <= Self.mostLarge ? large : min(large, Self.usual)
     }
 
     func giveBack() { self.taken -= 1 }

@@ -99,9 +99,11 @@ extension LoopRegistry: Sendable {}
 // MARK: - For people
 
 extension LoopRegistry {
-    /// Every stream as it is now.
+    /// Every stream as it is now. What a tunnel hands on to be accepted is one only where it was accepted.
     package func streams() -> [StreamStatus] {
-        self.bridges.compactMap { number, bridge in bridge.opening.map { StreamStatus(number, bridge, $0) } }
+        self.bridges.compactMap { number, bridge in
+            bridge.opening.flatMap { $0.source == nil ? nil : StreamStatus(number, bridge, $0) }
+        }
     }
 
     /// Every session that carries streams of many.

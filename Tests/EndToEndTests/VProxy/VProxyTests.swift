@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import NIOCore
 import Testing
 import WarrenAssembly
@@ -147,6 +148,61 @@ import WarrenTesting
         await site.client.stop()
         await again.stop()
         try await target.stop()
+    }
+
+    @Test("a reload changes how a tunnel runs on its own port, and what is accepted through one goes on")
+    func reloads() async throws {
+        let web = try await Web.start()
+        let site = try await WebSocksSite.start(.kcp, server: "drain: 0s")
+        let fetch = {
+            let wire = try await site.connect(to: web.port)
+            try await wire.send(ByteBuffer(string: "GET /1000 HTTP/1.1\r\n\r\n"))
+            let bytes = try await wire.readToEnd().bytes
+            wire.close()
+            return bytes.readableBytes > 1000
+        }
+        #expect(try await fetch())
+        try site.rewriteServer { $0.replacing("carrier: kcp", with: "carrier: kcp, profile: fast2, hold: 10ms") }
+        site.server.program.signal(SIGHUP)
+        #expect(await site.server.program.errors.line(with: "configuration applied") != nil)
+        // The old tunnel ends with its unit: one that stayed would refuse every stream.
+        try await eventually("streams go through the new one") { (try? await fetch()) == true }
+        await site.stop()
+        try await web.stop()
+    }
+
+    @Test("TCP and UDP may have one port number, and a tunnel is dialled from the address that its outbound says")
+    func onePort() async throws {
+        let echo = try await Server.echo()
+        let folder = try Folder()
+        let free = try await Server.silent()
+        try await free.stop()
+        let server = try await WarrenProcess.start(
+            yaml: """
+                log: { level: debug }
+                inbounds:
+                  - { name: tcp, type: vproxy, carrier: tcp, listen: "127.0.0.1:\(free.port)", target: "127.0.0.1:\(echo.port)" }
+                  - { name: udp, type: vproxy, listen: "127.0.0.1:\(free.port)", target: "127.0.0.1:\(echo.port)" }
+                egress: { allow: [loopback] }
+                """, in: folder, name: "server")
+        let client = try await WarrenProcess.start(
+            yaml: """
+                inbounds:
+                  - { name: tcp, type: forward, listen: "127.0.0.1:0", to: tcp }
+                  - { name: udp, type: forward, listen: "127.0.0.1:0", to: udp }
+                outbounds:
+                  - { name: tcp, type: vproxy, carrier: tcp, server: "127.0.0.1:\(free.port)" }
+                  - { name: udp, type: vproxy, server: "127.0.0.1:\(free.port)", through: direct }
+                  - { name: direct, type: direct, bind: 127.0.0.2 }
+                """, in: folder, name: "client")
+        for name in ["tcp", "udp"] {
+            #expect(try await Exchange.halfClosed(1, over: Wire.connect(to: client.address(name))) == nil)
+        }
+        let line = try #require(await server.program.errors.line(with: "session started inbound=udp"))
+        #expect(line.contains("peer=127.0.0.2:"))
+        await client.stop()
+        await server.stop()
+        try await echo.stop()
     }
 
     @Test("where nobody listens, the user is told soon and the log says so")

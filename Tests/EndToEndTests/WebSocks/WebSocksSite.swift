@@ -26,8 +26,10 @@ struct WebSocksSite: Sendable {
     ///   - door: further keys of the server's inbound.
     ///   - far: further keys of the agent's outbound.
     ///   - password: what the agent believes.
+    ///   - more: lines of the server's configuration.
     static func start(
-        _ carrier: Carrier = .tcp, door: String = "", far: String = "", password: String = "pasSw0rD"
+        _ carrier: Carrier = .tcp, door: String = "", far: String = "", password: String = "pasSw0rD",
+        server more: String = ""
     ) async throws -> WebSocksSite {
         let folder = try Folder()
         folder.write("server.pw", "pasSw0rD\n")
@@ -43,6 +45,7 @@ struct WebSocksSite: Sendable {
                   - { name: door, type: websocks, listen: "127.0.0.1:0", carrier: \(carrier.key)\(shown)\(door),
                       users: { alice: { passwordFile: server.pw } } }
                 egress: { allow: [loopback] }
+                \(more)
                 """, in: folder, name: "server")
         let trusted = carrier.hasTLS ? ", tls: { ca: authority.crt }" : ""
         let named = carrier.key == "kcp" ? ", carrier: kcp" : ""
@@ -55,6 +58,12 @@ struct WebSocksSite: Sendable {
                       user: alice, passwordFile: agent.pw }
                 """, in: folder, name: "agent")
         return WebSocksSite(folder: folder, server: server, agent: agent)
+    }
+
+    /// Changes the server's configuration, which it is still to be told.
+    func rewriteServer(_ edit: (String) -> String) throws {
+        let path = "\(self.folder.path)/server.yaml"
+        self.folder.write("server.yaml", edit(String(buffer: try contents(of: path))))
     }
 
     func connect(to port: Int) async throws -> Wire { try await Wire.socks5(self.agent.address("mixed"), to: port) }

@@ -8,7 +8,7 @@ import WarrenVProxy
 
 /// A vproxy tunnel between a port and who takes its connections: each stream of the tunnel is a connection.
 struct TunnelAcceptLayer: AcceptLayer {
-    let name: String
+    let unit: UnitTag
     let configuration: VProxy.Configuration
     let loops: Loops
     let reporter: Reporter
@@ -26,6 +26,10 @@ private struct TunnelledConnections: SessionOwner {
     let next: Listener.Install
 
     var judge: any Authenticator { NoAuthenticator() }
+    /// So that it ends with its unit, and people see it.
+    var label: SessionLabel? {
+        SessionLabel(role: self.layer.unit.role, name: self.layer.unit.name, unit: self.layer.unit)
+    }
 
     func open(
         _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
@@ -41,13 +45,13 @@ private struct TunnelledConnections: SessionOwner {
 
     func sessionReady(_ session: any Session) {
         self.layer.reporter.emit(
-            .sessionStarted(inbound: self.layer.name, protocol: VProxy.name, peer: session.peer, user: nil))
+            .sessionStarted(inbound: self.layer.unit.name, protocol: VProxy.name, peer: session.peer, user: nil))
     }
 
     func sessionEnded(_ session: any Session, _ reason: CloseReason) {
         self.layer.reporter.emit(
             .sessionEnded(
-                inbound: self.layer.name, protocol: VProxy.name, peer: session.peer, user: nil, reason: reason,
+                inbound: self.layer.unit.name, protocol: VProxy.name, peer: session.peer, user: nil, reason: reason,
                 wasUp: session.isReady, isWorthALook: reason.isWorthALook))
     }
 }

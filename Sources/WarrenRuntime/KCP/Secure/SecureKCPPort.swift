@@ -12,10 +12,9 @@ import WarrenSecureDatagrams
 /// for another's (``SecureSiblings``).
 final class SecureKCPPort: OpenPort {
     private let loop: SocketLoop
-    private let configuration: KCP.Configuration
     private let plan: () -> Listener.Plan
     private let limiter: ConnectionLimiter
-    private let share: WindowShare
+    private let share = WindowShare()
     private let socket: DatagramSocket
     private let siblings: SecureSiblings
     private let number: Int
@@ -40,20 +39,18 @@ final class SecureKCPPort: OpenPort {
     /// - Parameter descriptor: taken over.
     /// - Returns: nil if the loop cannot watch it.
     init?(
-        _ descriptor: CInt, _ configuration: KCP.Configuration, key: SecureDatagrams.ListenerKey, number: Int,
+        _ descriptor: CInt, key: SecureDatagrams.ListenerKey, number: Int,
         of siblings: SecureSiblings, on loop: SocketLoop, limiter: ConnectionLimiter,
         plan: @escaping () -> Listener.Plan
     ) {
         self.siblings = siblings
         self.number = number
         self.loop = loop
-        self.configuration = configuration.inside
         self.key = key
         self.plan = plan
         self.limiter = limiter
-        self.share = WindowShare(large: configuration.receiveWindow)
         self.sessions = Self.sessions(key, number, of: siblings, now: loop.now)
-        self.strangers = SecureStrangers(conversation: configuration.conversation)
+        self.strangers = SecureStrangers(conversation: plan().kcp?.conversation ?? 0)
         guard let socket = DatagramSocket(descriptor, on: loop, options: .kcp) else { return nil }
         self.socket = socket
     }
@@ -159,14 +156,14 @@ extension SecureKCPPort {
     }
 
     private func arrived(_ id: SecureDatagrams.SessionID, at path: DatagramPath) {
-        let leg =
-            self.isStopping
-            ? nil
-            : self.limiter.admit(from: path.peer, to: self.plan(), on: self.loop) { onClose in
-                KCPLeg(
-                    self.configuration, with: path.peer, on: self.loop, sharing: self.share, onClose: onClose)
-            }
-        guard let leg else { return self.sessions.close(id) }
+        let plan = self.plan()
+        guard !self.isStopping, let configuration = plan.kcp?.inside,
+            let leg = self.limiter.admit(
+                from: path.peer, to: plan, on: self.loop,
+                { onClose in
+                    KCPLeg(configuration, with: path.peer, on: self.loop, sharing: self.share, onClose: onClose)
+                })
+        else { return self.sessions.close(id) }
         let peer = SecurePeer(id, at: path, of: self)
         self.peers[id] = peer
         self.addresses[SecureDatagrams.Address(path)] = peer
