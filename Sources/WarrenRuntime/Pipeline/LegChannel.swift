@@ -11,10 +11,13 @@ import WarrenLoop
 /// leg ⇄ LegChannel ⇄ handlers ⇄ ChannelLeg
 /// ```
 ///
-/// Reads are asked for one burst at a time. A write's promise is kept when its bytes have left the process.
+/// Reads are asked for one burst at a time. A write's promise is kept when its bytes have left the process. What the leg
+/// tells while a handler asks something of it waits until that is done: handlers such as TLS change their state around
+/// such a call, and whoever hears of sent bytes may end the channel.
 final class LegChannel: Channel, @unchecked Sendable {
-    // Sendable: `eventLoop`, addresses and the close future are constants; all else is touched on the loop only.
-    let eventLoop: any EventLoop
+    // Sendable: the loop, addresses and the close future are constants; all else is touched on the loop only.
+    private let loop: SocketLoop
+    var eventLoop: any EventLoop { self.loop }
     let allocator = ByteBufferAllocator()
     let localAddress: SocketAddress? = nil
     let remoteAddress: SocketAddress?
@@ -35,11 +38,15 @@ final class LegChannel: Channel, @unchecked Sendable {
     private var written = 0
     private var left = 0
     private var promises = Deque<(mark: Int, promise: EventLoopPromise<Void>)>()
+    /// A handler asks something of the leg right now.
+    private var isAsking = false
+    /// What the leg has told meanwhile.
+    private var told = Deque<() -> Void>()
 
     /// - Parameter server: whose certificate is expected, where that is not who the leg leads to: behind a proxy or a tunnel.
     init(_ leg: any Leg, on loop: SocketLoop, to server: SocketAddress? = nil) {
         self.leg = leg
-        self.eventLoop = loop
+        self.loop = loop
         self.remoteAddress = server ?? leg.peer
         self.closing = loop.makePromise()
         self.line = ChannelPipeline(channel: self)
@@ -69,10 +76,10 @@ final class LegChannel: Channel, @unchecked Sendable {
     }
 
     /// Drops what is queued and resets the leg.
-    func reset() { self.leg.end(.aborted) }
+    func reset() { self.ask { $0.end(.aborted) } }
 
     /// Ends the leg when what was written has left, whatever the handlers wait for.
-    func endLeg() { self.leg.end(nil) }
+    func endLeg() { self.ask { $0.end(nil) } }
 }
 
 // MARK: - What handlers ask for
@@ -104,17 +111,17 @@ extension LegChannel: ChannelCore {
         guard !self.outputEnded else { return promise.fail(with: ChannelError.outputClosed) }
         let bytes = self.unwrapData(data, as: ByteBuffer.self)
         self.written += bytes.readableBytes
-        self.leg.write(bytes)
+        self.ask { $0.write(bytes) }
         guard let promise else { return }
         if self.left == self.written { promise.succeed() } else { self.promises.append((self.written, promise)) }
     }
 
-    func flush0() { self.leg.flush() }
+    func flush0() { self.ask { $0.flush() } }
 
     func read0() {
         guard !self.inputEnded else { return }
         self.wantsRead = true
-        self.leg.setReading(true)
+        self.ask { $0.setReading(true) }
     }
 
     func close0(error: any Error, mode: CloseMode, promise: EventLoopPromise<Void>?) {
@@ -122,20 +129,44 @@ extension LegChannel: ChannelCore {
         switch mode {
         case .output where !self.inputEnded:
             self.outputEnded = true
-            self.leg.finish()
+            self.ask { $0.finish() }
             promise?.succeed()
         case .input:
             promise?.fail(ChannelError.operationUnsupported)
         case .output, .all:
             self.outputEnded = true
             if let promise { self.closing.futureResult.cascade(to: promise) }
-            self.leg.end(nil)
+            self.ask { $0.end(nil) }
         }
     }
 
     func channelRead0(_ data: NIOAny) {}
 
     func errorCaught0(error: any Error) {}
+}
+
+extension LegChannel {
+    private func ask(_ body: (any Leg) -> Void) {
+        let isInner = self.isAsking
+        self.isAsking = true
+        body(self.leg)
+        self.isAsking = isInner
+    }
+
+    /// Whether an event must wait; those that have waited come before one that need not.
+    private func mustWait() -> Bool {
+        if !self.isAsking { self.catchUp() }
+        return self.isAsking
+    }
+
+    private func later(_ event: @escaping () -> Void) {
+        if self.told.isEmpty { self.loop.defer { self.catchUp() } }
+        self.told.append(event)
+    }
+
+    private func catchUp() {
+        while !self.isAsking, let event = self.told.popFirst() { event() }
+    }
 }
 
 extension EventLoopPromise<Void>? {
@@ -148,23 +179,27 @@ extension LegChannel: LegEvents {
     var needs: LegNeeds { [.ownBytes, .counts, .pauses] }
 
     func received(_ bytes: ByteBuffer, by leg: any Leg) {
+        if self.mustWait() { return self.later { self.received(bytes, by: leg) } }
         leg.consumed(bytes.readableBytes)
         self.pipeline.syncOperations.fireChannelRead(NIOAny(bytes))
     }
 
     func receivedBurst(by leg: any Leg) {
+        if self.mustWait() { return self.later { self.receivedBurst(by: leg) } }
         self.wantsRead = false
         self.pipeline.syncOperations.fireChannelReadComplete()
         if !self.wantsRead { self.leg.setReading(false) }
     }
 
     func finished(by leg: any Leg) {
+        if self.mustWait() { return self.later { self.finished(by: leg) } }
         self.inputEnded = true
         self.pipeline.syncOperations.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
         if self.isOpen && self.outputEnded { self.leg.end(nil) }
     }
 
     func sent(_ count: Int, by leg: any Leg) {
+        if self.mustWait() { return self.later { self.sent(count, by: leg) } }
         self.left += count
         while let (mark, promise) = self.promises.first, mark <= self.left {
             _ = self.promises.popFirst()
@@ -173,12 +208,17 @@ extension LegChannel: LegEvents {
     }
 
     func writabilityChanged(of leg: any Leg) {
+        if self.mustWait() { return self.later { self.writabilityChanged(of: leg) } }
         self.pipeline.syncOperations.fireChannelWritabilityChanged()
     }
 
-    func failed(by error: any Error) { self.whyFailed = error }
+    func failed(by error: any Error) {
+        if self.mustWait() { return self.later { self.failed(by: error) } }
+        self.whyFailed = error
+    }
 
     func ended(_ leg: any Leg, _ fault: StreamFault?) {
+        if self.mustWait() { return self.later { self.ended(leg, fault) } }
         guard self.isOpen else { return }
         self.isOpen = false
         self.leg.events = nil

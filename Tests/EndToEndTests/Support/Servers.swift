@@ -3,6 +3,7 @@
 import Crypto
 import NIOCore
 import NIOPosix
+import Synchronization
 import WarrenTesting
 
 /// A server of the test on loopback.
@@ -24,10 +25,14 @@ struct Server: Sendable {
 
     func stop() async throws { try await self.channel.close() }
 
-    /// A port for a program that cannot choose one: out of the range from which the system gives ports, so that no other test is given it meanwhile.
+    /// A port for a program that cannot choose one: out of the range from which the system gives ports, and each only once,
+    /// so that no other test is given it meanwhile.
     static func freePort() async throws -> Int {
         for _ in 0..<100 {
-            let port = Int.random(in: 20_000..<30_000)
+            let port = Self.candidate.withLock {
+                $0 = $0 < 30_000 ? $0 + 1 : 20_000
+                return $0
+            }
             let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             guard let bound = try? await bootstrap.bind(host: "127.0.0.1", port: port).get() else { continue }
             try await bound.close()
@@ -35,6 +40,10 @@ struct Server: Sendable {
         }
         throw HarnessError(description: "there is no free port")
     }
+}
+
+extension Server {
+    private static let candidate = Mutex(Int.random(in: 20_000..<30_000))
 }
 
 extension ByteBuffer {

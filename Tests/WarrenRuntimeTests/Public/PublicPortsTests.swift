@@ -2,6 +2,7 @@
 
 import Logging
 import NIOCore
+import Synchronization
 import Testing
 import WarrenCore
 import WarrenLoop
@@ -44,10 +45,24 @@ import WarrenTesting
             }
         }
 
+        /// Ports that no other test of this process takes meanwhile.
+        private static let candidates = Candidates()
+
+        private final class Candidates: Sendable {
+            private let latest = Mutex(UInt16.random(in: 30_000..<31_000))
+
+            func next() -> UInt16 {
+                self.latest.withLock {
+                    $0 += 3
+                    return $0
+                }
+            }
+        }
+
         private static func freePorts(on loops: Loops) async throws -> UInt16 {
             let gate = ConnectionLimiter(limit: 1, reporter: LogRecorder().reporter)
             for _ in 0..<100 {
-                let first = UInt16.random(in: 20_000..<30_000)
+                let first = Self.candidates.next()
                 guard let one = try? await Listener.bind(Self.plan(first), on: loops, gate: gate) else { continue }
                 let two = try? await Listener.bind(Self.plan(first + 1), on: loops, gate: gate)
                 await one.close()

@@ -25,6 +25,8 @@ final class MemoryLeg: Leg {
     private var isLingering = false
     /// Bytes that one event carries.
     private let step: Int
+    /// Called before each event that may be due, so that a test can do something right then.
+    var onDelivery: () -> Void = {}
 
     private init(_ loop: SocketLoop, step: Int) {
         self.loop = loop
@@ -85,6 +87,7 @@ final class MemoryLeg: Leg {
     private func pump() { self.loop.defer { self.deliver() } }
 
     private func deliver() {
+        self.onDelivery()
         guard self.isReading, self.hasBegun, !self.isGone else { return }
         let count = min(self.step, self.arrived.readableBytes)
         if count > 0, let bytes = self.arrived.readSlice(length: count) {

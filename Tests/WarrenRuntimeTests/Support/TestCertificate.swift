@@ -16,8 +16,9 @@ enum TestCertificate {
         return try NIOSSLContext(configuration: configuration)
     }
 
-    static func client() throws -> NIOSSLContext {
+    static func client(newest: TLSVersion? = nil) throws -> NIOSSLContext {
         var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.maximumTLSVersion = newest
         configuration.certificateVerification = .none
         return try NIOSSLContext(configuration: configuration)
     }
