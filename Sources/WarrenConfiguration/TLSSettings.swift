@@ -22,6 +22,9 @@ package struct TLSSettings: Hashable, Sendable {
     package var allowsTruncation = false
     /// Leaves key shares of more than a thousand bytes out of the ClientHello, for peers that look at its beginning only.
     package var keepsHelloSmall = false
+    /// What is spoken inside, as ALPN names it (RFC 7301), the best first; empty to say nothing of it. A peer that names
+    /// none of them, or nothing, is taken all the same.
+    package var protocols: [String] = []
     package let role: Role
     package let place: Place
 

@@ -91,7 +91,7 @@ struct URLMistake: CustomTestStringConvertible, Sendable {
 enum Mistakes {
     static let all = [
         Self.shapeOfTheFile, Self.words, Self.addresses, Self.entries, Self.secrets, Self.files, Self.rules,
-        Self.webSocks, Self.vproxy, Self.typesOfTheirOwn,
+        Self.webSocks, Self.vproxy, Self.pac, Self.typesOfTheirOwn,
     ].flatMap { $0 }
 
     static let shapeOfTheFile: [Mistake] = [
@@ -402,7 +402,7 @@ enum Mistakes {
             "the key \"listen\" is missing; expected an address to listen on such as 127.0.0.1:1080"),
         Mistake(
             "inbounds: [{ type: mixed, listen: \"127.0.0.1:1\", timeout: 1s }]\n", "1:50",
-            "unknown key \"timeout\"; known keys: limits, listen, name, through, tls, to, type, users"),
+            "unknown key \"timeout\"; known keys: limits, listen, name, pac, through, tls, to, type, users"),
         Mistake(
             "inbounds: [{ name: a, type: mixed, listen: \"127.0.0.1:1\", to: ofice }]\noutbounds: [{ name: office, type: direct }]\n",
             "1:63", "there is no outbound \"ofice\"; nearest known outbound: office"),
@@ -530,7 +530,7 @@ enum Mistakes {
             "1:105", "\"${X}\" needs the environment variable X, which is not set; set it and start again"),
         Mistake(
             "inbounds: [{ name: a, type: mixed, listen: \"127.0.0.1:1\", password: hunter2 }]\n", "1:59",
-            "unknown key \"password\"; known keys: limits, listen, name, through, tls, to, type, users"),
+            "unknown key \"password\"; known keys: limits, listen, name, pac, through, tls, to, type, users"),
         Mistake(
             "inbounds: [{ name: a, type: mixed, listen: \"127.0.0.1:1\", user: \"alice:hunter2\" }]\n", "1:59",
             "unknown key \"user\"; nearest known key: users"),
@@ -853,7 +853,7 @@ enum Mistakes {
         ),
         URLMistake(
             ["mixed://127.0.0.1:1?password=hunter2"], [],
-            "-L 1 (mixed://127.0.0.1:1?…) password: unknown key \"password\"; known keys: limits, listen, name, through, tls, to, type, users"
+            "-L 1 (mixed://127.0.0.1:1?…) password: unknown key \"password\"; known keys: limits, listen, name, pac, through, tls, to, type, users"
         ),
         URLMistake(
             ["mixed://127.0.0.1:1?users.alice.password=hunter2"], [],

@@ -9,7 +9,7 @@ import WarrenCore
     private typealias File = WebSocks.PACFile
 
     @Test func everyPatternBecomesACondition() throws {
-        let proxy = [File.Way.socks5(Host("127.0.0.1"), port: 1080), .http(Host("proxy.example"), port: 8080), .direct]
+        let proxy = [File.Way.socks5(Host("127.0.0.1"), port: 1080), .http(Host("proxy.example"), port: 8080), .https(Host("tls.example"), port: 443), .direct]
         let file = File([
             .init(.suffix(".Example.net"), proxy), .init(.wildcard("*.Test"), []),
             .init(.network(try #require(IPAddress("10.0.0.0")), length: 8), [.direct]),
@@ -18,9 +18,9 @@ import WarrenCore
         let script = try file.script()
         let expected = #"""
             function FindProxyForURL(url, host) {
-              host = host.toLowerCase();
+              host = host.toLowerCase().replace(/\.$/, "");
               if (host === "example.net" || dnsDomainIs(host, ".example.net")) return "SOCKS5 127.0.0.1:1080; \#
-            PROXY proxy.example:8080; DIRECT";
+            PROXY proxy.example:8080; HTTPS tls.example:443; DIRECT";
               if (shExpMatch(host, "*.test")) return "DIRECT";
               if (/^[0-9]+(\.[0-9]+){3}$/.test(host) && isInNet(host, "10.0.0.0", "255.0.0.0")) return "DIRECT";
               if (host.indexOf(":") >= 0 && typeof isInNetEx === "function" && isInNetEx(host, "fc00::/7")) \#

@@ -91,6 +91,7 @@ extension Assembly.Inbound {
                 reporter: around.reporter
             )
             unit.listeners.append(self.listener(draft, around, sessions, sharing: port, &watched))
+            if let pac = draft.pac { unit.listeners.append(pac.listener(around, of: target)) }
             unit.parts += draft.parts(around, sessions, last)
         case .part(let draft):
             let sessions = InboundSessions(

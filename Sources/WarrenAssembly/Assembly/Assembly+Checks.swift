@@ -34,6 +34,12 @@ extension Assembly {
                 exposure: inbound.type.exposure, isOpenToAll: draft.isOpenToAll
             )
         }
+        let files = inbounds.compactMap { inbound -> ListeningAddress? in
+            guard case .listening(let draft) = inbound.draft, let pac = draft.pac else { return nil }
+            return ListeningAddress(
+                entry: inbound.entry, key: "pac", listen: pac.listen, isSealed: false,
+                exposure: "which hosts the file for browsers names", isOpenToAll: false)
+        }
         let arrivals = outbounds.compactMap { outbound -> ListeningAddress? in
             guard case .port(let port) = outbound.arrival else { return nil }
             return ListeningAddress(outbound.entry, port, outbound.type.exposure ?? "")
@@ -41,7 +47,7 @@ extension Assembly {
         let meetings = relays.flatMap { relay in
             relay.draft.ports.map { ListeningAddress(relay.entry, $0, relay.type.exposure) }
         }
-        return listening + arrivals + meetings
+        return listening + files + arrivals + meetings
     }
 
     /// A port can be shared with an inbound that listens, and leads to the outbound: both live on one loop then.
@@ -216,7 +222,7 @@ extension Host {
     fileprivate var isNamed: Bool { if case .name = self { true } else { false } }
 
     /// `0.0.0.0` or `::`.
-    fileprivate var isUnspecified: Bool {
+    var isUnspecified: Bool {
         guard case .address(let address) = self else { return false }
         return address.high == 0 && address.low == 0
     }

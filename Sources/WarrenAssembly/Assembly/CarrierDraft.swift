@@ -82,10 +82,13 @@ extension Section {
 
     /// The carrier to the one `server`, with the `tls:` block beside it; nil after a report.
     ///
-    /// - Parameter needsTLS: TLS with all defaults where there is no block.
-    func serverToDial(defaultPort: UInt16?, needsTLS: Bool = false) -> CarrierDraft? {
+    /// - Parameters:
+    ///   - needsTLS: TLS with all defaults where there is no block.
+    ///   - protocols: what is spoken inside TLS.
+    func serverToDial(defaultPort: UInt16?, needsTLS: Bool = false, protocols: [String] = []) -> CarrierDraft? {
         let server = self.required("server", .target(defaultPort: defaultPort))
-        let settings = self.tls(for: .client) ?? (needsTLS && !self.contains("tls") ? self.defaultTLS() : nil)
+        var settings = self.tls(for: .client) ?? (needsTLS && !self.contains("tls") ? self.defaultTLS() : nil)
+        settings?.protocols = protocols
         let tls = settings.flatMap { TLSMaterial($0, self.findings) }
         guard let server, (settings == nil) == (tls == nil) else { return nil }
         self.checkServerName(settings, for: [server.host])

@@ -52,6 +52,7 @@ package struct ConfigurationHelp {
             ("limits of an inbound", "limits", inbound?.below("limits")),
             ("users", "users", mixed.section.below("users")),
             ("tls", "tls", mixed.section.below("tls")),
+            ("pac", "pac", mixed.section.below("pac")),
         ]
         return blocks.map {
             // Not every type has users.

@@ -61,6 +61,8 @@ struct ListeningDraft {
     var judge: any Authenticator = NoAuthenticator()
     /// Its outbound must know public names.
     var needsNames = false
+    /// A second port, where browsers are told of it.
+    var pac: PACBlock?
     /// What runs beside its port.
     ///
     /// Told the outbound that `to` names.
@@ -70,13 +72,15 @@ struct ListeningDraft {
     /// Puts its handlers on an accepted connection.
     let install: @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void
 
+    /// - Parameter protocols: what is spoken inside TLS.
     /// - Returns: nil after a report.
     init?(
-        _ section: Section, judge: any Authenticator = NoAuthenticator(),
+        _ section: Section, judge: any Authenticator = NoAuthenticator(), protocols: [String] = [],
         install: @escaping @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void
     ) {
         let listen = section.required("listen", .listenAddress)
-        let settings = section.tls(for: .server)
+        var settings = section.tls(for: .server)
+        settings?.protocols = protocols
         let tls = settings.flatMap { TLSMaterial($0, section.findings) }
         guard let listen, (settings == nil) == (tls == nil) else { return nil }
         self.listen = listen

@@ -15,6 +15,7 @@ extension KeyPurposes {
         "limits of an inbound": "for all its streams together; under perUser, and in users, for one user",
         "users": "of one user, under its name: one of the two passwords",
         "tls": "on what listens, and on what dials",
+        "pac": "the file that browsers are given, at /proxy.pac",
         "mixed inbound": "SOCKS4, SOCKS4a, SOCKS5 and HTTP proxy on one port",
         "socks5 inbound": "SOCKS5 proxy: CONNECT (RFC 1928), login (RFC 1929) where there are users",
         "http inbound": "HTTP proxy: CONNECT, http:// requests, upgrades; Basic login where there are users",
@@ -111,6 +112,12 @@ extension KeyPurposes {
             "passwordFile": "a file whose first line is the password",
             "password": "the same, in the place of passwordFile",
             "limits": "what the user may use, in the place of the inbound's perUser",
+        ],
+        "pac": [
+            "listen": "where browsers get the file, over HTTP",
+            "proxy": "where browsers find the inbound; where it listens if left out, by the name that they asked",
+            "routes":
+                "what goes through the inbound, everything else directly; without it, as the routes of the file have it",
         ],
         "tls": [
             "cert": "the chain to show (PEM); only with key; required on what listens",

@@ -33,6 +33,7 @@ package enum KeyPurposes {
         "mtu": "bytes of the largest datagram that it sends; only with carrier kcp",
         "compression":
             "auto compresses what is long and becomes smaller by it; what comes compressed is always understood",
+        "pac": "a second port, where browsers are told which requests go through this inbound",
         "sharedWith": "the inbound on whose port its peers arrive, in the place of listen and tls",
     ]
 

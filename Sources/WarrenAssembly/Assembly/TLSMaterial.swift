@@ -104,6 +104,7 @@ extension TLSMaterial {
         }
         configuration.minimumTLSVersion = .tlsv12
         if settings.keepsHelloSmall { configuration.curves = [.x25519, .secp256r1, .secp384r1] }
+        configuration.applicationProtocols = settings.protocols
         // Signatures are taken of every kind of key that we take ourselves.
         configuration.verifySignatureAlgorithms = TLSSignatures.all
         if let authority = settings.authority {

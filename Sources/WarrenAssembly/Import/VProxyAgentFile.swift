@@ -94,12 +94,12 @@ private struct VProxyAgentDraft {
         let name = "\(word)-\((self.counts[word] ?? 0) + 1)"
         self.counts[word, default: 0] += 1
         self.groups[group, default: []].append(name)
-        if scheme.contains("kcp") {
+        if scheme.contains("uot") {
             self.remarks.append(
-                "\(name): reached over TCP in the place of \(scheme.contains("uot") ? "UDP over TCP" : "KCP"); the server has both on one port"
-            )
+                "\(name): reached over TCP in the place of UDP over TCP; the server has both on one port")
         }
         var keys = ["name: \(name)", "type: websocks", "server: \(Self.yaml(target.description))"]
+        if scheme.contains(":kcp"), !scheme.contains("uot") { keys.append("carrier: kcp") }
         keys += ["user: \(Self.yaml(self.user))", "passwordFile: \(VProxyAgentFile.passwordFile)"]
         if scheme.hasPrefix("websockss") { keys.append(self.tls) }
         if self.isOn("strict") { keys.append("strict: true") }
@@ -119,7 +119,7 @@ private struct VProxyAgentDraft {
         if let address = IPAddress(rule) { return "host: \(Self.yaml("\(address)"))" }
         let isPattern = rule.hasPrefix("/") && rule.hasSuffix("/") && rule.count > 1
         let suffix = isPattern ? Self.suffix(of: rule.dropFirst().dropLast()) : rule.drop { $0 == "." }
-        guard !rule.hasPrefix("["), let suffix, let name = HostName(String(suffix)) else {
+        guard !rule.hasPrefix("["), let suffix, let name = HostName(String(suffix)), !name.endsInNumber else {
             self.remarks.append("the rule \(rule) has no equal here: it is left out")
             return nil
         }
@@ -176,7 +176,8 @@ private struct VProxyAgentDraft {
         for (key, type) in [("socks5.listen", "socks5"), ("httpconnect.listen", "http")] {
             guard let text = self.agent[key]?.text, text != "0" else { continue }
             guard let port = UInt16(text) else { throw Refusal("has no port in agent.\(key): \(quoted(text))") }
-            inbounds.append("{ name: \(type), type: \(type), listen: \"\(host):\(port)\" }")
+            let pac = inbounds.isEmpty ? try self.pac(host) : ""
+            inbounds.append("{ name: \(type), type: \(type), listen: \"\(host):\(port)\"\(pac) }")
         }
         guard !inbounds.isEmpty else {
             throw Refusal("listens neither for SOCKS5 nor for HTTP", hint: "set agent.socks5.listen there")
@@ -184,12 +185,18 @@ private struct VProxyAgentDraft {
         return inbounds
     }
 
+    /// The file for browsers, which tells them of the first inbound.
+    private func pac(_ host: String) throws(Refusal) -> String {
+        guard let text = self.agent["gateway.pac.listen"]?.text, text != "0" else { return "" }
+        guard let port = UInt16(text) else { throw Refusal("has no port in agent.gateway.pac.listen: \(quoted(text))") }
+        return ", pac: { listen: \"\(host):\(port)\" }"
+    }
+
     /// What the agent has and we have not.
     private func missing() -> [String] {
         var missing: [String] = []
         for (key, what) in [
             ("ss.listen", "a shadowsocks server"), ("dns.listen", "a DNS server"),
-            ("gateway.pac.listen", "a PAC server"),
         ] where self.agent[key]?.text.map({ $0 != "0" }) ?? false {
             missing.append("agent.\(key): left out, as there is no such inbound for \(what)")
         }
@@ -200,5 +207,13 @@ private struct VProxyAgentDraft {
         }
         if self.isOn("gateway") { missing.append("agent.gateway: the inbounds are open to everybody who reaches them") }
         return missing
+    }
+}
+
+extension HostName {
+    /// No top-level domain is a number; rules take such a text for an address that is none.
+    fileprivate var endsInNumber: Bool {
+        self.text.split(separator: ".").last?.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            ?? true
     }
 }

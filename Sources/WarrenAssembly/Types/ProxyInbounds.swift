@@ -60,6 +60,9 @@ extension InboundType {
                 users.map { Passwords($0.map { ($0.name, $0.password.text) }) } ?? NoAuthenticator()
             var draft = ListeningDraft(entry.section, judge: judge, install: install(proxy))
             draft?.isOpenToAll = users == nil
+            let speech = PACBlock.speech(of: name, hasLogin: users != nil, isSealed: draft?.tls != nil)
+            let pac = entry.section.pac(for: speech, at: draft?.listen)
+            draft?.pac = pac
             return draft.map { .listening($0) }
         }
     }

@@ -49,6 +49,8 @@ package final class Router: Outbound {
         self.home = last.home
     }
 
+    var signposts: Signposts { Signposts(self.rules, self.outbounds, last: self.last) }
+
     package func open(
         _ request: StreamRequest, trusted: Bool, on loop: SocketLoop,
         answer: @escaping (Result<any Leg, StreamFault>) -> Void

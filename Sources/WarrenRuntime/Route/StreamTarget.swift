@@ -24,6 +24,9 @@ package final class StreamTarget: Sendable {
         }
     }
 
+    /// Where streams go, for whoever tells others.
+    package var signposts: Signposts { (self.outbound as? Router)?.signposts ?? Signposts(last: self.outbound) }
+
     package func exchange(_ outbound: any Outbound, _ unit: UnitTag?) {
         let way = Self.way(outbound, unit)
         self.way.withLock { $0 = way }

@@ -20,6 +20,8 @@ extension WebSocks {
             case direct
             case socks5(Host, port: UInt16)
             case http(Host, port: UInt16)
+            /// An HTTP proxy behind TLS.
+            case https(Host, port: UInt16)
         }
 
         public struct Rule: Hashable, Sendable {
@@ -43,7 +45,7 @@ extension WebSocks {
         /// - Throws: ``WireError`` `.badValue` in `pac.proxy` for a proxy whose name could be read as more than one, in
         ///   `pac.network` for a length that the address does not have.
         public func script() throws(WireError) -> String {
-            var lines = ["function FindProxyForURL(url, host) {", "  host = host.toLowerCase();"]
+            var lines = ["function FindProxyForURL(url, host) {", "  host = host.toLowerCase().replace(/\\.$/, \"\");"]
             for rule in self.rules {
                 let ways = Self.quoted(try Self.ways(rule.ways))
                 lines.append("  if (\(try Self.condition(rule.pattern))) return \(ways);")
@@ -85,6 +87,7 @@ extension WebSocks.PACFile {
             case .direct: texts.append("DIRECT")
             case .socks5(let host, let port): texts.append("SOCKS5 \(try Self.place(host, port))")
             case .http(let host, let port): texts.append("PROXY \(try Self.place(host, port))")
+            case .https(let host, let port): texts.append("HTTPS \(try Self.place(host, port))")
             }
         }
         return texts.isEmpty ? "DIRECT" : texts.joined(separator: "; ")

@@ -10,7 +10,7 @@ import WarrenTesting
     private static let small = """
         {
           # a comment
-          agent { socks5.listen = 1080, httpconnect.listen = 18080
+          agent { socks5.listen = 1080, httpconnect.listen = 18080, gateway.pac.listen = 20080
             strict = true
             "pool": 3
             dns.listen = 53 }
@@ -32,7 +32,7 @@ import WarrenTesting
                 resolve = [ pixiv.net ]
                 no-proxy = [ intranet.example ]
               }
-              { name = TEST, servers = [ websocks://127.0.0.1:18687 ], domains = [ 163.com, '.x.net' ] }
+              { name = TEST, servers = [ websocks://127.0.0.1:18687, websocks:uot:kcp://192.0.2.2:1 ], domains = [ 163.com, '.x.net' ] }
             ]
           }
         }
@@ -44,7 +44,9 @@ import WarrenTesting
         folder.write(VProxyAgentFile.passwordFile, "pasSw0rD")
         #expect(assemble(yaml, in: folder.path).problems == [], "\(yaml)")
         let lines = yaml.split(separator: "\n").map { $0.trimmingPrefix("  - ").description }
-        #expect(lines.contains("{ name: socks5, type: socks5, listen: \"127.0.0.1:1080\" }"))
+        #expect(
+            lines.contains(
+                "{ name: socks5, type: socks5, listen: \"127.0.0.1:1080\", pac: { listen: \"127.0.0.1:20080\" } }"))
         #expect(lines.contains("{ name: http, type: http, listen: \"127.0.0.1:18080\" }"))
         let login = "user: \"alice\", passwordFile: vproxy-agent.pw"
         #expect(
@@ -53,16 +55,18 @@ import WarrenTesting
             ))
         #expect(
             lines.contains(
-                "{ name: default-2, type: websocks, server: \"192.0.2.1:18686\", \(login), strict: true, pool: 3 }"))
+                "{ name: default-2, type: websocks, server: \"192.0.2.1:18686\", carrier: kcp, \(login), strict: true, pool: 3 }"
+            ))
+        let tests = "to: [test-1, test-2], balance: roundRobin }"
         let both = "to: [default-1, default-2], balance: roundRobin }"
         #expect(
             lines.filter { $0.contains(", to: ") } == [
                 "{ host: [\"intranet.example\", \"*.intranet.example\"], to: direct }",
-                "{ host: [\"163.com\", \"*.163.com\"], to: test-1 }", "{ host: [\"x.net\", \"*.x.net\"], to: test-1 }",
+                "{ host: [\"163.com\", \"*.163.com\"], \(tests)", "{ host: [\"x.net\", \"*.x.net\"], \(tests)",
                 "{ host: \"216.58.200.46\", \(both)", "{ host: [\"example.com\", \"*.example.com\"], \(both)",
                 "{ host: [\"bilibili.com\", \"*.bilibili.com\"], \(both)", "{ port: 14000, \(both)",
             ])
-        for remark in ["google", "gfwlist", "resolve", "dns.listen", "default-2: reached over TCP"] {
+        for remark in ["google", "gfwlist", "resolve", "dns.listen", "test-2: reached over TCP"] {
             #expect(lines.contains { $0.hasPrefix("# ") && $0.contains(remark) }, "\(remark)")
         }
         #expect(!yaml.contains("pasSw0rD"))

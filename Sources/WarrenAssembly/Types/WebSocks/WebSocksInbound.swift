@@ -7,6 +7,9 @@ import WarrenLoop
 import WarrenRuntime
 import WarrenWebSocks
 
+/// What is inside TLS, as deployed agents and servers have it, and browsers.
+let webSocksProtocols = ["http/1.1"]
+
 extension InboundType {
     /// The server of WebSocks: an upgrade, SOCKS5 inside it, and one stream for each connection.
     static let websocks = InboundType("websocks", exposure: websocksExposure) { entry, limits in
@@ -27,7 +30,8 @@ extension InboundType {
         let site = section.visitors()
         let passwords = Dictionary((users ?? []).map { ($0.name, $0.password.text) }) { first, _ in first }
         let configuration = server
-        var draft = ListeningDraft(section, judge: WebSocksUsers(passwords, logins)) { leg, sessions, context in
+        let judge = WebSocksUsers(passwords, logins)
+        var draft = ListeningDraft(section, judge: judge, protocols: webSocksProtocols) { leg, sessions, context in
             var configuration = configuration
             configuration.visitors = site.visitors
             context.start(WebSocks.ServerMachine(configuration), on: leg, owner: sessions)
