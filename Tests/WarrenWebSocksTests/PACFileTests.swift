@@ -9,7 +9,10 @@ import WarrenCore
     private typealias File = WebSocks.PACFile
 
     @Test func everyPatternBecomesACondition() throws {
-        let proxy = [File.Way.socks5(Host("127.0.0.1"), port: 1080), .http(Host("proxy.example"), port: 8080), .https(Host("tls.example"), port: 443), .direct]
+        let proxy = [
+            File.Way.socks5(Host("127.0.0.1"), port: 1080), .http(Host("proxy.example"), port: 8080),
+            .https(Host("tls.example"), port: 443), .direct,
+        ]
         let file = File([
             .init(.suffix(".Example.net"), proxy), .init(.wildcard("*.Test"), []),
             .init(.network(try #require(IPAddress("10.0.0.0")), length: 8), [.direct]),

@@ -569,7 +569,7 @@ _warren_config() {
     # Offer positional completions
     case "${positional_number}" in
     1)
-        __warren_add_completions -W 'file'$'\n''log'$'\n''admin'$'\n''inbounds'$'\n''outbounds'$'\n''relays'$'\n''routes'$'\n''egress'$'\n''limits'$'\n''users'$'\n''tls'$'\n''mixed'$'\n''socks5'$'\n''http'$'\n''forward'$'\n''stdio'$'\n''jproxy'$'\n''jet'$'\n''zhwkprox'$'\n''mproxy'$'\n''public'$'\n''vproxy'$'\n''websocks'$'\n''direct'
+        __warren_add_completions -W 'file'$'\n''log'$'\n''admin'$'\n''inbounds'$'\n''outbounds'$'\n''relays'$'\n''routes'$'\n''egress'$'\n''limits'$'\n''users'$'\n''tls'$'\n''pac'$'\n''mixed'$'\n''socks5'$'\n''http'$'\n''forward'$'\n''stdio'$'\n''jproxy'$'\n''jet'$'\n''zhwkprox'$'\n''mproxy'$'\n''public'$'\n''vproxy'$'\n''websocks'$'\n''direct'
         return
         ;;
     esac

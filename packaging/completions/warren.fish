@@ -247,7 +247,7 @@ complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options 
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren kill" admin' -l 'admin' -d 'The socket itself.' -rfka ''
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren kill" version' -l 'version' -d 'Show the version.'
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren kill" h help' -s 'h' -l 'help' -d 'Show help information.'
-complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren config" -eq 1' -fka 'file log admin inbounds outbounds relays routes egress limits users tls mixed socks5 http forward stdio jproxy jet zhwkprox mproxy public vproxy websocks direct'
+complete -c 'warren' -n '__warren_should_offer_completions_for_positional "warren config" -eq 1' -fka 'file log admin inbounds outbounds relays routes egress limits users tls pac mixed socks5 http forward stdio jproxy jet zhwkprox mproxy public vproxy websocks direct'
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren config" version' -l 'version' -d 'Show the version.'
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren config" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren import" version' -l 'version' -d 'Show the version.'
