@@ -23,6 +23,8 @@ package class InnerLeg: Leg {
     private final var held: Held?
     /// Put back by somebody who read too far.
     private final var early: ByteBuffer?
+    /// Has been told: whoever takes the leg over is told again.
+    private final var inputEnded = false
     /// What comes before its reader has begun is held.
     private final var waits: Bool
 
@@ -49,7 +51,9 @@ package class InnerLeg: Leg {
             self.events?.received(early, by: self)
             self.events?.receivedBurst(by: self)
         }
+        let inputEnded = self.inputEnded
         self.release()
+        if inputEnded { self.events?.finished(by: self) }
     }
 
     package final func unread(_ bytes: ByteBuffer) { if bytes.readableBytes > 0 { self.early = bytes } }
@@ -78,9 +82,13 @@ extension InnerLeg {
     }
 
     final func finished() {
-        guard self.isHeld else { return self.events?.finished(by: self) ?? () }
-        self.held = self.held ?? Held()
-        self.held?.hasFinished = true
+        guard !self.isHeld else {
+            self.held = self.held ?? Held()
+            self.held?.hasFinished = true
+            return
+        }
+        self.inputEnded = true
+        self.events?.finished(by: self)
     }
 
     /// An orderly end stays behind what is held; a fault does not wait for a reader that has begun.

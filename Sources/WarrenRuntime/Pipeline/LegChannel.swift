@@ -30,6 +30,8 @@ final class LegChannel: Channel, @unchecked Sendable {
     private(set) var isActive = false
     private var isOpen = true
     private var wantsRead = false
+    /// Since the burst before.
+    private var hasReceived = false
     /// The transport has ended.
     private(set) var inputEnded = false
     private var outputEnded = false
@@ -181,12 +183,15 @@ extension LegChannel: LegEvents {
     func received(_ bytes: ByteBuffer, by leg: any Leg) {
         if self.mustWait() { return self.later { self.received(bytes, by: leg) } }
         leg.consumed(bytes.readableBytes)
+        self.hasReceived = true
         self.pipeline.syncOperations.fireChannelRead(NIOAny(bytes))
     }
 
     func receivedBurst(by leg: any Leg) {
         if self.mustWait() { return self.later { self.receivedBurst(by: leg) } }
-        self.wantsRead = false
+        // A leg that holds its bytes tells of bursts all the same, and TLS would ask for more at each of them.
+        guard self.hasReceived else { return }
+        (self.hasReceived, self.wantsRead) = (false, false)
         self.pipeline.syncOperations.fireChannelReadComplete()
         if !self.wantsRead { self.leg.setReading(false) }
     }

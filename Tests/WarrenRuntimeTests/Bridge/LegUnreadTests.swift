@@ -195,6 +195,29 @@ private final class DeafSession: SessionDriver {
 }
 
 @Suite struct StreamLegUnreadTests {
+    @Test(
+        "after a hand-over it comes to the new listener, once, before the end that has come already",
+        arguments: [true, false])
+    func handsOverBeforeTheEnd(isReading: Bool) {
+        let loop = SocketLoop.manual()
+        let (far, leg) = CrossingLeg.pair(loop, from: nil)
+        let first = LegDiary()
+        leg.events = first
+        leg.begin()
+        far.write(ByteBuffer(string: "request early"))
+        far.finish()
+        loop.runOnce()
+        #expect(first.take() == [.received("request early"), .burst, .finished])
+        let second = LegDiary()
+        leg.unread(early)
+        leg.events = second
+        leg.setReading(isReading)
+        leg.begin()
+        loop.runOnce()
+        #expect(second.take() == [.received("early"), .burst, .finished])
+        leg.end(.aborted)
+    }
+
     @Test func whatWasPutBackComesOnceAndFirst() {
         let session = DeafSession()
         let leg = StreamLeg(StreamID(1), of: session, on: SocketLoop.manual())

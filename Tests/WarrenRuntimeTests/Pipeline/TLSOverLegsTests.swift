@@ -11,10 +11,10 @@ import WarrenTesting
 
 /// Both ends of a TLS connection over legs in memory.
 private final class Rig {
-    let loop = SocketLoop.manual()
+    let loop: SocketLoop
     let client: ChannelLeg
     /// What the client's TLS goes over.
-    let transport: MemoryLeg
+    let transport: any Leg
     let clientProbe: LegProbe
     let serverProbe: LegProbe
     var server: ChannelLeg? { self.box.leg }
@@ -23,8 +23,20 @@ private final class Rig {
     private final class Box { var leg: ChannelLeg? }
 
     /// - Parameter step: how many bytes arrive at a time.
-    init(step: Int = .max, timeout: TimeAmount = .seconds(10), allowsTruncation: Bool = false) throws {
-        let (near, far) = MemoryLeg.pair(on: self.loop, step: step)
+    convenience init(step: Int = .max, timeout: TimeAmount = .seconds(10), allowsTruncation: Bool = false) throws {
+        let loop = SocketLoop.manual()
+        let (near, far) = MemoryLeg.pair(on: loop, step: step)
+        try self.init(near, far, on: loop, timeout: timeout, allowsTruncation: allowsTruncation)
+    }
+
+    /// - Parameters:
+    ///   - near: what the client's TLS goes over.
+    ///   - far: what the server's does.
+    init(
+        _ near: any Leg, _ far: any Leg, on loop: SocketLoop, timeout: TimeAmount = .seconds(10),
+        allowsTruncation: Bool = false
+    ) throws {
+        self.loop = loop
         let probe = LegProbe(self.loop, needs: .counts)
         let box = self.box
         let gate = TLSHandshakeHandler(timeout: timeout) { channel in
@@ -105,6 +117,28 @@ private final class Rig {
         server.setReading(true)
         rig.loop.runOnce()
         #expect(String(buffer: rig.serverProbe.bytes) == "firstsecond")
+    }
+
+    @Test("a reader inside TLS that has stopped holds up who sends from another loop, or through a tunnel")
+    func pressurePassesThroughInnerLegs() throws {
+        let loop = SocketLoop.manual()
+        let (near, far) = CrossingLeg.pair(loop, from: nil)
+        let rig = try Rig(near, far, on: loop)
+        rig.loop.runOnce()
+        let server = try #require(rig.server)
+        server.setReading(false)
+        for _ in 0..<20 where rig.client.isWritable {
+            for chunk in Chunks.of(10_000, Self.megabyte) where rig.client.isWritable {
+                rig.client.write(chunk)
+                rig.client.flush()
+                rig.loop.runOnce()
+            }
+        }
+        #expect(!rig.client.isWritable)
+        #expect(rig.serverProbe.bytes.readableBytes < 64 << 10)
+        server.setReading(true)
+        rig.loop.runOnce()
+        #expect(rig.client.isWritable)
     }
 
     @Test("an orderly end lets everything arrive and says so") func endsInOrder() throws {
