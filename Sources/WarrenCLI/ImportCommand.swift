@@ -26,7 +26,7 @@ struct ImportCommand: ParsableCommand {
 
         mutating func run() throws {
             do throws(Refusal) {
-                let text = try TextFile.read(self.file, limit: VProxyAgentFile.longest)
+                let text = try TextFile.readStream(self.file, limit: VProxyAgentFile.longest)
                 Console.print(try VProxyAgentFile.yaml(of: text))
             } catch {
                 let hint = error.hint.map { "; \($0)" } ?? ""

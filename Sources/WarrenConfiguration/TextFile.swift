@@ -4,26 +4,28 @@ package import Foundation
 
 /// Small text files: configurations, passwords, tokens.
 package enum TextFile {
-    /// Reads a whole file as UTF-8, pipes included. A byte order mark at its start is no part of the text.
+    /// Reads a whole file that a key names as UTF-8. A byte order mark at its start is no part of the text.
     ///
     /// - Throws: a ``Refusal`` whose sentence follows the path.
     package static func read(_ path: String, limit: Int) throws(Refusal) -> String {
+        try Self.text(NamedFile.read(path, limit: limit))
+    }
+
+    /// The same of a file that somebody names for a command: a pipe is as good, and waited for.
+    package static func readStream(_ path: String, limit: Int) throws(Refusal) -> String {
         try Self.checkReadable(path)
-        let bytes: Data?
-        do {
-            bytes = try Self.bytes(of: path, limit: limit)
-        } catch {
-            throw Refusal("cannot be read", hint: "check that the disk and the file are intact")
-        }
-        guard let bytes else { throw Refusal("holds more than \(Size.words(limit))", hint: "name a smaller file") }
-        return try Self.text(bytes)
+        guard let handle = FileHandle(forReadingAtPath: path) else { throw Self.isDamaged }
+        defer { try? handle.close() }
+        return try Self.text(Self.bytes(from: handle, limit: limit))
     }
 
     /// Reads standard input to its end as UTF-8.
     static func readStandardInput(limit: Int) throws(Refusal) -> String {
-        let bytes: Data?
-        do { bytes = try Self.bytes(from: .standardInput, limit: limit) } catch { throw Refusal("cannot be read") }
-        guard let bytes else { throw Refusal("holds more than \(Size.words(limit))") }
+        let bytes: Data
+        // Without a hint: there is no file to look at.
+        do throws(Refusal) { bytes = try Self.bytes(from: .standardInput, limit: limit) } catch {
+            throw Refusal(error.what)
+        }
         return try Self.text(bytes)
     }
 
@@ -48,7 +50,7 @@ package enum TextFile {
     }
 
     /// Checks that a file is there, is not a directory and may be read; it is not opened.
-    package static func checkReadable(_ path: String) throws(Refusal) {
+    static func checkReadable(_ path: String) throws(Refusal) {
         var isDirectory: ObjCBool = false
         guard !path.isEmpty, FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
             throw Refusal("does not exist", hint: "create it or correct the path")
@@ -87,19 +89,26 @@ package enum TextFile {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// nil if there are more than `limit` bytes.
-    private static func bytes(of path: String, limit: Int) throws -> Data? {
-        let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-        defer { try? handle.close() }
-        return try Self.bytes(from: handle, limit: limit)
-    }
-
-    private static func bytes(from handle: FileHandle, limit: Int) throws -> Data? {
+    /// All that comes until the end.
+    static func bytes(
+        from handle: FileHandle, limit: Int, remedy: String = "name a smaller file"
+    ) throws(Refusal) -> Data {
         var all = Data()
-        while let some = try handle.read(upToCount: 64 << 10), !some.isEmpty {
-            all.append(some)
-            guard all.count <= limit else { return nil }
+        do {
+            while let some = try handle.read(upToCount: 64 << 10), !some.isEmpty {
+                all.append(some)
+                if all.count > limit { break }
+            }
+        } catch {
+            throw Self.isDamaged
         }
+        guard all.count <= limit else { throw Self.tooLong(limit, remedy) }
         return all
     }
+
+    static func tooLong(_ limit: Int, _ remedy: String) -> Refusal {
+        Refusal("holds more than \(Size.words(limit))", hint: remedy)
+    }
+
+    private static let isDamaged = Refusal("cannot be read", hint: "check that the disk and the file are intact")
 }

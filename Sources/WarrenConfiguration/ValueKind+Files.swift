@@ -10,11 +10,11 @@ extension ValueKind where Value == String {
         }
     }
 
-    /// The path of a file that is there and may be read.
+    /// The path of a regular file that is there and may be read.
     package static var file: Self {
         .scalar("the path of a file") { text, context throws(Refusal) in
             let path = TextFile.path(text, in: context.folder)
-            try TextFile.checkReadable(path)
+            try NamedFile.check(path)
             return path
         }
     }
@@ -29,7 +29,7 @@ extension ValueKind where Value == String {
             }
             let path = TextFile.path(scalar.text, in: context.folder)
             do throws(Refusal) {
-                try TextFile.checkReadable(path)
+                try NamedFile.check(path)
             } catch {
                 // Where there is no such file, the text may be the secret itself.
                 let shown = TextFile.looksLikeName(scalar.text) ? node.shown : "the file that is named here"
@@ -69,7 +69,7 @@ extension ValueKind where Value == Secret {
         Self(expected: "the path of a file that holds a secret") { node, context in
             guard let path = ValueKind<String>.privateFile.read(node, context) else { return nil }
             do throws(Refusal) {
-                let text = try TextFile.read(path, limit: 64 << 10)
+                let text = try TextFile.read(path, limit: NamedFile.longestKey)
                 let line = text.prefix { !$0.isNewline }
                 guard !line.isEmpty else {
                     throw Refusal("holds no secret in its first line", hint: "write nothing but the secret there")

@@ -24,7 +24,7 @@ extension ConfigNode {
         limits: Limits = Limits()
     ) -> ConfigNode? {
         do throws(Refusal) {
-            let text = try TextFile.read(path, limit: limits.bytes)
+            let text = try TextFile.readStream(path, limit: limits.bytes)
             return Self.read(yaml: text, file: path, environment: environment, findings: findings, limits: limits)
         } catch {
             let isAbsent = !FileManager.default.fileExists(atPath: path)

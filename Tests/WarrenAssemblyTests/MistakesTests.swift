@@ -84,6 +84,7 @@ struct URLMistake: CustomTestStringConvertible, Sendable {
         try files.copyItem(atPath: made.clientFile, toPath: "\(folder.path)/wrong/\(name)")
         try VProxyKeys.write(name: "near", to: folder.path)
         try VProxyKeys.write(name: "both", isShared: true, to: folder.path)
+        try Mistakes.makeKindsOfFiles(in: folder.path)
         return folder
     }
 }
@@ -91,7 +92,7 @@ struct URLMistake: CustomTestStringConvertible, Sendable {
 enum Mistakes {
     static let all = [
         Self.shapeOfTheFile, Self.words, Self.addresses, Self.entries, Self.secrets, Self.files, Self.rules,
-        Self.webSocks, Self.vproxy, Self.pac, Self.typesOfTheirOwn,
+        Self.webSocks, Self.vproxy, Self.pac, Self.typesOfTheirOwn, Self.kindsOfFiles,
     ].flatMap { $0 }
 
     static let shapeOfTheFile: [Mistake] = [

@@ -147,4 +147,29 @@ private let example = """
         let password = try TextFile.read(folder.write("pw", "\u{FEFF}s3cret\r\n"), limit: 1000)
         #expect(password == "s3cret\r\n")
     }
+
+    @Test("the configuration comes through a pipe as well, and files that keys name do not")
+    func readsPipesOnlyForItself() throws {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/pipe"
+        try #require(mkfifo(path, 0o600) == 0)
+        let refusal = Refusal("is no regular file", hint: "put a file in its place")
+        #expect(throws: refusal) { try TextFile.read(path, limit: 1000) }
+        #expect(throws: refusal) { try NamedFile.check("/dev/null") }
+        Thread.detachNewThread {
+            let writer = FileHandle(forWritingAtPath: path)
+            try? writer?.write(contentsOf: Data("log: {}\n".utf8))
+            try? writer?.close()
+        }
+        #expect(try TextFile.readStream(path, limit: 1000) == "log: {}\n")
+    }
+
+    @Test func readsFilesUpToTheirLimit() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.write("a", "12345")
+        #expect(try NamedFile.read(path, limit: 5) == Data("12345".utf8))
+        #expect(throws: Refusal("holds more than 4B", hint: "name a smaller file")) {
+            try NamedFile.read(path, limit: 4)
+        }
+    }
 }

@@ -105,16 +105,19 @@ extension Section {
         let isKeyFile = key == "key" && isOwn
         guard Self.files.contains(key) || isKeyFile else { return "" }
         let path = TextFile.path(scalar.text, in: self.folder)
-        guard let data = FileManager.default.contents(atPath: path) else { return "" }
-        return SHA256.hash(data: data).description
+        return Self.digest(path) ?? ""
     }
+
+    private static func digest(_ path: String) -> String? {
+        (try? NamedFile.read(path, limit: NamedFile.longestKey)).map { SHA256.hash(data: $0).description }
+    }
+
     /// What is in the files of clients, in folders too.
     private func publicKeys(under node: ConfigNode) -> String {
         switch node.content {
         case .scalar(let scalar):
             let files = try? VProxyKeys.files(at: TextFile.path(scalar.text, in: self.folder))
-            let contents = (files ?? []).compactMap { FileManager.default.contents(atPath: $0) }
-            return contents.map { SHA256.hash(data: $0).description }.joined(separator: ",")
+            return (files ?? []).compactMap(Self.digest).joined(separator: ",")
         case .list(let nodes): return nodes.map { self.publicKeys(under: $0) }.joined(separator: ";")
         case .map, .broken: return ""
         }

@@ -30,10 +30,19 @@ final class AnnounceReader: Sendable {
     private static let mostWaiting = 1000
 
     let file: AnnounceFile
+    private let take: @Sendable () -> Found
     private let queue = DispatchQueue(label: "warren.association")
     private let state = Mutex(State())
 
-    init(_ file: AnnounceFile) { self.file = file }
+    convenience init(_ file: AnnounceFile) {
+        self.init(file) { Found { () throws(Refusal) in try file.read() } }
+    }
+
+    /// - Parameter take: reads the file, and may wait for the disk.
+    init(_ file: AnnounceFile, take: @escaping @Sendable () -> Found) {
+        self.file = file
+        self.take = take
+    }
 
     /// - Parameter answer: called once on `loop`.
     func read(on loop: SocketLoop, answer: @escaping (Found) -> Void) {
@@ -54,7 +63,7 @@ final class AnnounceReader: Sendable {
 
     private func run() {
         while let waiting = self.next() {
-            let found = Found { () throws(Refusal) in try self.file.read() }
+            let found = self.take()
             for waiter in waiting { waiter(found) }
         }
     }

@@ -3,13 +3,14 @@
 import CWarrenSystem
 import Crypto
 import Foundation
+import WarrenConfiguration
 
 /// What is in a set of files, those in folders included, behind every link.
 ///
 /// Judged by content. What the system says of a file only tells whether it must be read again: not while that is older
 /// than any clock's grain.
 struct FileStamp: Equatable {
-    /// Unreadable files have no content, so that a new mode is a change.
+    /// Files that are unreadable or too long for any reader have no content, so that a new mode is a change.
     private var contents: [String: SHA256Digest?] = [:]
     private var facts: [String: Facts] = [:]
     private static let longest = 4 << 20
@@ -74,10 +75,7 @@ struct FileStamp: Equatable {
     }
 
     private static func digest(_ path: String) -> SHA256Digest? {
-        guard let file = FileHandle(forReadingAtPath: path) else { return nil }
-        defer { try? file.close() }
-        guard let data = try? file.read(upToCount: Self.longest) ?? Data() else { return nil }
-        return SHA256.hash(data: data)
+        (try? NamedFile.read(path, limit: Self.longest)).map { SHA256.hash(data: $0) }
     }
 
     static func == (left: FileStamp, right: FileStamp) -> Bool { left.contents == right.contents }

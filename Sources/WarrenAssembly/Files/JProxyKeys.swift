@@ -10,7 +10,6 @@ import WarrenJProxy
 /// jProxy's key files on disk.
 public enum JProxyKeys {
     static let defaultPort: UInt16 = 16384
-    private static let longestFile = 64 << 10
 
     /// The two files of a new user.
     public struct Written: Hashable, Sendable {
@@ -52,7 +51,7 @@ public enum JProxyKeys {
         at file: Located<String>, _ dialect: JProxy.Dialect, _ findings: Findings
     ) -> JProxy.ClientKey? {
         do throws(JProxyFileError) {
-            let bytes = try Self.bytes(of: file.value, limit: Self.longestFile)
+            let bytes = try Self.bytes(of: file.value)
             do throws(WireError) {
                 return try JProxy.ClientKey(parsing: bytes, dialect: dialect)
             } catch {
@@ -70,15 +69,13 @@ public enum JProxyKeys {
         }
     }
 
-    static func bytes(of path: String, limit: Int) throws(JProxyFileError) -> ByteBuffer {
-        guard let file = FileHandle(forReadingAtPath: path) else {
-            throw JProxyFileError("\(path) cannot be read", "check that it is there, and its mode")
+    static func bytes(of path: String) throws(JProxyFileError) -> ByteBuffer {
+        let remedy = "copy it anew"
+        do throws(Refusal) {
+            return ByteBuffer(data: try NamedFile.read(path, limit: NamedFile.longestKey, remedy: remedy))
+        } catch {
+            throw JProxyFileError("\(path) \(error.what ?? "cannot be read")", error.hint ?? remedy)
         }
-        defer { try? file.close() }
-        guard let data = try? file.read(upToCount: limit + 1), data.count <= limit else {
-            throw JProxyFileError("\(path) is empty or too long for a key file", "copy it anew")
-        }
-        return ByteBuffer(data: data)
     }
 
     private static func create(_ path: String, mode: Int, _ bytes: ByteBuffer) throws(JProxyFileError) {

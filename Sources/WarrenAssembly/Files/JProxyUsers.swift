@@ -13,9 +13,6 @@ import WarrenRuntime
 /// A login is looked up in this table, never by path, and a file's name must be the hash of what is in it. Who is taken
 /// out of the folder cannot log in any more; sessions that are up go on.
 final class JProxyUsers: Authenticator {
-    /// No sane user file is longer: 550 bytes and a name.
-    private static let longestFile = 64 << 10
-
     let folder: String
     private let dialect: JProxy.Dialect
     private let table: Mutex<[[UInt8]: JProxy.UserFile]>
@@ -85,7 +82,7 @@ final class JProxyUsers: Authenticator {
     private static func read(
         _ path: String, named name: String, _ dialect: JProxy.Dialect
     ) throws(JProxyFileError) -> JProxy.UserFile {
-        let bytes = try JProxyKeys.bytes(of: path, limit: Self.longestFile)
+        let bytes = try JProxyKeys.bytes(of: path)
         do throws(WireError) {
             let user = try JProxy.UserFile(parsing: bytes, dialect: dialect)
             if user.fileName.lowercased() == name.lowercased() { return user }

@@ -17,17 +17,13 @@ struct PEMFile {
         let isEncrypted: Bool
     }
 
-    static let longest = 4 << 20
+    private static let longest = 4 << 20
     let blocks: [Block]
     private static let dashes = "-----"
 
     /// - Throws: a ``Refusal`` whose sentence follows the path.
     init(path: String) throws(Refusal) {
-        try TextFile.checkReadable(path)
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw Refusal("cannot be read", hint: "check the disk, and that enough files may be open")
-        }
-        guard data.count <= Self.longest else { throw Refusal("is too long for a PEM file", hint: "name another file") }
+        let data = try NamedFile.read(path, limit: Self.longest)
         try TextFile.refuseUTF16(data)
         try self.init(text: String(decoding: data, as: UTF8.self))
     }

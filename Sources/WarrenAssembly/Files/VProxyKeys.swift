@@ -6,8 +6,6 @@ import WarrenSecureDatagrams
 
 /// Key files of vproxy tunnels on disk.
 public enum VProxyKeys {
-    private static let longestFile = 64 << 10
-
     /// The files of one end.
     public struct Written: Hashable, Sendable {
         /// Secret: what `key:` names.
@@ -123,7 +121,7 @@ extension VProxyKeys {
     }
 
     fileprivate static func text(_ path: String) throws(Refusal) -> String {
-        try TextFile.read(path, limit: Self.longestFile)
+        try TextFile.read(path, limit: NamedFile.longestKey)
     }
 
     fileprivate static func refusal(_ failure: SecureDatagrams.KeyFailure, _ hint: String) -> Refusal {

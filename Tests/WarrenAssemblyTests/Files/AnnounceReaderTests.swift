@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import Foundation
 import NIOCore
 import Testing
@@ -43,12 +44,13 @@ import WarrenTesting
         #expect(found.instance == Target(host: Host("relay.example"), port: 443))
     }
 
-    @Test("a disk that does not answer holds up nobody for longer than two seconds") func aDiskThatHangs() throws {
-        let folder = try TemporaryFolder()
-        let path = "\(folder.path)/pipe"
-        // Opening it waits for somebody who writes.
-        try #require(mkfifo(path, 0o600) == 0)
-        let (reader, loop) = (AnnounceReader(AnnounceFile(path: path)), SocketLoop.manual())
+    @Test("a disk that does not answer holds up nobody for longer than two seconds") func aDiskThatHangs() {
+        let disk = DispatchSemaphore(value: 0)
+        let reader = AnnounceReader(AnnounceFile(path: "at")) {
+            disk.wait()
+            return .failure(Refusal("does not exist"))
+        }
+        let loop = SocketLoop.manual()
         var found: [AnnounceReader.Found] = []
         for _ in 0..<3 { reader.read(on: loop) { found.append($0) } }
         loop.advance(by: .milliseconds(1900))
@@ -56,10 +58,16 @@ import WarrenTesting
         loop.advance(by: .milliseconds(100))
         #expect(found == Array(repeating: .failure(Refusal("cannot be read: the disk does not answer")), count: 3))
         // Lets the thread go: it finds nothing, and what it finds is for nobody any more.
-        let writer = open(path, O_RDWR)
-        #expect(writer >= 0)
-        close(writer)
+        disk.signal()
         loop.advance(by: .seconds(5))
         #expect(found.count == 3)
+    }
+
+    @Test("a pipe is no announcement, and is not waited for") func pipesAreRefused() throws {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/pipe"
+        try #require(mkfifo(path, 0o600) == 0)
+        let refusal = #expect(throws: Refusal.self) { try AnnounceFile(path: path).read() }
+        #expect(refusal?.what == "is no regular file")
     }
 }

@@ -109,7 +109,8 @@ private func mode(of path: String) throws -> Int? {
         let findings = Findings()
         #expect(loadUsers(in: folder.path, findings) == nil)
         let line = try #require(findings.lines.first)
-        #expect(line.hasPrefix("a.yaml:3:5: \(folder.path)/AA.dat is "))
+        #expect(line.hasPrefix("a.yaml:3:5: \(folder.path)/AA.dat "))
+        #expect(line.contains(content.count > 64 << 10 ? " holds more than 64KiB" : " is no jProxy user file"))
         #expect(line.contains("; copy it anew"))
     }
 

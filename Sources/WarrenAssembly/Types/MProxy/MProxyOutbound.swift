@@ -71,7 +71,7 @@ extension Section {
         }
         guard let file else { return nil }
         do throws(Refusal) {
-            guard let key = PublicTokenKey(pem: try TextFile.read(file.value, limit: 64 << 10)) else {
+            guard let key = PublicTokenKey(pem: try TextFile.read(file.value, limit: NamedFile.longestKey)) else {
                 throw Refusal(
                     "holds no key that tokens can be verified with",
                     hint: "write the public key of an RSA or P-256 key as PEM (BEGIN PUBLIC KEY)")

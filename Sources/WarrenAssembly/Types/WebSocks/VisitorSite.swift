@@ -92,17 +92,11 @@ final class VisitorSite: Sendable {
     }
 
     private static func content(of file: String) throws(Refusal) -> ByteBuffer {
-        guard let handle = FileHandle(forReadingAtPath: file) else {
-            throw Refusal("holds a file that may not be read: \(file)", hint: "change its mode, or move it away")
+        do throws(Refusal) {
+            return ByteBuffer(bytes: try NamedFile.read(file, limit: Self.longestFile, remedy: "move it away"))
+        } catch {
+            throw Refusal("holds \(file), which \(error.what ?? "cannot be read")", hint: error.hint)
         }
-        defer { try? handle.close() }
-        guard let data = try? handle.read(upToCount: Self.longestFile + 1) ?? Data() else {
-            throw Refusal("holds a file that cannot be read: \(file)", hint: "check the disk")
-        }
-        guard data.count <= Self.longestFile else {
-            throw Refusal("holds a file of more than \(Size.words(Self.longestFile)): \(file)", hint: "move it away")
-        }
-        return ByteBuffer(bytes: data)
     }
 
     /// As a browser asks for it.
