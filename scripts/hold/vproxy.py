@@ -34,11 +34,17 @@ HEAD = struct.Struct(">QI")
 def trade(connection):
     """Sends so many bytes while it takes as many, and then says the SHA-256 of those."""
     seed, size = HEAD.unpack(receive(connection, HEAD.size))
-    sender = threading.Thread(target=connection.sendall, args=(content(f"down {seed}", size),))
+
+    def send():
+        with contextlib.suppress(OSError): connection.sendall(content(f"down {seed}", size))
+
+    sender = threading.Thread(target=send)
     sender.start()
     digest = hashlib.sha256()
-    while piece := connection.recv(1 << 18): digest.update(piece)
-    sender.join()
+    try:
+        while piece := connection.recv(1 << 18): digest.update(piece)
+    finally:
+        sender.join()
     connection.sendall(digest.digest())
 
 
