@@ -124,7 +124,7 @@ let package = Package(
             name: "WarrenFuzzing",
             dependencies: [
                 "Warren", "WarrenConfiguration", "WarrenRuntime", "WarrenLoop", "WarrenCore", "WarrenTesting",
-                "WarrenSecureDatagrams",
+                "WarrenKCP", "WarrenSecureDatagrams",
                 nio("NIOCore"),
                 nio("NIOHTTP1"), cryptoExtras,
                 crypto,

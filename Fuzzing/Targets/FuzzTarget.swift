@@ -14,5 +14,5 @@ public struct FuzzTarget: Sendable {
     /// All of them; `scripts/fuzz.sh` runs each.
     public static let all: [FuzzTarget] =
         Self.fronts + Self.jproxy + Self.zhwkprox + Self.vproxy + Self.jet + Self.websocks + Self.web
-        + Self.files + Self.datagrams
+        + Self.files + Self.kcp + Self.datagrams
 }

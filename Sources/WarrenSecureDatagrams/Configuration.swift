@@ -14,6 +14,8 @@ extension SecureDatagrams {
         /// The first answer is awaited for so long; then twice as long each time, up to ``longestRetry``.
         public var firstRetry: TimeAmount = .seconds(1)
         public var longestRetry: TimeAmount = .seconds(5)
+        /// The same before the session is up. An answer that takes longer comes too late, as there is a new request.
+        public var longestFirstRetry: TimeAmount = .seconds(5)
         /// A handshake that has not succeeded by then never will.
         public var handshake: TimeAmount = .seconds(30)
         /// The end that has heard and said nothing for so long says an empty datagram.

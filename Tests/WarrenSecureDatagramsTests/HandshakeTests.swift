@@ -155,4 +155,24 @@ import WarrenTesting
         world.run(.seconds(200))
         #expect(world.server.counters.refused > 0 && world.server.count == 0)
     }
+
+    @Test("asks as often as it is told before it is up, so that a network that comes back is found soon")
+    func asksOftenInTheDark() {
+        var timing = SD.Timing()
+        timing.longestFirstRetry = .milliseconds(1300)
+        let world = World(Mode.shared.keys, timing: timing)
+        var isDark = true
+        world.passes = { _ in !isDark }
+        world.run(.seconds(5))
+        #expect(world.sentByClient.count == 5)  // after 0, 1, 2.3, 3.6 and 4.9 s
+        isDark = false
+        world.run(.milliseconds(1300))
+        #expect(world.client.state == .up)
+        // New keys of a session that is up have time: its datagrams pass meanwhile.
+        isDark = true
+        let before = world.sentByClient.count
+        world.run(.seconds(130))
+        let (asked, left) = (world.sentByClient.count - before, Int64(10))
+        #expect(world.client.state == .rekeying && asked <= 3 + left / 5 + 2)
+    }
 }

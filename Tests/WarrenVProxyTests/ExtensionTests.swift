@@ -49,6 +49,36 @@ import WarrenTesting
         #expect(answer == ping(1, flags: 1, extra: Self.mark) + ping(1))  // and a measure of the round trip
     }
 
+    /// Who only reads would not hear of another address that a NAT gives it.
+    @Test func aClientThatWaitsForPayloadAsksSoonAndThenLessAndLess() throws {
+        var client = Client(VProxy.ClientMachine())
+        _ = client.receive(settings)
+        _ = client.receive(ping(1, flags: 1, extra: Self.mark))
+        _ = client.receive(ping(2, flags: 1))
+        #expect(client.over(.seconds(3)) == [])  // no stream waits
+        _ = try client.machine.open(fixed, now: client.now)
+        _ = client.receive(head(.headers, 1, flags: 2))
+        for (number, pause) in [(UInt64(3), Int64(2)), (4, 4), (5, 8)] {
+            #expect(client.over(.seconds(pause) - .nanoseconds(1)) == [])
+            #expect(client.over(.nanoseconds(1)) == [.write(ping(number))])
+            #expect(client.receive(ping(number, flags: 1)) == [])
+        }
+        #expect(client.receive(psh(1, "x")).others.count == 1)
+        #expect(client.over(.seconds(2)) == [.write(ping(6))])
+        // It has as much patience as one that asks later: 20 s of silence in all.
+        #expect(client.over(.seconds(8)) == [.write(ping(7))])
+        #expect(client.over(.seconds(5)) == [.write(ping(8))])
+        #expect(client.over(.seconds(5)).others == [.close(.timedOut(phase: "keep-alive"))])
+    }
+
+    @Test func aDeployedServerIsNotAskedSoon() throws {
+        var client = Client.up(.init())
+        let id = try client.opened()
+        _ = client.receive(psh(id, "x"))
+        #expect(client.over(.seconds(9)) == [])
+        #expect(client.over(.seconds(2)) == [.write(ping(2))])
+    }
+
     /// Both ends up, and what has happened at each.
     private static func run(
         seed: UInt64, _ client: VProxy.Configuration = .init(), _ server: VProxy.Configuration = .init()

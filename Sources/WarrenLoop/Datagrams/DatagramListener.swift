@@ -89,15 +89,23 @@ package final class DatagramListener: DatagramWatcher {
 
     package func peer(at address: PeerAddress) -> DatagramPeer? { self.peers[address] }
 
+    /// Those who serve the peers.
+    package var watchers: [any DatagramPeerWatcher] { self.peers.values.compactMap(\.watcher) }
+
     /// Forgets all peers and closes the socket. What is queued leaves as far as the system takes it at once.
     package func close() {
+        self.leave()
+        self.socket.close()
+    }
+
+    /// Forgets all peers and leaves the socket to another watcher.
+    package func leave() {
         self.onUnknown = nil
         for peer in self.peers.values { peer.watcher = nil }
         self.peers = [:]
         self.last = nil
         self.touched = []
         self.waiting = []
-        self.socket.close()
     }
 
     /// Takes no peer any more. The socket is closed behind the last of those there are.

@@ -99,14 +99,13 @@ package final class Listener: Sendable {
     package func fits(_ plan: Plan) -> Bool {
         let own = self.plan
         return own.host == plan.host && own.port == plan.port && (own.kcp == nil) == (plan.kcp == nil)
-            && (own.key == nil) == (plan.key == nil)
     }
 
     /// From now on connections are taken by another plan: the port stays open all the time.
     package func exchange(_ plan: Plan) {
         plan.onBound(self.address)
         self.current.exchange(plan)
-        for (loop, port) in self.ports where plan.key != nil { loop.execute { port.value.exchanged() } }
+        for (loop, port) in self.ports where plan.kcp != nil { loop.execute { port.value.exchanged() } }
     }
 
     package static func bind(_ plan: Plan, on all: Loops, gate: ConnectionLimiter) async throws -> Listener {
@@ -146,16 +145,15 @@ package final class Listener: Sendable {
                 onShortage: { gate.starve() }
             )
         }
+        guard let socket = DatagramSocket(descriptor, on: loop, options: .kcp) else {
+            throw ChannelError.unknownLocalAddress
+        }
         let plan = { current.value }
-        let port: (any OpenPort)? =
-            if let key = plan().key {
-                SecureKCPPort(
-                    descriptor, key: key, number: number, of: siblings, on: loop, limiter: gate, plan: plan)
-            } else {
-                KCPPort(descriptor, on: loop, limiter: gate, plan: plan)
-            }
-        guard let port else { throw ChannelError.unknownLocalAddress }
-        return port
+        return UDPDoor(socket, plan: plan) { socket, now in
+            guard let key = now.key else { return KCPPort(socket, on: loop, limiter: gate, plan: plan) }
+            return SecureKCPPort(
+                socket, key: key, number: number, of: siblings, on: loop, limiter: gate, plan: plan)
+        }
     }
 
     /// Takes a connection to where its plan wants it.

@@ -6,7 +6,7 @@ import WarrenKCP
 import WarrenLoop
 
 /// A UDP port as one loop sees it: each peer that begins a conversation there becomes a leg.
-final class KCPPort: OpenPort {
+final class KCPPort: UDPPort {
     /// Peers of one loop; each costs its own memory only while its conversation lasts.
     private static let mostPeers = 1 << 16
     /// Those of them that may have come with a forged address.
@@ -16,27 +16,36 @@ final class KCPPort: OpenPort {
     private let plan: () -> Listener.Plan
     private let limiter: ConnectionLimiter
     private let share = WindowShare()
+    private let socket: DatagramSocket
     private var listener: DatagramListener?
     /// In the order in which they came; those who have proven themselves, or are gone, leave it when they come to its front.
     private var unproven: CircularBuffer<KCPLeg> = []
 
-    /// - Parameter descriptor: taken over.
-    /// - Returns: nil if the loop cannot watch it.
-    init?(
-        _ descriptor: CInt, on loop: SocketLoop, limiter: ConnectionLimiter, plan: @escaping () -> Listener.Plan
+    init(
+        _ socket: DatagramSocket, on loop: SocketLoop, limiter: ConnectionLimiter, plan: @escaping () -> Listener.Plan
     ) {
         self.loop = loop
         self.plan = plan
         self.limiter = limiter
-        guard let socket = DatagramSocket(descriptor, on: loop, options: .kcp) else { return nil }
-        self.listener = DatagramListener(socket, mostPeers: Self.mostPeers) { [weak self] in self?.arrived($0) }
+        self.socket = socket
     }
 
-    func start() {}
+    func start() {
+        self.listener = DatagramListener(self.socket, mostPeers: Self.mostPeers) { [weak self] in self?.arrived($0) }
+    }
 
     func stop() {
         self.listener?.stop()
         self.unproven = []
+    }
+
+    func fits(_ plan: Listener.Plan) -> Bool { plan.key == nil }
+
+    func leave() -> DatagramSocket {
+        for case let leg as KCPLeg in self.listener?.watchers ?? [] { leg.close(.aborted) }
+        self.listener?.leave()
+        self.unproven = []
+        return self.socket
     }
 
     private func arrived(_ datagram: Datagram) -> (any DatagramPeerWatcher)? {
@@ -52,7 +61,7 @@ final class KCPPort: OpenPort {
             if let leg { self.unproven.append(leg) }
             return leg
         case .middle(let answer):
-            self.listener?.socket.send(answer, to: datagram.path)
+            self.socket.send(answer, to: datagram.path)
             return nil
         case .other:
             return nil

@@ -114,7 +114,8 @@ extension SecureDatagrams.Initiator {
 
     private mutating func retry(_ handshake: Handshake, now: NIODeadline) {
         let factor = Int64(1) << min(handshake.retries, 16)
-        let pause = min(.nanoseconds(self.timing.firstRetry.nanoseconds &* factor), self.timing.longestRetry)
+        let longest = self.state == .handshaking ? self.timing.longestFirstRetry : self.timing.longestRetry
+        let pause = min(.nanoseconds(self.timing.firstRetry.nanoseconds &* factor), longest)
         self.handshake?.retries += 1
         self.handshake?.retryAt = now + pause
         // What could not be made is tried again then.

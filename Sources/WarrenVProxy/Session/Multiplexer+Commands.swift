@@ -62,6 +62,7 @@ extension Multiplexer {
         case .open, .asking: break
         case .connecting, .leaving: return
         }
+        self.keepAlive.moved()
         self.table[row].queued += bytes.readableBytes
         self.queue.append(bytes, to: self.line(row))
         if !self.table[row].isPaused, self.table[row].queued >= self.settings.limits.queuedPerStream {

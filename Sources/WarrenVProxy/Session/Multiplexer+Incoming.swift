@@ -54,6 +54,7 @@ extension Multiplexer {
         _ bytes: ByteBuffer, _ id: UInt32, now: NIODeadline
     ) throws(WireError) -> SessionAction? {
         guard let row = self.table.row(id), self.table[row].phase != .leaving else { return nil }
+        self.keepAlive.moved()
         if self.table[row].isWindowed {
             guard self.table[row].phase != .asking, !self.table[row].isPeerFinished else {
                 throw WireError(.unexpected, in: "data.stream")

@@ -7,6 +7,8 @@ extension Multiplexer {
     /// Does what is due; the step that comes of it, nil if there is none.
     mutating func expire(now: NIODeadline, writable: Bool) -> SessionAction? {
         let isIdle = writable && self.urgent.readableBytes + self.control.readableBytes == 0 && self.queue.isEmpty
+        // Between two Warrens: a deployed peer is asked when its own clients would ask.
+        self.keepAlive.waits(self.side == .client && self.isExtended && self.table.count > 0, now: now)
         switch self.keepAlive.turn(now: now, isIdle: isIdle) {
         case .nothing: break
         case .ask: self.ping()

@@ -103,6 +103,28 @@ import WarrenTesting
         try await far.stop()
     }
 
+    @Test("a client that only waits for bytes notices a rebinding soon, and is back with the next stream")
+    func rebindingUnderADownload() async throws {
+        let far = try await Server.dripping()
+        let site = try await VProxySite.start(
+            to: far.port, client: ", lanes: 1", lab: ["--rebind", "5s", "--seed", "7"])
+        let first = try await site.connect()
+        try await first.send(ByteBuffer(string: "go"))
+        #expect(await site.lab?.program.errors.line(with: "rebinding") != nil)
+        let start = ContinuousClock().now
+        #expect(try await first.readToEnd().end == .reset)
+        first.close()
+        let second = try await site.connect()
+        try await second.send(ByteBuffer(string: "go"))
+        _ = try await second.read(1)
+        // The keep-alive alone takes up to 15 s.
+        #expect(ContinuousClock().now - start < .seconds(5))
+        second.close()
+        await site.server.crash()
+        await site.stop()
+        try await far.stop()
+    }
+
     @Test("after a blackout the tunnel works again, and what it held up arrives", arguments: [3, 8])
     func blackout(seconds: Int) async throws {
         let far = try await Server.exchange()

@@ -29,6 +29,13 @@ extension Server {
             channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(EndlessHandler()) }
         }
     }
+
+    /// Says a little to everybody who has said anything, again and again.
+    static func dripping() async throws -> Server {
+        try await Self.start { channel in
+            channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(DrippingHandler()) }
+        }
+    }
 }
 
 /// What a server has heard on its first connection, from the first byte to the end.
@@ -139,4 +146,23 @@ private final class EndlessHandler: ChannelInboundHandler {
         }
         self.isSending = false
     }
+}
+
+private final class DrippingHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private var task: RepeatedTask?
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard self.task == nil else { return }
+        let channel = context.channel
+        self.task = context.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(20)) { _ in
+            channel.writeAndFlush(ByteBuffer(string: "drip"), promise: nil)
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed = event { context.close(promise: nil) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { self.task?.cancel() }
 }

@@ -160,6 +160,53 @@ import WarrenTesting
         try await echo.stop()
     }
 
+    @Test("a key that comes or goes with the next configuration holds at once, on the same port")
+    func keyComesAndGoes() async throws {
+        let (far, folder) = (try await Server.exchange(), try Self.folder())
+        let server = try await Self.server("", to: far.port, in: folder)
+        let path = "\(folder.path)/server.yaml"
+        let plain = try String(contentsOfFile: path, encoding: .utf8)
+        let keyed = plain.replacing("type: vproxy,", with: "type: vproxy, key: both.key,")
+        for (turn, key) in ["", ", key: both.key", "", ", key: both.key"].enumerated() {
+            if turn > 0 {
+                folder.write("server.yaml", key.isEmpty ? plain : keyed)
+                server.program.signal(SIGHUP)
+                try await eventually("the configuration is applied") {
+                    server.program.errors.text.components(separatedBy: "configuration applied").count == turn + 1
+                }
+            }
+            let client = try await Self.client(key, to: server.port("in"), in: folder, name: "client\(turn)")
+            for seed in UInt64(0)..<4 {
+                #expect(try await Exchange.run(seed, over: Wire.connect(to: client.address("door"))) == nil)
+            }
+            await client.stop()
+        }
+        await server.stop()
+        try await far.stop()
+    }
+
+    @Test("conversations end with the key that they have, and those without one when there is one")
+    func keyEndsOthers() async throws {
+        let (echo, folder) = (try await Server.echo(), try Self.folder())
+        let server = try await Self.server("", to: echo.port, in: folder)
+        let client = try await Self.client("", to: server.port("in"), in: folder)
+        let wire = try await Wire.connect(to: client.address("door"))
+        try await wire.send(ByteBuffer(string: "hello"))
+        _ = try await wire.read(5)
+        let path = "\(folder.path)/server.yaml"
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        folder.write("server.yaml", text.replacing("type: vproxy,", with: "type: vproxy, key: both.key,"))
+        server.program.signal(SIGHUP)
+        #expect(await server.program.errors.line(with: "session ended inbound=in") != nil)
+        try await wire.send(ByteBuffer(string: "hello"))
+        let line = try #require(await server.program.errors.line(with: "stranger turned away"))
+        #expect(line.contains("it speaks KCP without a key"))
+        wire.close()
+        await client.crash()
+        await server.stop()
+        try await echo.stop()
+    }
+
     @Test("strangers' datagrams get no answer, and hurt nobody") func strangers() async throws {
         let (far, folder) = (try await Server.exchange(), try Self.folder())
         let server = try await Self.server(", key: server.key, clients: client.pub", to: far.port, in: folder)

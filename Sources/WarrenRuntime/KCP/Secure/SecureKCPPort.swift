@@ -10,7 +10,7 @@ import WarrenSecureDatagrams
 ///
 /// Sessions are found by what their datagrams name, not by where they come from. Each loop has its own, and passes on what is
 /// for another's (``SecureSiblings``).
-final class SecureKCPPort: OpenPort {
+final class SecureKCPPort: UDPPort {
     private let loop: SocketLoop
     private let plan: () -> Listener.Plan
     private let limiter: ConnectionLimiter
@@ -36,10 +36,8 @@ final class SecureKCPPort: OpenPort {
     /// What a leg writes, before it is sealed.
     private var plain = ByteBuffer()
 
-    /// - Parameter descriptor: taken over.
-    /// - Returns: nil if the loop cannot watch it.
-    init?(
-        _ descriptor: CInt, key: SecureDatagrams.ListenerKey, number: Int,
+    init(
+        _ socket: DatagramSocket, key: SecureDatagrams.ListenerKey, number: Int,
         of siblings: SecureSiblings, on loop: SocketLoop, limiter: ConnectionLimiter,
         plan: @escaping () -> Listener.Plan
     ) {
@@ -51,7 +49,6 @@ final class SecureKCPPort: OpenPort {
         self.limiter = limiter
         self.sessions = Self.sessions(key, number, of: siblings, now: loop.now)
         self.strangers = SecureStrangers(conversation: plan().kcp?.conversation ?? 0)
-        guard let socket = DatagramSocket(descriptor, on: loop, options: .kcp) else { return nil }
         self.socket = socket
     }
 
@@ -69,6 +66,17 @@ final class SecureKCPPort: OpenPort {
     func stop() {
         self.isStopping = true
         self.closeIfDone()
+    }
+
+    func fits(_ plan: Listener.Plan) -> Bool { plan.key != nil }
+
+    func leave() -> DatagramSocket {
+        self.alarm?.cancel()
+        self.alarm = nil
+        self.siblings.leave(self.number)
+        let peers = self.peers.values
+        for peer in peers { peer.leg?.close(.aborted) }
+        return self.socket
     }
 
     /// Clients that are not in the list any more are gone at once; with another key of our own, all are.

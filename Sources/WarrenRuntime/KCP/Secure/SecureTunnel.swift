@@ -9,10 +9,12 @@ import WarrenSecureDatagrams
 // What both ends of a secure session below KCP have in common.
 
 extension SecureDatagrams.Timing {
-    /// A peer that was started anew is found soon: whoever hears nothing asks for new keys, which it does not have.
+    /// A peer that was started anew is found soon: whoever hears nothing asks for new keys, which it does not have. And so is
+    /// a network that comes back while a tunnel is begun: within 2 s, with the pause between two attempts.
     static var tunnel: Self {
         var timing = Self()
         timing.silence = .seconds(5)
+        timing.longestFirstRetry = .milliseconds(1300)
         return timing
     }
 }
