@@ -4,7 +4,7 @@
 set -u
 folder=$(dirname "$0")
 failed=0
-for script in drain transfer streams halfclose slow stalled delay mixed hostile jet zhwkprox racy outage leave early reload walk; do
+for script in drain transfer streams halfclose slow stalled delay mixed hostile jet mproxy zhwkprox racy outage leave early reload walk; do
     echo "== $script"
     "$folder/$script.py" "$@" || failed=1
 done
