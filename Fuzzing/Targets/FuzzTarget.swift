@@ -13,6 +13,6 @@ public struct FuzzTarget: Sendable {
 
     /// All of them; `scripts/fuzz.sh` runs each.
     public static let all: [FuzzTarget] =
-        Self.fronts + Self.jproxy + Self.zhwkprox + Self.vproxy + Self.jet + Self.websocks + Self.web
+        Self.fronts + Self.jproxy + Self.zhwkprox + Self.vproxy + Self.jet + Self.mproxy + Self.websocks + Self.web
         + Self.files + Self.kcp + Self.datagrams
 }

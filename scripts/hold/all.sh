@@ -4,7 +4,7 @@
 set -u
 folder=$(dirname "$0")
 failed=0
-for script in drain transfer streams halfclose slow stalled delay mixed hostile jet zhwkprox vproxy racy outage leave early reload walk websocks; do
+for script in drain transfer streams halfclose slow stalled delay mixed hostile jet mproxy zhwkprox vproxy racy outage leave early reload walk websocks; do
     echo "== $script"
     "$folder/$script.py" "$@" || failed=1
 done

@@ -8,7 +8,7 @@ package import WarrenCore
 package final class ChannelLeg: Leg {
     package var events: (any LegEvents)?
     package let peer: SocketAddress?
-    private let channel: LegChannel
+    let channel: LegChannel
     private var context: ChannelHandlerContext?
     private var isReading = true
     /// Put back by somebody who read too far.

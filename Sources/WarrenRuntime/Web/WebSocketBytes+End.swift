@@ -80,17 +80,20 @@ extension WebSocketBytes {
     /// The peer has ended the connection itself.
     func transportEnded(_ context: ChannelHandlerContext) {
         guard !self.isGone else { return }
-        guard self.peerHasClosed || self.isClosing else { return self.cut(context) }
+        guard self.peerHasClosed || self.isClosing else {
+            return self.cut(StreamFault.aborted, context)
+        }
         self.sendClose(.normalClosure, context)
         self.closeTransport(context)
         // NIOSSL would wait on although the peer's farewell has come.
         if !self.isGone { (context.channel as? LegChannel)?.endLeg() }
     }
 
-    /// What the peer was told so far is not all there was either: it gets no Close frame, which would say so.
-    private func cut(_ context: ChannelHandlerContext) {
+    /// What the peer was told so far is not all there was either: it gets no Close frame, which would say so. Nor is its
+    /// farewell waited for.
+    private func cut(_ error: any Error, _ context: ChannelHandlerContext) {
         self.hasClosed = true
-        self.raise(StreamFault.aborted, context)
+        self.raise(error, context)
         if !self.isGone { (context.channel as? LegChannel)?.reset() }
     }
 
@@ -140,7 +143,7 @@ extension WebSocketBytes {
     private func ping(_ context: ChannelHandlerContext) {
         let now = self.loop.now
         if let silentAt, silentAt <= now {
-            return self.fail(WebSocketFailure("no answer to pings", .unexpectedServerError), context)
+            return self.cut(WebSocketFailure("no answer to pings"), context)
         }
         if self.pingAt <= now {
             self.lastSent = now

@@ -35,7 +35,10 @@ final class WebSocketBytes: ChannelDuplexHandler {
     private var isReleasing = false
     /// The transport's end came while frames were held.
     private var heldEnd = false
+    /// What is owed to the last ping.
     private var pong: ByteBuffer?
+    /// Pongs were written in this burst.
+    private var owesFlush = false
 
     var hasClosed = false
     var peerHasClosed = false
@@ -99,12 +102,18 @@ extension WebSocketBytes {
         if let failure = self.rules.judge(frame) { return self.fail(failure, context) }
         switch frame.opcode {
         case .connectionClose: self.peerCloses(frame.plainData, context)
-        case .ping: self.pong = frame.plainData
+        case .ping:
+            self.pong = frame.plainData
+            self.sendPong(context)
         case .pong: break
-        default:
-            guard !self.isDropping, frame.length > 0 else { return }
-            context.fireChannelRead(self.wrapInboundOut(frame.plainData))
+        default: self.deliver(frame.plainData, isLast: frame.fin, context)
         }
+    }
+
+    private func deliver(_ payload: ByteBuffer, isLast: Bool, _ context: ChannelHandlerContext) {
+        guard !self.isDropping else { return }
+        if let failure = self.rules.judge(payload: payload, isLast: isLast) { return self.fail(failure, context) }
+        if payload.readableBytes > 0 { context.fireChannelRead(self.wrapInboundOut(payload)) }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -113,7 +122,7 @@ extension WebSocketBytes {
         // Until the end, whoever listens: closing over unread bytes would reset the connection.
         if self.isDropping || self.isClosing || self.closingTimer != nil { self.readOn(context) }
         guard !self.isHolding else { return }
-        self.sendPong(context)
+        self.flushPongs(context)
         context.fireChannelReadComplete()
     }
 
@@ -190,6 +199,7 @@ extension WebSocketBytes {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         self.sendPong(context)
+        self.flushPongs(context)
         context.fireChannelWritabilityChanged()
     }
 
@@ -208,12 +218,18 @@ extension WebSocketBytes {
         }
     }
 
-    /// Answers the last ping of a burst, and waits for room: a peer that pings and does not read fills no queue.
+    /// Answers the last ping, and waits for room: a peer that pings and does not read fills no queue.
     private func sendPong(_ context: ChannelHandlerContext) {
         guard let pong, context.channel.isWritable, !self.isGone else { return }
         self.pong = nil
         guard !self.hasClosed else { return }
         self.send(.pong, pong, context, promise: nil)
+        self.owesFlush = true
+    }
+
+    private func flushPongs(_ context: ChannelHandlerContext) {
+        guard self.owesFlush, !self.isGone else { return }
+        self.owesFlush = false
         context.flush()
     }
 }

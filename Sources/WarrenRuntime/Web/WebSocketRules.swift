@@ -9,6 +9,8 @@ struct WebSocketRules {
     private let takesText: Bool
     /// A message has begun whose last frame has not come.
     private var isInMessage = false
+    /// What the message has so far, where it is a text.
+    private var text: UTF8Check?
 
     /// - Parameters:
     ///   - role: ours.
@@ -31,6 +33,7 @@ struct WebSocketRules {
         case .binary, .text:
             guard !self.isInMessage else { return WebSocketFailure("a message within a message") }
             self.isInMessage = !frame.fin
+            self.text = frame.opcode == .text ? UTF8Check() : nil
         case .continuation:
             guard self.isInMessage else { return WebSocketFailure("the continuation of no message") }
             self.isInMessage = !frame.fin
@@ -38,6 +41,14 @@ struct WebSocketRules {
         default: return WebSocketFailure("a frame of an unknown kind")
         }
         return nil
+    }
+
+    /// Whether the payload of a frame that was judged is what its message says that it is (RFC 6455, section 8.1).
+    mutating func judge(payload: ByteBuffer, isLast: Bool) -> WebSocketFailure? {
+        guard var text else { return nil }
+        let isText = text.accepts(payload.readableBytesView) && (text.isWhole || !isLast)
+        self.text = text
+        return isText ? nil : WebSocketFailure("a text that is not UTF-8", .dataInconsistentWithMessage)
     }
 
     private func judgeControl(_ frame: WebSocketFrame) -> WebSocketFailure? {

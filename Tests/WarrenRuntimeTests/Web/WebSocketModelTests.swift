@@ -73,7 +73,10 @@ private enum FrameWriter {
             let isLast = Bool.random(using: &random)
             let opcode: UInt8 = isInMessage ? 0 : .random(in: 1...2, using: &random)
             isInMessage = !isLast
-            return Self.frame(opcode | (isLast ? 0x80 : 0), Self.text(0...300, &random), isMasked, &random)
+            // ASCII as a rule: few other bytes are a text.
+            let most: UInt8 = Int.random(in: 0..<10, using: &random) == 0 ? 255 : 127
+            let payload = Self.text(0...300, most: most, &random)
+            return Self.frame(opcode | (isLast ? 0x80 : 0), payload, isMasked, &random)
         }
     }
 
@@ -105,8 +108,10 @@ private enum FrameWriter {
         return Self.frame(0x88, payload, isMasked, &random)
     }
 
-    private static func text(_ count: ClosedRange<Int>, _ random: inout SeededRandom) -> [UInt8] {
-        (0..<Int.random(in: count, using: &random)).map { _ in .random(in: 0...255, using: &random) }
+    private static func text(
+        _ count: ClosedRange<Int>, most: UInt8 = 255, _ random: inout SeededRandom
+    ) -> [UInt8] {
+        (0..<Int.random(in: count, using: &random)).map { _ in .random(in: 0...most, using: &random) }
     }
 
     private static func frame(
@@ -130,6 +135,7 @@ private struct Reference {
     private(set) var pings: [[UInt8]] = []
     private(set) var end = End.none
     private var isContinued = false
+    private var text: [UInt8]?
 
     init(reading bytes: [UInt8], isMasked: Bool) {
         var rest = bytes[...]
@@ -156,6 +162,12 @@ private struct Reference {
         case _ where !isRight || first & 0x70 != 0: self.end = .violation(1002)
         case 0 where self.isContinued, 1 where !self.isContinued, 2 where !self.isContinued:
             self.isContinued = !isFinal
+            if opcode != 0 { self.text = opcode == 1 ? [] : nil }
+            self.text? += data
+            guard self.text.map({ Self.isText($0, isWhole: isFinal) }) ?? true else {
+                self.end = .violation(1007)
+                return
+            }
             self.payload += data
         case 8...10 where !isFinal || data.count > 125: self.end = .violation(1002)
         case 8: self.end = Self.close(data)
@@ -163,6 +175,14 @@ private struct Reference {
         case 10: break
         default: self.end = .violation(1002)
         }
+    }
+
+    /// Whether it is UTF-8, or, where more may come, could become it.
+    private static func isText(_ bytes: [UInt8], isWhole: Bool) -> Bool {
+        let further: [[UInt8]] = [
+            [0x80], [0x90], [0xA0], [0x80, 0x80], [0x90, 0x80], [0xA0, 0x80], [0x80, 0x80, 0x80], [0x90, 0x80, 0x80],
+        ]
+        return ([[]] + (isWhole ? [] : further)).contains { String(validating: bytes + $0, as: UTF8.self) != nil }
     }
 
     private static func close(_ data: [UInt8]) -> End {
