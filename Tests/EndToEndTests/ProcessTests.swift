@@ -20,13 +20,6 @@ import Testing
         return try Program.start(URL(filePath: "/bin/sh"), ["-c", script], in: folder.path)
     }
 
-    /// A port that was free a moment ago.
-    private static func freePort() async throws -> Int {
-        let server = try await Server.echo()
-        try await server.stop()
-        return server.port
-    }
-
     private func port(_ line: String) throws -> Int {
         try #require(Int(line.split(separator: ":").last ?? ""))
     }
@@ -65,7 +58,7 @@ import Testing
         let silent = try await Server.start { $0.eventLoop.makeSucceededVoidFuture() }
         let folder = try Folder()
         #expect(try await WarrenProcess.run("keygen", "jproxy", "alice", "--out", folder.path).code == 0)
-        let free = try await Self.freePort()
+        let free = try await Server.freePort()
         let tunnels = (0..<3).map {
             "{ name: t\($0), type: jproxy, server: \"127.0.0.1:\(silent.port)\", key: \(folder.path)/key.dat }"
         }
@@ -96,7 +89,7 @@ import Testing
         arguments: ["exec <&-", "exec >&-", "exec 2>&-", "exec <&- >&- 2>&-"])
     func closedDescriptors(shell: String) async throws {
         let echo = try await Server.echo()
-        let free = try await Self.freePort()
+        let free = try await Server.freePort()
         let folder = try Folder()
         let yaml = Self.front.replacing("127.0.0.1:0", with: "127.0.0.1:\(free)")
         let program = try self.start("echo $$ > pid\n\(shell)", yaml, in: folder)
