@@ -38,7 +38,8 @@ package struct PublicServer: SessionMachine {
         case opening(Said)
         case accepted
         case refused(Said, StreamFault)
-        case over
+        /// All has been said.
+        case over(CloseReason)
     }
 
     /// What a visitor speaks, as far as an answer of ours depends on it.
@@ -99,9 +100,9 @@ package struct PublicServer: SessionMachine {
             defer { self.early = ByteBuffer() }
             return .handOver(Self.stream, leftover: self.early)
         case .refused(let said, let fault): return self.refuse(said, fault)
-        case .over:
+        case .over(let reason):
             self.phase = .idle
-            return .close(.finished)
+            return .close(reason)
         }
     }
 }
@@ -143,12 +144,17 @@ extension PublicServer {
 
     private mutating func lookForHTTP(_ head: ByteBufferView) -> Look? {
         let length: Int?
-        do throws(HTTPFlaw) { length = try self.scan.length(in: self.early) } catch { return nil }
+        do throws(HTTPFlaw) {
+            length = try self.scan.length(in: self.early)
+        } catch {
+            return self.refuseHead(head, isTooLong: error == .tooLarge)
+        }
         guard let length else {
             guard HTTPHost.mayBegin(head) else { return nil }
+            if head.count >= Detection.mostBytes { return self.refuseHead(head, isTooLong: true) }
             return Look(step: self.hasEnded ? self.close(.finished) : nil)
         }
-        guard let request = HTTPHost(head.prefix(length)) else { return nil }
+        guard let request = HTTPHost(head.prefix(length)) else { return self.refuseHead(head, isTooLong: false) }
         guard let host = request.host else { return Look(step: self.refuse(.http(request), .unknownHost)) }
         if self.configuration.redirects, !request.target.hasPrefix("/.well-known/acme-challenge/") {
             return Look(step: self.redirect(request, to: host))
@@ -180,17 +186,34 @@ extension PublicServer {
         self.early = ByteBuffer()
         switch said {
         case .tls:
-            self.phase = .over
+            self.phase = .over(.finished)
             return .write(TLSAlert.fatal(fault == .unknownHost ? .unrecognizedName : .internalError))
         case .http(let request):
-            self.phase = .over
+            self.phase = .over(.finished)
             return .write(HTTPAnswer(publicName: fault).bytes(withBody: request.method != "HEAD"))
         case .raw: return self.close(.cutOff(fault))
         }
     }
 
+    /// An answer to what is HTTP and no head that anybody should have to read; nil for what is no HTTP.
+    private mutating func refuseHead(_ head: ByteBufferView, isTooLong: Bool) -> Look? {
+        guard HTTPHost.mayBegin(head), head.contains(UInt8(ascii: "\n")) || isTooLong else { return nil }
+        let flaw: WireError =
+            isTooLong
+            ? WireError(.tooLong, in: "HTTP head", found: "more than \(Detection.mostBytes) bytes")
+            : WireError(.badValue, in: "HTTP head", found: "a line that is no field")
+        let answer =
+            isTooLong
+            ? HTTPAnswer(431, "Request Header Fields Too Large", "The head of this request is too long.")
+            : HTTPAnswer(400, "Bad Request", "The head of this request is broken.")
+        self.phase = .over(.violation(flaw))
+        self.deadline = nil
+        self.early = ByteBuffer()
+        return Look(step: .write(answer.bytes(withBody: true)))
+    }
+
     private mutating func redirect(_ request: HTTPHost, to host: String) -> SessionAction {
-        self.phase = .over
+        self.phase = .over(.finished)
         self.deadline = nil
         self.early = ByteBuffer()
         let path = request.target.hasPrefix("/") ? request.target : "/"

@@ -104,6 +104,34 @@ import WarrenTesting
         #expect(rig.steps() == [Self.opened("", "tcp")])
     }
 
+    @Test(
+        "a head that is too long or broken is answered, and worth a word in the log",
+        arguments: [
+            ("X: " + String(repeating: "y", count: 17_000), "431 Request Header Fields Too Large"),
+            ("X : y", "400 Bad Request"), ("X: a\u{1}b", "400 Bad Request"), (" folded", "400 Bad Request"),
+        ], [1000, 1 << 20])
+    func heads(field: (line: String, status: String), step: Int) {
+        var rig = Rig()
+        var rest = ByteBuffer(string: "GET / HTTP/1.1\r\nHost: a.example\r\n\(field.line)\r\n\r\n")
+        var steps: [SessionAction] = []
+        while let piece = rest.readSlice(length: min(step, rest.readableBytes)), piece.readableBytes > 0 {
+            if rig.front.wantsBytes { steps += rig.say(piece) }
+        }
+        guard case .write(let answer)? = steps.first, case .close(.violation)? = steps.last else {
+            Issue.record("\(steps)")
+            return
+        }
+        #expect(String(buffer: answer).hasPrefix("HTTP/1.1 \(field.status)\r\n"))
+        #expect(steps.count == 2)
+    }
+
+    @Test func aHeadOfNearly16KiBIsPassedOn() {
+        var rig = Rig(redirects: false)
+        let cookies = String(repeating: "c", count: 16_000)
+        let steps = rig.say("GET / HTTP/1.1\r\nHost: a.example\r\nCookie: \(cookies)\r\n\r\n")
+        #expect(steps == [Self.opened("a.example", "http")])
+    }
+
     @Test("what is neither TLS nor HTTP, has no name, or stops in the middle ends at once", arguments: 0..<6)
     func strangers(number: Int) {
         let words = [
