@@ -119,6 +119,7 @@ def hostile(hold):
             try:
                 with dial(port, 5, f"127.0.{dice.randrange(1, 4)}.{dice.randrange(1, 250)}") as connection:
                     connection.sendall(wrong(dice))
+                    connection.settimeout(0.05)  # half a head has no answer
                     seen += connection.recv(100).startswith(b"HTTP/1.1 4")
                     if dice.random() < 0.3: abort(connection)
             except OSError: unanswered += 1
