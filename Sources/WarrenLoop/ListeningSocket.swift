@@ -51,7 +51,17 @@ package final class ListeningSocket: Watched {
         guard !self.isClosed else { return }
         self.isClosed = true
         self.pause()
-        _ = systemClose(self.descriptor)
+        Self.giveBack(self.descriptor)
+    }
+
+    /// Closes a listening descriptor so that its port can be bound again at once. A program that is being started from this
+    /// process has a copy of it for a moment, which would keep the port taken.
+    private static func giveBack(_ descriptor: CInt) {
+        #if os(Linux)
+        // Elsewhere the descriptors of all loops are one socket.
+        _ = shutdown(descriptor, CInt(SHUT_RDWR))
+        #endif
+        _ = systemClose(descriptor)
     }
 
     private func pause() {
@@ -112,7 +122,7 @@ extension ListeningSocket {
     ) throws -> [CInt] {
         guard times > 1 else { return [try bind(address, false)] }
         // Shared ports are found taken only by those who do not share: so ask as one of them first.
-        _ = systemClose(try bind(address, false))
+        Self.giveBack(try bind(address, false))
         let first = try bind(address, true)
         var bound = [first]
         do {

@@ -213,7 +213,6 @@ private struct VProxyAgentDraft {
 extension HostName {
     /// No top-level domain is a number; rules take such a text for an address that is none.
     fileprivate var endsInNumber: Bool {
-        self.text.split(separator: ".").last?.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
-            ?? true
+        self.text.split(separator: ".").last?.utf8.allSatisfy(\.isDigit) ?? true
     }
 }

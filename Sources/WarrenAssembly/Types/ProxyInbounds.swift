@@ -11,7 +11,7 @@ import WarrenRuntime
 extension InboundType {
     private static let proxyExposure = "user names, passwords, destinations and everything that is not encrypted itself"
 
-    static let mixed = Self.proxy("mixed") { proxy in
+    static let mixed = Self.proxy("mixed", speaks: [.socks5, .http]) { proxy in
         { leg, sessions, context in
             let candidates = [
                 proxy.candidate(sessions, context, SOCKS5Server.init),
@@ -27,8 +27,8 @@ extension InboundType {
         }
     }
 
-    static let socks5 = Self.proxy("socks5") { $0.install(SOCKS5Server.init) }
-    static let http = Self.proxy("http") { $0.install(HTTPProxyServer.init) }
+    static let socks5 = Self.proxy("socks5", speaks: [.socks5]) { $0.install(SOCKS5Server.init) }
+    static let http = Self.proxy("http", speaks: [.http]) { $0.install(HTTPProxyServer.init) }
 
     static let forward = InboundType(
         "forward", path: "target", exposure: "everything that is not encrypted itself"
@@ -47,7 +47,7 @@ extension InboundType {
 
     /// An inbound with `users:` and the choice of its machines.
     private static func proxy(
-        _ name: String,
+        _ name: String, speaks speech: [PACBlock.Speech],
         _ install:
             @escaping @Sendable (ProxyServerConfiguration) ->
             @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void
@@ -60,8 +60,8 @@ extension InboundType {
                 users.map { Passwords($0.map { ($0.name, $0.password.text) }) } ?? NoAuthenticator()
             var draft = ListeningDraft(entry.section, judge: judge, install: install(proxy))
             draft?.isOpenToAll = users == nil
-            let speech = PACBlock.speech(of: name, hasLogin: users != nil, isSealed: draft?.tls != nil)
-            let pac = entry.section.pac(for: speech, at: draft?.listen)
+            let usable = PACBlock.usable(speech, hasLogin: users != nil, isSealed: draft?.tls != nil)
+            let pac = entry.section.pac(for: usable, at: draft?.listen)
             draft?.pac = pac
             return draft.map { .listening($0) }
         }

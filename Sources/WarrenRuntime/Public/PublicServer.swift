@@ -201,7 +201,7 @@ extension PublicServer {
         let flaw: WireError =
             isTooLong
             ? WireError(.tooLong, in: "HTTP head", found: "more than \(Detection.mostBytes) bytes")
-            : WireError(.badValue, in: "HTTP head", found: "a line that is no field")
+            : WireError(.badValue, in: "HTTP head", found: "what HTTP/1 does not allow")
         let answer =
             isTooLong
             ? HTTPAnswer(431, "Request Header Fields Too Large", "The head of this request is too long.")

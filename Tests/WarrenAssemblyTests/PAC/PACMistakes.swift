@@ -14,6 +14,12 @@ extension Mistakes {
                 inbound("mixed", listen + " }", listen: "127.0.0.1:0"), "1:64",
                 "the key \"proxy\" is missing; expected where browsers find the inbound, whose port the system chooses"),
             Mistake(
+                inbound("socks5", listen + " }, users: { alice: { passwordFile: pw } }"), "1:68",
+                "no browser speaks SOCKS over TLS, or logs in to it; take type: http"),
+            Mistake(
+                inbound("socks5", listen + " }, tls: { cert: cert.pem, key: key.pem }"), "1:68",
+                "no browser speaks SOCKS over TLS, or logs in to it; take type: http"),
+            Mistake(
                 inbound("http", listen + ", routes: \"a.test:80\" }"), "1:102",
                 "\"a.test:80\" names a port; leave the port away: it counts for no browser"),
             Mistake(

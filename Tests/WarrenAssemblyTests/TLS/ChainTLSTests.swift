@@ -16,9 +16,7 @@ import WarrenTesting
 
     init() throws {
         self.folder = try TemporaryFolder()
-        self.folder.write("cert.pem", TestCertificates.certificate)
-        self.folder.write("key.pem", TestCertificates.key)
-        self.folder.write("ca.pem", TestCertificates.authority)
+        TestCertificates.write(to: self.folder)
         try JProxyKeys.write(name: "alice", to: self.folder.path)
     }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import WarrenTesting
+
 /// Certificates of the tests, valid for a hundred years and worth nothing: their keys are here for all to read.
 enum TestCertificates {
     /// The authority that has signed ``certificate``.
@@ -100,4 +102,13 @@ enum TestCertificates {
         yi9Vj9EvtWKFi88=
         -----END CERTIFICATE-----
         """
+}
+
+extension TestCertificates {
+    /// As `cert.pem`, `key.pem` and `ca.pem`.
+    static func write(to folder: TemporaryFolder) {
+        folder.write("cert.pem", Self.certificate)
+        folder.write("key.pem", Self.key)
+        folder.write("ca.pem", Self.authority)
+    }
 }

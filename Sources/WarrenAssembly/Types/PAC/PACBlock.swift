@@ -27,7 +27,7 @@ struct PACBlock: Sendable {
 extension Section {
     /// Reads `pac` of an inbound that listens on `listen`.
     ///
-    /// - Parameter speech: what the inbound speaks; empty where no browser can use it.
+    /// - Parameter speech: what browsers can speak to the inbound; empty where they can use it in no way.
     func pac(for speech: [PACBlock.Speech], at inbound: ListenAddress?) -> PACBlock? {
         guard let section = self.section("pac") else { return nil }
         let listen = section.required("listen", .listenAddress)
@@ -35,8 +35,8 @@ extension Section {
         let routes = section.optional("routes", .oneOrMore(.requestRule))
         guard let listen, let inbound else { return nil }
         guard !speech.isEmpty else {
-            let hint = "take type: http, or leave tls away"
-            section.findings.report("no browser speaks SOCKS over TLS", at: section.place, hint: hint)
+            let what = "no browser speaks SOCKS over TLS, or logs in to it"
+            section.findings.report(what, at: section.place, hint: "take type: http")
             return nil
         }
         guard let proxy = proxy.map({ ListenAddress(host: $0.host, port: $0.port) }) ?? inbound.asSeen else {
@@ -72,14 +72,10 @@ extension ValueKind where Value == EgressRule {
 }
 
 extension PACBlock {
-    /// What browsers can speak to an inbound; browsers show no login to a SOCKS proxy.
-    static func speech(of type: String, hasLogin: Bool, isSealed: Bool) -> [Speech] {
-        switch (type, isSealed) {
-        case ("socks5", true): []
-        case ("socks5", false): [.socks5]
-        case ("mixed", false) where !hasLogin: [.socks5, .http]
-        case (_, let isSealed): [isSealed ? .https : .http]
-        }
+    /// What is left of an inbound's protocols for browsers, which take SOCKS neither with a login nor over TLS.
+    static func usable(_ speech: [Speech], hasLogin: Bool, isSealed: Bool) -> [Speech] {
+        if isSealed { return speech.contains(.http) ? [.https] : [] }
+        return speech.filter { $0 != .socks5 || !hasLogin }
     }
 
     /// The listener that serves the file.
