@@ -110,11 +110,15 @@ private func greeting(_ name: String = "front", host: String? = "127.0.0.1", por
         let listener = try await Listener.bind(plan, on: self.loops, gate: gate)
         let first = try await Peer.connect(to: listener.bound.address)
         _ = try await first.received(atLeast: 5)
-        var refused: [Peer] = []
-        for _ in 0..<ConnectionLimiter.mostRefused {
-            let peer = try await Peer.connect(to: listener.bound.address)
-            #expect(String(buffer: try await peer.received(atLeast: 2)) == "no")
-            refused.append(peer)
+        let refused = try await withThrowingTaskGroup(of: Peer.self) { tasks in
+            for _ in 0..<ConnectionLimiter.mostRefused {
+                tasks.addTask {
+                    let peer = try await Peer.connect(to: listener.bound.address)
+                    #expect(String(buffer: try await peer.received(atLeast: 2)) == "no")
+                    return peer
+                }
+            }
+            return try await tasks.reduce(into: [Peer]()) { $0.append($1) }
         }
         #expect(await Self.words(from: listener.bound.address) == "")
         #expect(gate.count == 1)

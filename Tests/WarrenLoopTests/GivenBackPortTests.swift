@@ -13,7 +13,7 @@ import Musl
 #endif
 
 #if os(Linux)
-@Suite struct ListeningSocketTests {
+@Suite struct GivenBackPortTests {
     @Test(
         "a port that is given back can be bound again, though a program that is being started holds a copy of its socket",
         arguments: [1, 2])
