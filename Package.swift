@@ -111,7 +111,8 @@ let package = Package(
         ),
         .target(
             name: "WarrenLab", dependencies: ["WarrenRuntime", "WarrenLoop", "WarrenCore", nio("NIOCore"), heap]),
-        .target(name: "WarrenCertificates", dependencies: ["WarrenCore", crypto, x509, asn1]),
+        .target(
+            name: "WarrenCertificates", dependencies: ["WarrenConfiguration", "WarrenCore", crypto, x509, asn1]),
         .executableTarget(
             name: "WarrenCLI",
             dependencies: [
@@ -170,7 +171,7 @@ let package = Package(
         ),
         .testTarget(
             name: "WarrenTests",
-            dependencies: ["Warren", "WarrenConfiguration", logging]
+            dependencies: ["Warren", "WarrenConfiguration", "WarrenCore", logging]
         ),
         .testTarget(name: "WarrenBenchTests", dependencies: ["WarrenBench"]),
         .testTarget(

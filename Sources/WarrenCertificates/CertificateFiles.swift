@@ -3,6 +3,7 @@
 import Crypto
 public import Foundation
 import SwiftASN1
+import WarrenConfiguration
 import X509
 
 /// An authority and a certificate as files: what `tls:` of both ends names.
@@ -18,8 +19,6 @@ public struct CertificateFiles: Hashable, Sendable {
     public let authorityIsNew: Bool
     /// Until when the certificate is valid.
     public let end: Date
-
-    private static let longestFile = 64 << 10
 
     /// Makes a certificate for a host, and its authority unless there is one in the folder. Never overwrites a file; leaves
     /// nothing behind where it fails.
@@ -91,20 +90,13 @@ public struct CertificateFiles: Hashable, Sendable {
         (try? FileManager.default.attributesOfItem(atPath: path)) != nil
     }
 
-    /// As UTF-8; a byte order mark at its start is no part of the text.
     private static func read(_ path: String) throws(CertificateFailure) -> String {
-        let file = FileHandle(forReadingAtPath: path)
-        defer { try? file?.close() }
-        guard let data = try? file?.read(upToCount: Self.longestFile) else {
-            throw CertificateFailure("\(path) cannot be read; check its mode")
+        do throws(Refusal) {
+            return try TextFile.read(path, limit: NamedFile.longestKey)
+        } catch {
+            let words = [error.what ?? "cannot be read", error.hint ?? "check its mode"]
+            throw CertificateFailure("\(path) \(words.joined(separator: "; "))")
         }
-        // With its mark, or with every other byte of plain text zero.
-        let start = Array(data.prefix(2))
-        if start == [0xFF, 0xFE] || start == [0xFE, 0xFF] || start.count(where: { $0 == 0 }) == 1 {
-            throw CertificateFailure("\(path) is UTF-16 text; save it as UTF-8")
-        }
-        let isMarked = data.starts(with: [0xEF, 0xBB, 0xBF])
-        return String(decoding: isMarked ? data.dropFirst(3) : data, as: UTF8.self)
     }
 
     private static func text(_ pem: String) -> String { pem.hasSuffix("\n") ? pem : pem + "\n" }

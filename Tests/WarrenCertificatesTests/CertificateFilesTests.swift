@@ -149,6 +149,19 @@ import X509
         #expect(failure?.description == "\(self.folder.path)/authority.key is UTF-16 text; save it as UTF-8")
     }
 
+    @Test("what is no file is told of and not waited for", .timeLimit(.minutes(1)), arguments: ["crt", "key"])
+    func pipes(ending: String) throws {
+        _ = try CertificateFiles.write(names: ["relay"], to: self.folder.path, now: self.now)
+        let path = "\(self.folder.path)/authority.\(ending)"
+        try FileManager.default.removeItem(atPath: path)
+        try #require(mkfifo(path, 0o600) == 0)
+        let failure = #expect(throws: CertificateFailure.self) {
+            try CertificateFiles.write(names: ["laptop"], to: self.folder.path, now: self.now)
+        }
+        #expect(failure?.description == "\(path) is no regular file; put a file in its place")
+        #expect(!self.folder.names.contains("laptop.key"))
+    }
+
     @Test func anAuthorityThatCannotSignIsSaidToBeSo() throws {
         _ = try CertificateFiles.write(names: ["relay"], to: self.folder.path, now: self.now)
         let other = Folder()
