@@ -251,9 +251,11 @@ extension Node {
         commit()
         ports.handOver()
         for listener in units.flatMap(\.listeners) { self.tellListening(listener) }
-        for part in units.flatMap(\.parts) { self.startLate(part) }
+        let (leaving, coming) = (left.flatMap(\.parts), units.flatMap(\.parts))
+        for part in coming { for other in leaving { part.takeOver(from: other) } }
+        for part in coming { self.startLate(part) }
         await ports.closeRest()
-        self.leave(old, left.flatMap(\.parts), limits.drain)
+        self.leave(old, leaving, limits.drain)
     }
 
     private func startLate(_ part: any NodeComponent) {

@@ -8,6 +8,8 @@ package protocol NodeComponent: AnyObject, Sendable {
     var name: String { get }
     /// Told before the start what counts connections, for one that opens ports by itself.
     func prepare(_ limiter: ConnectionLimiter)
+    /// Told before the start of one that leaves in the same exchange, whose open ports it may have.
+    func takeOver(from other: any NodeComponent)
     /// Completes when it has tried once what it needs to be of use, whatever came of it. A failure is one of this machine, and ends the
     /// node.
     func start() -> EventLoopFuture<Void>
@@ -21,6 +23,7 @@ package protocol NodeComponent: AnyObject, Sendable {
 
 extension NodeComponent {
     package func prepare(_ limiter: ConnectionLimiter) {}
+    package func takeOver(from other: any NodeComponent) {}
     package func tunnels() -> EventLoopFuture<[TunnelStatus]>? { nil }
 }
 

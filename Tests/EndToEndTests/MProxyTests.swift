@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Testing
@@ -91,24 +92,49 @@ import WarrenTesting
         await relay.process.stop()
     }
 
-    @Test("a raw port is there again when a reload has changed its inbound") func reload() async throws {
+    @Test("a raw port takes visitors at every moment of reloads that change its inbound")
+    func reload() async throws {
         let relay = try await Relay.start()
-        let page = try await Self.page("hello")
+        let echo = try await Server.echo()
         try await relay.token("dev", "--port", "\(relay.raw)")
-        let device = try await relay.device(serving: "\"\(relay.raw)\": \"127.0.0.1:\(page.port)\"")
+        let device = try await relay.device(serving: "\"\(relay.raw)\": \"127.0.0.1:\(echo.port)\"")
+        let first = try await relay.visitor()
         let address = try SocketAddress(ipAddress: "127.0.0.1", port: relay.raw)
-        func ask() async throws -> String {
-            let wire = try await Wire.connect(to: address)
-            defer { wire.close() }
-            try await wire.send(ByteBuffer(string: "hello?"))
-            return String(buffer: try await wire.readToEnd().bytes)
+        func echoes(_ wire: Wire) async throws -> Bool {
+            try await wire.send(ByteBuffer(string: "hello"))
+            return try await wire.read(5) == ByteBuffer(string: "hello")
         }
-        func isServed() async -> Bool { ((try? await ask()) ?? "").hasSuffix("hello") }
-        while await !isServed() { await Task.yield() }
-        relay.folder.write("relay.yaml", Relay.yaml(relay.raw, inbound: ", mode: auto"))
-        relay.process.program.signal(SIGHUP)
-        _ = await relay.process.program.errors.line(with: "listening inbound=visitors", number: 2)
-        while await !isServed() { await Task.yield() }
+        #expect(try await echoes(first))
+        let isEnough = NIOLockedValueBox(false)
+        let visits = try await withThrowingTaskGroup(of: Int.self) { tasks in
+            for _ in 0..<3 {
+                tasks.addTask {
+                    var count = 0
+                    while !isEnough.withLockedValue({ $0 }), !Task.isCancelled {
+                        // Refused, it throws.
+                        let wire = try await Wire.connect(to: address)
+                        if try await echoes(wire) { count += 1 }
+                        wire.close()
+                    }
+                    return count
+                }
+            }
+            for round in 1...4 {
+                // It has come and says nothing: its stream begins when the unit that took it leaves.
+                let silent = try await Wire.connect(to: address)
+                let keys = round % 2 == 1 ? ", mode: tls" : ""
+                relay.folder.write("relay.yaml", Relay.yaml(relay.raw, inbound: keys))
+                relay.process.program.signal(SIGHUP)
+                _ = await relay.process.program.errors.line(with: "configuration applied", number: round)
+                #expect(try await echoes(silent))
+                silent.close()
+            }
+            isEnough.withLockedValue { $0 = true }
+            return try await tasks.reduce(0, +)
+        }
+        #expect(visits > 0)
+        #expect(try await echoes(first))
+        first.close()
         await device.stop()
         await relay.process.stop()
     }

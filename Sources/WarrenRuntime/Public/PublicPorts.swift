@@ -19,6 +19,7 @@ package final class PublicPorts: NodeComponent, Sendable {
 
     /// What a port is, if it is not shut. What is asked for meanwhile has its turn when it is open, or shut.
     private enum Door {
+        /// By this, or by one that leaves and will pass it on.
         case opening
         case open(Listener)
         case closing
@@ -26,12 +27,22 @@ package final class PublicPorts: NodeComponent, Sendable {
 
     private struct State {
         var limiter: ConnectionLimiter?
+        var hasStarted = false
         var isOver = false
         /// Ports that are served now.
         var wanted: Set<UInt16> = []
         var doors: [UInt16: Door] = [:]
         /// Ports that could not be opened, of which a line was written.
         var failing: Set<UInt16> = []
+        /// When this leaves: who gets these ports, each when it is open or shut.
+        var heir: (ports: PublicPorts, doors: Set<UInt16>)?
+
+        /// Who gets the port, which is not one of this any more.
+        mutating func takeHeir(of port: UInt16) -> PublicPorts? {
+            guard let heir, self.heir?.doors.remove(port) != nil else { return nil }
+            self.doors[port] = nil
+            return heir.ports
+        }
     }
 
     /// - Parameters:
@@ -53,23 +64,55 @@ package final class PublicPorts: NodeComponent, Sendable {
 
     package func start() -> EventLoopFuture<Void> {
         self.table.watchPorts(self) { [weak self] in self?.changed($0) }
+        // What was taken over and nobody has any more is closed.
+        let ports = self.state.withLock { state in
+            state.hasStarted = true
+            return Array(state.doors.keys)
+        }
+        for port in ports { self.settle(port) }
         return self.loops.next().makeSucceededVoidFuture()
     }
 
     package func retire() { self.stop() }
 
-    package func stop() {
+    package func stop() { self.leave(to: nil) }
+
+    /// A port that both may have stays open: connections that come are taken by this one from now on.
+    package func takeOver(from other: any NodeComponent) { (other as? PublicPorts)?.leave(to: self) }
+
+    private func leave(to heir: PublicPorts?) {
         self.table.unwatchPorts(self)
         let ports = self.state.withLock { state in
             state.isOver = true
             state.wanted = []
+            if let heir { state.heir = (heir, heir.expect(state.doors.keys.filter { heir.fits(self, $0) })) }
             return Array(state.doors.keys)
         }
         for port in ports { self.settle(port) }
     }
 
+    /// What is about to open, or to close, at one that leaves is not tried here before that is done.
+    private func expect(_ ports: [UInt16]) -> Set<UInt16> {
+        self.state.withLock { state in for port in ports { state.doors[port] = .opening } }
+        return Set(ports)
+    }
+
+    private func isAllowed(_ port: UInt16) -> Bool { self.allowed.contains { $0.contains(port) } }
+
+    /// Whether another would open the port as this one does.
+    private func fits(_ other: PublicPorts, _ port: UInt16) -> Bool {
+        self.isAllowed(port) && self.makePlan(port).host == other.makePlan(port).host
+    }
+
+    /// - Parameter listener: nil for a port that is shut.
+    private func inherit(_ port: UInt16, _ listener: Listener?) {
+        listener?.exchange(self.makePlan(port))
+        self.state.withLock { $0.doors[port] = listener.map { .open($0) } }
+        self.settle(port)
+    }
+
     private func changed(_ port: UInt16) {
-        guard self.allowed.contains(where: { $0.contains(port) }) else {
+        guard self.isAllowed(port) else {
             guard self.table.servesPort(port) else { return }
             let sentence = "\(self.name): a device may have port \(port), which ports: does not name; it is not opened"
             return self.reporter.emit(.warn(sentence))
@@ -88,6 +131,7 @@ package final class PublicPorts: NodeComponent, Sendable {
     private enum Step {
         case open(ConnectionLimiter)
         case close(Listener)
+        case pass(Listener?, to: PublicPorts)
     }
 
     /// Opens a port that is wanted, closes one that is not; one at a time, as nobody can bind what is not closed yet.
@@ -99,13 +143,17 @@ package final class PublicPorts: NodeComponent, Sendable {
                 state.doors[port] = .opening
                 return .open(limiter)
             case (.open(let listener)?, false):
+                if let heir = state.takeHeir(of: port) { return .pass(listener, to: heir) }
+                guard state.hasStarted || state.isOver else { return nil }
                 state.doors[port] = .closing
                 return .close(listener)
-            case (nil, false), (.opening?, _), (.open?, true), (.closing?, _): return nil
+            case (nil, false): return state.takeHeir(of: port).map { .pass(nil, to: $0) }
+            case (.opening?, _), (.open?, true), (.closing?, _): return nil
             }
         }
         switch step {
         case nil: break
+        case .pass(let listener, let heir)?: heir.inherit(port, listener)
         case .open(let limiter)?: Task { await self.open(port, limiter) }
         case .close(let listener)?:
             Task {
@@ -131,10 +179,12 @@ package final class PublicPorts: NodeComponent, Sendable {
 
     /// Tried again as long as a device has it: a unit that leaves may be about to close the port.
     private func failed(_ port: UInt16, _ error: any Error) {
-        let isNews = self.state.withLock { state in
+        let (isWanted, isNews) = self.state.withLock { state in
             state.doors[port] = nil
-            return state.wanted.contains(port) && state.failing.insert(port).inserted
+            let isWanted = state.wanted.contains(port)
+            return (isWanted, isWanted && state.failing.insert(port).inserted)
         }
+        guard isWanted else { return self.settle(port) }
         if isNews { self.reporter.emit(.warn("\(self.name): port \(port) of a device cannot be opened yet: \(error)")) }
         _ = self.loops.next().scheduleTask(in: Self.pause) { self.settle(port) }
     }

@@ -19,6 +19,8 @@ package final class InboundSessions: SessionOwner {
     private let fixed: Destination?
     /// There are too many connections: every stream is refused, in the words of its protocol.
     private let isFull: Bool
+    /// Who has come before the unit leaves may still have a stream.
+    private let servesLate: Bool
     private let reporter: Reporter
 
     package init(
@@ -36,6 +38,7 @@ package final class InboundSessions: SessionOwner {
         self.isTunnel = isTunnel
         self.fixed = fixed
         self.isFull = false
+        self.servesLate = false
         self.reporter = reporter
     }
 
@@ -50,13 +53,21 @@ package final class InboundSessions: SessionOwner {
 
     /// The same for a protocol that was told by its first bytes.
     package func speaking(_ name: String) -> InboundSessions {
-        InboundSessions(self, label: self.streamLabel.speaking(name), isFull: self.isFull)
+        InboundSessions(
+            self, label: self.streamLabel.speaking(name), isFull: self.isFull, servesLate: self.servesLate)
     }
 
     /// The same toward those who come when there are too many already.
-    package func refusing() -> InboundSessions { InboundSessions(self, label: self.streamLabel, isFull: true) }
+    package func refusing() -> InboundSessions {
+        InboundSessions(self, label: self.streamLabel, isFull: true, servesLate: self.servesLate)
+    }
 
-    private init(_ sessions: InboundSessions, label: StreamLabel, isFull: Bool) {
+    /// The same for connections whose one stream follows at once: whoever has come when the unit leaves is served.
+    package func servingLate() -> InboundSessions {
+        InboundSessions(self, label: self.streamLabel, isFull: self.isFull, servesLate: true)
+    }
+
+    private init(_ sessions: InboundSessions, label: StreamLabel, isFull: Bool, servesLate: Bool) {
         self.from = StreamSource(label, sessions.unit)
         self.unit = sessions.unit
         self.target = sessions.target
@@ -66,6 +77,7 @@ package final class InboundSessions: SessionOwner {
         self.isTunnel = sessions.isTunnel
         self.fixed = sessions.fixed
         self.isFull = isFull
+        self.servesLate = servesLate
         self.reporter = sessions.reporter
     }
 
@@ -97,7 +109,8 @@ package final class InboundSessions: SessionOwner {
     ///
     /// - Returns: why there may be none.
     func refusal(of request: StreamRequest, on loop: SocketLoop) -> StreamFault? {
-        guard !self.isFull, !self.unit.isRetired else { return self.isFull ? .limit : .shutdown }
+        guard !self.isFull else { return .limit }
+        guard self.servesLate || !self.unit.isRetired else { return .shutdown }
         guard let meter = (request.route as? TakenRoute)?.meter, !meter.enter(now: loop.now) else { return nil }
         return .limit
     }

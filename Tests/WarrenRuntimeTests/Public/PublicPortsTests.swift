@@ -72,6 +72,15 @@ import WarrenTesting
             throw ChannelError.unknownLocalAddress
         }
 
+        /// What a reload puts in the place of the ports, not started.
+        func next(allowed: [ClosedRange<UInt16>], of outbound: PublicNamesOutbound? = nil) -> PublicPorts {
+            let next = PublicPorts(
+                of: outbound ?? self.outbound, allowed: allowed, name: "visitors", loops: self.loops,
+                reporter: self.log.reporter, makePlan: Self.plan)
+            next.prepare(ConnectionLimiter(limit: 1000, reporter: self.log.reporter))
+            return next
+        }
+
         func device(_ name: String) -> AskedSession { AskedSession(self.outbound.owner(of: nil), user: name) }
 
         /// - Returns: whether the device has it.
@@ -178,6 +187,105 @@ import WarrenTesting
         #expect(await rig.visit(rig.first + 1) == nil)
         next.stop()
         await rig.waits(for: rig.first, open: false)
+    }
+
+    /// Visits ports again and again until it is told that that is enough.
+    private final class Visits: Sendable {
+        private let isEnough = Mutex(false)
+        private let counts = Mutex((heard: 0, missed: 0))
+
+        func end() { self.isEnough.withLock { $0 = true } }
+
+        var heard: Int { self.counts.withLock { $0.heard } }
+        var missed: Int { self.counts.withLock { $0.missed } }
+
+        func run(_ rig: Rig, _ port: UInt16) async {
+            while !self.isEnough.withLock({ $0 }), !Task.isCancelled {
+                let isThere = await rig.visit(port) == "\(port)"
+                self.counts.withLock { if isThere { $0.heard += 1 } else { $0.missed += 1 } }
+            }
+        }
+
+        /// Waits until so many more have been.
+        func more(_ count: Int) async {
+            let goal = self.heard + self.missed + count
+            while self.heard + self.missed < goal, !Task.isCancelled { await Task.yield() }
+        }
+    }
+
+    @Test("a port that both may have is never closed while one takes it over from the other")
+    func handsOverWithoutAGap() async throws {
+        let rig = try await Rig()
+        let device = rig.device("one")
+        rig.serve(rig.first, by: device)
+        rig.serve(rig.first + 1, by: device)
+        for port in [rig.first, rig.first + 1] { await rig.waits(for: port, open: true) }
+        let visits = Visits()
+        let last = try await withThrowingTaskGroup(of: Void.self) { tasks in
+            for _ in 0..<3 { tasks.addTask { await visits.run(rig, rig.first) } }
+            var last = rig.ports
+            for round in 0..<20 {
+                await visits.more(5)
+                // What only the old one may have closes.
+                let next = rig.next(allowed: [rig.first...rig.first, rig.first + 2...rig.first + 2])
+                next.takeOver(from: last)
+                if round % 2 == 0 { await visits.more(2) }
+                try await next.start().get()
+                last.retire()
+                last.stop()
+                last = next
+            }
+            await visits.more(5)
+            visits.end()
+            try await tasks.waitForAll()
+            return last
+        }
+        #expect(visits.missed == 0 && visits.heard > 0)
+        await rig.waits(for: rig.first + 1, open: false)
+        rig.outbound.table.leave(device)
+        await rig.waits(for: rig.first, open: false)
+        last.stop()
+        #expect(!rig.warnings.contains { $0.contains("cannot be opened") })
+    }
+
+    @Test("what is opened or closed at the moment of the exchange has its turn behind it")
+    func handsOverWhatIsUnderWay() async throws {
+        let rig = try await Rig()
+        let device = rig.device("one")
+        var last = rig.ports
+        for round in 0..<40 {
+            // Opened, or closed, at this moment.
+            if round % 2 == 0 {
+                rig.serve(rig.first, by: device)
+            } else {
+                rig.outbound.table.withdraw(.service(name: "", port: rig.first), by: device)
+            }
+            let next = rig.next(allowed: [rig.first...rig.first + 1])
+            next.takeOver(from: last)
+            try await next.start().get()
+            last.retire()
+            last = next
+            if round % 3 == 0 { await rig.waits(for: rig.first, open: round % 2 == 0) }
+        }
+        await rig.waits(for: rig.first, open: false)
+        rig.serve(rig.first, by: device)
+        await rig.waits(for: rig.first, open: true)
+        last.stop()
+        await rig.waits(for: rig.first, open: false)
+        #expect(rig.warnings == [])
+    }
+
+    @Test func whatNobodyServesAtTheNewOneIsClosed() async throws {
+        let (rig, other) = (try await Rig(), try await Rig())
+        rig.serve(rig.first, by: rig.device("one"))
+        await rig.waits(for: rig.first, open: true)
+        let next = rig.next(allowed: [rig.first...rig.first], of: other.outbound)
+        next.takeOver(from: rig.ports)
+        try await next.start().get()
+        rig.ports.retire()
+        await rig.waits(for: rig.first, open: false)
+        next.stop()
+        other.ports.stop()
     }
 
     @Test("a port that is given back and asked for again at once needs no second try", arguments: UInt64(0)..<8)
