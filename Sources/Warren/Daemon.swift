@@ -161,6 +161,18 @@ public struct Daemon: Sendable {
         onGrant: @escaping @Sendable (_ association: String, _ instance: String?) -> Void = { _, _ in },
         onReady: @escaping @Sendable (Ready) -> Void
     ) async throws {
+        try await self.run(onReady) { hooks in
+            hooks.onGrant = { grant in
+                guard case .meeting(let association) = grant.destination else { return }
+                onGrant(association, grant.instance)
+            }
+            guard endsWhenRefused else { return }
+            hooks.onRefused = { [onDone = hooks.onDone] in onDone("the relay does not let us wait: \($0)") }
+        }
+    }
+
+    /// - Parameter prepare: says what else is to be told, and may end it by ``Hooks/onDone``.
+    func run(_ onReady: @escaping @Sendable (Ready) -> Void, prepare: (inout Hooks) -> Void) async throws {
         // First: as process 1 of a container nobody is ended by a signal that it does not take.
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup, .sigusr1, .sigusr2)
         let handler = self.makeLogHandler()
@@ -171,7 +183,6 @@ public struct Daemon: Sendable {
         do { loops = try Loops.start() } catch { throw DaemonFailure(description: "\(error)") }
         let (done, tellDone) = AsyncStream<String?>.makeStream()
         var hooks = Hooks()
-        hooks.endsWhenRefused = endsWhenRefused
         hooks.onDone = { tellDone.yield($0) }
         // Said once, and before the output is closed: ssh shows no more of its ProxyCommand after that.
         let said = NIOLockedValueBox<String?>(nil)
@@ -183,10 +194,7 @@ public struct Daemon: Sendable {
         if self.assembly.configuration.outbounds.allSatisfy({ $0.type == "jet" }) {
             hooks.faultMeans = Self.meaningOfJET
         }
-        hooks.onGrant = { grant in
-            guard case .meeting(let association) = grant.destination else { return }
-            onGrant(association, grant.instance)
-        }
+        prepare(&hooks)
         let (bound, tellBound) = AsyncStream<[BoundListener]>.makeStream()
         let live = LiveConfiguration(
             self.assembly, logger: logger, streams: handler, loops: loops, hooks: hooks

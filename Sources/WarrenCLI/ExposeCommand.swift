@@ -11,7 +11,8 @@ struct ExposeCommand: AsyncParsableCommand {
         abstract: "Serves a local port under a public name, or a port of a relay, until it is ended.",
         discussion: """
             LOCAL sees what visitors send, TLS included: a name is served over https, so LOCAL speaks TLS and has the
-            certificate for the name.
+            certificate for the name. Prints where it is served when the relay has granted that; ends with 2 if the
+            relay does not.
             """
     )
 
@@ -43,8 +44,10 @@ struct ExposeCommand: AsyncParsableCommand {
             throw Failure(code: .usage, sentence: "\(error)")
         }
         let address = self.address
+        let silence = "the relay \(self.host) has not confirmed \(self.name) yet; still trying"
         do {
-            try await daemon.run(endsWhenRefused: false, onGrant: { _, _ in }, onReady: { _ in Console.print(address) })
+            try await daemon.run(
+                exposing: self.name, onServed: { Console.print(address) }, onSilence: { Console.error(silence) })
         } catch let failure as DaemonFailure {
             throw Failure(code: .start, sentence: "\(failure)")
         }
@@ -52,9 +55,10 @@ struct ExposeCommand: AsyncParsableCommand {
 
     /// Where visitors find it, as far as that is known here.
     private var address: String {
-        let host = URLComponents(string: self.relay)?.host ?? self.relay
-        return UInt16(self.name).map { "\(host):\($0)" } ?? "https://\(self.name)"
+        UInt16(self.name).map { "\(self.host):\($0)" } ?? "https://\(self.name)"
     }
+
+    private var host: String { URLComponents(string: self.relay)?.host ?? self.relay }
 
     /// JSON is YAML.
     private var yaml: String {

@@ -23,6 +23,8 @@ public protocol SessionMachine {
     /// False while an orderly end of the carrier would make a part look like all: whoever ends the session from outside
     /// resets it then.
     var mayEndInOrder: Bool { get }
+    /// How much of what it grants the peer says, from ``SessionAction/ready`` on.
+    var grantList: GrantList { get }
 
     /// The carrier is up. Called once, first.
     mutating func start(now: NIODeadline)
@@ -77,6 +79,7 @@ extension SessionMachine {
     public var wantsBytes: Bool { true }
     public var peerHoldsBack: Bool { false }
     public var mayEndInOrder: Bool { true }
+    public var grantList: GrantList { .whole }
     public func hasRoom(on stream: StreamID) -> Bool { true }
     public mutating func isolated(segment: Int) {}
     public mutating func judged(_ verdict: Verdict) {}

@@ -130,8 +130,10 @@ package struct Hooks: Sendable {
     package var beforeEnd: @Sendable (String) -> Void = { _ in }
     /// What it means where the one stream there is ends so; nil for no more than the word says.
     package var faultMeans: @Sendable (StreamFault) -> String? = { _ in nil }
-    /// Whether a relay that will not have us is the end, and no reason to ask again.
-    package var endsWhenRefused = false
+    /// Called with a sentence if a relay will not have us, which is the end then; nil to ask it again.
+    package var onRefused: (@Sendable (String) -> Void)?
+    /// Called whenever an inbound has a tunnel for many streams, before what it is granted.
+    package var onUp: @Sendable (GrantList) -> Void = { _ in }
     /// Called with what a relay says of how an inbound is reached.
     package var onGrant: @Sendable (Grant) -> Void = { _ in }
     package init() {}

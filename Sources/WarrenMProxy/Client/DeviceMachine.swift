@@ -28,6 +28,12 @@ extension MProxy {
         /// Which kind of relay it turned out to be; nil as long as nobody knows.
         public var dialect: Dialect? { self.session?.value.dialect }
 
+        /// Another Warren lists everything; relays of node.js name the first of each kind, those in Go nothing.
+        public var grantList: GrantList {
+            guard let session = self.session?.value else { return .whole }
+            return session.dialect == .go ? .none : session.common.isExtended ? .whole : .partial
+        }
+
         public mutating func start(now: NIODeadline) {
             self.session = Boxed(DeviceSession(self.configuration, now: now))
         }

@@ -37,10 +37,12 @@ package final class DialledInbound: NodeComponent, @unchecked Sendable {
         package var succession: Succession
         /// Told how others reach us, whenever that changes. On the loop.
         package var onGrant: @Sendable (Grant) -> Void = { _ in }
+        /// Told whenever a session that carries many streams is up, before what it is granted. On the loop.
+        package var onUp: @Sendable (GrantList) -> Void = { _ in }
         /// Told once, on the loop, when there is no more to come.
         package var onDone: @Sendable () -> Void = {}
         /// Told once, on the loop, in a sentence, that every carrier was to be had and no peer would have us. Without it,
-        /// they are asked again and again.
+        /// they are asked again and again, and so is whoever had us once for many streams.
         package var onRefused: (@Sendable (String) -> Void)?
 
         package init(carriers: [SessionCarrier], target: Destination? = nil, succession: Succession) {
@@ -63,6 +65,8 @@ package final class DialledInbound: NodeComponent, @unchecked Sendable {
     private var waitsForEnd = false
     /// What a peer answered since the carriers were last tried from the first one on.
     private var refusal: String?
+    /// A session that carries many streams was up.
+    private var wasUp = false
     /// The last stream's target could not be had, or went.
     private var hasLostTarget = false
     private var granted = NIODeadline.uptimeNanoseconds(0)
@@ -86,16 +90,16 @@ package final class DialledInbound: NodeComponent, @unchecked Sendable {
             reporter: self.reporter, owner: self
         )
         keeper.onAnswer = { [weak self] in self?.refusal = $0 }
-        keeper.whenLost = { [weak self] fault in if fault != .shutdown { self?.carriersFailed() } }
+        keeper.givesUp = { [weak self] in self?.isRefused() ?? false }
         return keeper
     }
 
-    /// All carriers have been tried.
-    private func carriersFailed() {
-        guard let refusal, let onRefused = self.plan.onRefused else { return }
+    /// All carriers have been tried: whether that is the end, which is told then.
+    private func isRefused() -> Bool {
+        guard !self.wasUp, let refusal, let onRefused = self.plan.onRefused else { return false }
         self.refusal = nil
-        self.keeper.stop()
         onRefused(refusal)
+        return true
     }
 
     package func start() -> EventLoopFuture<Void> {
@@ -181,7 +185,13 @@ extension DialledInbound: SessionOwner {
 
     /// A session for one stream says so when its peer has come.
     package func sessionReady(_ session: any Session) {
-        if self.plan.succession.mostStreams == nil { self.keeper.ready(session) } else { self.keeper.isUp(session) }
+        guard self.plan.succession.mostStreams == nil else {
+            self.keeper.isUp(session)
+            return
+        }
+        self.keeper.ready(session)
+        self.wasUp = true
+        self.plan.onUp(session.grantList)
     }
 
     package func sessionGranted(_ session: any Session, _ grant: Grant) {

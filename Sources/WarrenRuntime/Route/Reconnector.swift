@@ -68,6 +68,8 @@ final class Reconnector {
     var whenTried: (() -> Void)?
     /// Called when a session could not be had, or was lost.
     var whenLost: ((StreamFault) -> Void)?
+    /// Asked when no carrier was of use: true if none is to be tried again, which whoever is asked tells of.
+    var givesUp: (() -> Bool)?
     /// Called with a sentence when a carrier was to be had, and what stands there refused it.
     var onAnswer: ((String) -> Void)?
 
@@ -262,6 +264,7 @@ extension Reconnector {
             self.whenLost?(.shutdown)
             return
         }
+        if self.givesUp?() == true { return self.stop() }
         let pause = self.backoff.failed(wasAnswered: self.wasAnswered, random: &self.random)
         self.reporter.emit(.tunnelLost(self.end, peer: self.peer, reason: reason, pause: pause, wasUp: wasUp))
         if self.triesWhenAskedOnly { self.state = .resting(nil) } else { self.rest(for: pause) }

@@ -49,6 +49,7 @@ package final class SessionHandler<Machine: SessionMachine> {
 
     package var peer: SocketAddress? { self.carrier.peer }
     package var streamCount: Int { self.legs.count }
+    package var grantList: GrantList { self.machine.grantList }
     package var label: SessionLabel? { self.owner.isTunnel ? self.owner.label : nil }
 
     /// Takes the carrier and starts the machine.

@@ -70,6 +70,7 @@ extension OutboundSessionOwner {
 
 extension Session {
     package var wasDenied: Bool { false }
+    package var grantList: GrantList { .whole }
     package var streamCount: Int { 0 }
     package var started: NIODeadline { .now() }
     package var label: SessionLabel? { nil }
@@ -92,6 +93,8 @@ package protocol Session: AnyObject {
     var label: SessionLabel? { get }
     /// The judge has denied what the peer claimed, and the owner was told.
     var wasDenied: Bool { get }
+    /// As ``SessionMachine/grantList``.
+    var grantList: GrantList { get }
     func open(_ request: StreamRequest, answer: @escaping (Result<any Leg, StreamFault>) -> Void) -> any OpenAttempt
     func shutDown(_ reason: CloseReason)
 }

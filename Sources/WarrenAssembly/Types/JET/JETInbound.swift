@@ -51,9 +51,7 @@ extension InboundType {
                 }
                 // Standard output says itself when it has had everything, which is later.
                 if !goesOn, !isTargetOnce { plan.onDone = { around.hooks.onDone(nil) } }
-                if !goesOn, around.hooks.endsWhenRefused {
-                    plan.onRefused = { around.hooks.onDone("the relay does not let us wait: \($0)") }
-                }
+                if !goesOn { plan.onRefused = around.hooks.onRefused }
                 let loop = sessions.home ?? around.through?.home ?? around.loops.next()
                 return DialledInbound(plan, sessions: sessions, on: loop, reporter: around.reporter)
             }

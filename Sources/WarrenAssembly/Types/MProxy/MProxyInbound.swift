@@ -64,7 +64,16 @@ extension MProxy.DeviceConfiguration {
         }
         var plan = DialledInbound.Plan(carriers: [way], succession: .whenLost)
         plan.services = LocalServices(loops: around.loops, find: services.find)
-        plan.onGrant = around.hooks.onGrant
+        let hooks = around.hooks
+        plan.onGrant = hooks.onGrant
+        plan.onRefused = hooks.onRefused
+        plan.onUp = { list in
+            if list == .partial {
+                let held = self.tokens.compactMap { MProxy.Entitlement(unverified: $0) }
+                for grant in held.flatMap(\.grants) { hooks.onGrant(grant) }
+            }
+            hooks.onUp(list)
+        }
         let loop = sessions.home ?? around.through?.home ?? around.loops.next()
         return DialledInbound(plan, sessions: sessions, on: loop, reporter: around.reporter)
     }

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Testing
+
+/// `warren expose` as a real process: its word on standard output is true, or it ends.
+@Suite(.timeLimit(.minutes(2))) struct ExposeTests {
+    private static func expose(
+        _ name: String, at port: Int, as token: String, of relay: PublicRelay, at place: Int
+    ) throws -> Program {
+        try Program.start(
+            WarrenProcess.executable,
+            [
+                "expose", name, "127.0.0.1:\(port)", "--relay", "ws://127.0.0.1:\(place)", "--token-file",
+                "\(token).token",
+            ], in: relay.folder.path)
+    }
+
+    @Test("the address is printed when the name is served, and once although the tunnel is made again")
+    func isServed() async throws {
+        let relay = try await PublicRelay.start()
+        let page = try await Server.page("hello")
+        try await relay.token("dev", "--name", "dev.test", "--port", "\(relay.raw)")
+        let place = try relay.process.port("devices")
+        let expose = try Self.expose("www.dev.test", at: page.port, as: "dev", of: relay, at: place)
+        #expect(await expose.output(with: "https://www.dev.test") != nil)
+        #expect(try await relay.ask("www.dev.test").hasSuffix("hello"))
+        let port = try Self.expose("\(relay.raw)", at: page.port, as: "dev", of: relay, at: place)
+        #expect(await port.output(with: "127.0.0.1:\(relay.raw)") != nil)
+        await relay.process.stop()
+        #expect(await expose.errors.line(with: "tunnel down; trying again") != nil)
+        for program in [expose, port] {
+            program.signal(SIGTERM)
+            let outcome = await program.outcome()
+            #expect(outcome.code == 0 && outcome.output.split(separator: "\n").count == 1, "\(outcome)")
+        }
+    }
+
+    @Test("what the relay does not serve is one sentence, an exit code and no address")
+    func isRefused() async throws {
+        let relay = try await PublicRelay.start(keys: ", duplicates: reject")
+        relay.folder.write("other", "a secret of another relay, and not of this one\n")
+        try await relay.token("dev", "--name", "dev.test", "--name", "two.test", "--port", "\(relay.raw)")
+        try await relay.token("taken", "--name", "dev.test", "--subject", "somebody else")
+        try await relay.token("foreign", secret: "other", "--name", "dev.test")
+        let place = try relay.process.port("devices")
+        let first = try Self.expose("two.test", at: 1, as: "dev", of: relay, at: place)
+        #expect(await first.output(with: "https://two.test") != nil)
+        let cases = [
+            ("other.test", "dev", "only port \(relay.raw), dev.test, two.test to this token, and not other.test"),
+            ("1", "dev", "and not port 1; use a token for it (warren token mproxy --port 1)"),
+            ("dev.test", "taken", "another device has it"),
+            ("dev.test", "foreign", "invalid token, E_INVALID_TOKEN; the token is of another secret, or has expired"),
+        ]
+        for (name, token, words) in cases {
+            let outcome = try await Self.expose(name, at: 1, as: token, of: relay, at: place).outcome()
+            #expect(outcome.code == 2 && outcome.output.isEmpty, "\(name), \(token): \(outcome)")
+            let said = outcome.errors.split(separator: "\n")
+            #expect(said.count == 1 && said.last?.contains(words) == true, "\(name), \(token): \(outcome.errors)")
+        }
+        first.signal(SIGTERM)
+        #expect(await first.outcome().code == 0)
+        await relay.process.stop()
+    }
+}
