@@ -16,9 +16,11 @@ import Testing
             ], in: relay.folder.path)
     }
 
-    @Test("the address is printed when the name is served, and once although the tunnel is made again")
-    func isServed() async throws {
-        let relay = try await PublicRelay.start()
+    @Test(
+        "the address is printed when the name is served, and once although the tunnel is made again",
+        arguments: ["", ", extension: off"])
+    func isServed(keys: String) async throws {
+        let relay = try await PublicRelay.start(keys: keys)
         let page = try await Server.page("hello")
         try await relay.token("dev", "--name", "dev.test", "--port", "\(relay.raw)")
         let place = try relay.process.port("devices")

@@ -50,6 +50,37 @@ import WarrenTesting
         #expect(refused.control("[-2,{}]") == [.close(.rejected("token refused"))])
     }
 
+    @Test func knowsHowMuchOfAGrantARelaySays() {
+        var node = Device(MProxy.DeviceMachine(.init(tokens: ["a"], usesExtension: true)))
+        _ = node.control(hello)
+        #expect(node.control("[-1,null]") == [.ready])
+        #expect(node.machine.grantList == .partial)
+
+        var warren = Device(MProxy.DeviceMachine(.init(tokens: ["a"], usesExtension: true)))
+        _ = warren.control(hello)
+        _ = warren.control(#"[4,"windows",1]"#)
+        #expect(warren.control("[-1,null]").contains(.ready))
+        #expect(warren.machine.grantList == .whole)
+
+        var go = Device(MProxy.DeviceMachine(.init(dialect: .go)))
+        #expect(go.drain() == [.ready])
+        #expect(go.machine.grantList == .none)
+    }
+
+    @Test func readsWhatATokenHoldsThatItCannotVerify() {
+        // {"domains":["Foo.test","*.bar.test"],"ports":[4000]}, in the Base64 of URLs and without padding
+        let claims = "eyJkb21haW5zIjpbIkZvby50ZXN0IiwiKi5iYXIudGVzdCJdLCJwb3J0cyI6WzQwMDBdfQ"
+        let held = MProxy.Entitlement(unverified: "e30.\(claims).c2ln")
+        #expect(held == MProxy.Entitlement(names: ["foo.test", "*.bar.test"], ports: [4000]))
+        #expect(
+            held?.grants == [
+                Grant(service("foo.test", 443)), Grant(service("*.bar.test", 443)), Grant(service("", 4000)),
+            ])
+        for text in ["", "a.b", "e30.\(claims)", "e30.!.c2ln", "e30.W10.c2ln", "e30..c2ln"] {
+            #expect(MProxy.Entitlement(unverified: text) == nil)
+        }
+    }
+
     @Test func saysWhyItsTokenOfTheUpgradeWasRefused() {
         var device = Device(MProxy.DeviceMachine(.init()))
         #expect(device.control(#"[0,{"message":"no","code":"E_X"}]"#) == [.close(.rejected("no, E_X"))])
