@@ -6,6 +6,8 @@ package import NIOCore
 package protocol NodeComponent: AnyObject, Sendable {
     /// For messages.
     var name: String { get }
+    /// Told before the start whose place it takes: one of a unit of the same name, which drains.
+    func follow(_ former: any NodeComponent)
     /// Told before the start what counts connections, for one that opens ports by itself.
     func prepare(_ limiter: ConnectionLimiter)
     /// Completes when it has tried once what it needs to be of use, whatever came of it. A failure is one of this machine, and ends the
@@ -20,6 +22,7 @@ package protocol NodeComponent: AnyObject, Sendable {
 }
 
 extension NodeComponent {
+    package func follow(_ former: any NodeComponent) {}
     package func prepare(_ limiter: ConnectionLimiter) {}
     package func tunnels() -> EventLoopFuture<[TunnelStatus]>? { nil }
 }

@@ -191,23 +191,48 @@ package final class NameTable: Sendable {
         for port in ports { for watcher in watchers { watcher(port) } }
     }
 
+    /// Names that were served elsewhere will be served here.
+    func expect(_ names: [String]) { self.state.withLock { $0.offline.formUnion(names.prefix(Self.mostOffline)) } }
+
     // MARK: Visitors
 
-    /// - Parameter loop: where the visitor is: a lane there is better than one elsewhere.
-    func find(_ destination: Destination, from loop: SocketLoop? = nil) -> Found {
+    /// - Parameters:
+    ///   - loop: where the visitor is: a lane there is better than one elsewhere.
+    ///   - others: asked for what nobody serves here; none of them asks this one.
+    func find(_ destination: Destination, from loop: SocketLoop? = nil, before others: [NameTable] = []) -> Found {
         guard case .service(let name, let port) = destination else { return .unknown }
         return self.state.withLock { state in
-            // A port is one device's, whatever is done with names.
             if name.isEmpty {
-                return Self.next(&state.ports[port], balances: false, loop).map { .device($0) } ?? .unknown
+                let holder =
+                    self.next(on: port, &state, loop) ?? others.lazy.compactMap { $0.holder(of: port, loop) }.first
+                return holder.map { .device($0) } ?? .unknown
             }
             for candidate in Self.candidates(for: name) {
-                let holder = Self.next(&state.names[candidate], balances: self.duplicates == .balance, loop)
+                let holder =
+                    self.next(as: candidate, &state, loop)
+                    ?? others.lazy.compactMap { $0.holder(of: candidate, loop) }.first
                 if let holder { return .device(holder) }
                 if state.offline.contains(candidate) { return .offline }
             }
             return .unknown
         }
+    }
+
+    private func holder(of port: UInt16, _ loop: SocketLoop?) -> Holder? {
+        self.state.withLock { self.next(on: port, &$0, loop) }
+    }
+
+    private func holder(of name: String, _ loop: SocketLoop?) -> Holder? {
+        self.state.withLock { self.next(as: name, &$0, loop) }
+    }
+
+    /// A port is one device's, whatever is done with names.
+    private func next(on port: UInt16, _ state: inout State, _ loop: SocketLoop?) -> Holder? {
+        Self.next(&state.ports[port], balances: false, loop)
+    }
+
+    private func next(as name: String, _ state: inout State, _ loop: SocketLoop?) -> Holder? {
+        Self.next(&state.names[name], balances: self.duplicates == .balance, loop)
     }
 
     /// The name, then `*.parent` and `parent` for each of its parents.

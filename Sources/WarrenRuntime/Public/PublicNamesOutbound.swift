@@ -34,6 +34,7 @@ package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
     private let unit: UnitTag?
     private let reporter: Reporter
     private let isStopped = Atomic(false)
+    private let formers = Forerunners<PublicNamesOutbound>()
 
     package init(_ plan: Plan, name: String, loops: Loops, unit: UnitTag? = nil, reporter: Reporter) {
         self.plan = plan
@@ -42,6 +43,12 @@ package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
         self.unit = unit
         self.reporter = reporter
         self.table = NameTable(plan.duplicates)
+    }
+
+    package func follow(_ former: any NodeComponent) {
+        guard let former = former as? PublicNamesOutbound else { return }
+        self.formers.add(former, former.formers)
+        self.table.expect(self.formerTables.flatMap(\.names))
     }
 
     package func start() -> EventLoopFuture<Void> { self.loops.next().makeSucceededVoidFuture() }
@@ -81,7 +88,7 @@ extension PublicNamesOutbound {
         answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
         guard case .service = request.destination else { return self.refuse(.unsupported, answer) }
-        switch self.table.find(request.destination, from: loop) {
+        switch self.table.find(request.destination, from: loop, before: self.formerTables) {
         case .unknown: return self.refuse(.unknownHost, answer)
         case .offline: return self.refuse(.unreachable, answer)
         case .device(let holder):
@@ -92,11 +99,31 @@ extension PublicNamesOutbound {
         }
     }
 
+    /// What devices still serve that came before a reload, where their tokens would be good today.
+    private var formerTables: [NameTable] {
+        self.formers.all.filter { !$0.isOver && self.plan.judge.admits(nil, letInBy: $0.plan.judge) }.map(\.table)
+    }
+
     private func refuse(
         _ fault: StreamFault, _ answer: (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
         answer(.failure(self.isOver ? .shutdown : fault))
         return NoAttempt()
+    }
+}
+
+// MARK: - Ports
+
+extension PublicNamesOutbound {
+    func servesPort(_ port: UInt16) -> Bool { ([self.table] + self.formerTables).contains { $0.servesPort(port) } }
+
+    /// As ``NameTable/watchPorts(_:_:)``.
+    func watchPorts(_ watcher: AnyObject, _ tell: @escaping @Sendable (UInt16) -> Void) {
+        for table in [self.table] + self.formerTables { table.watchPorts(watcher, tell) }
+    }
+
+    func unwatchPorts(_ watcher: AnyObject) {
+        for table in [self.table] + self.formers.all.map(\.table) { table.unwatchPorts(watcher) }
     }
 }
 

@@ -10,7 +10,7 @@ package final class PublicPorts: NodeComponent, Sendable {
     package let name: String
     /// Between two tries to open a port.
     private static let pause = TimeAmount.seconds(1)
-    private let table: NameTable
+    private let outbound: PublicNamesOutbound
     private let allowed: [ClosedRange<UInt16>]
     private let makePlan: @Sendable (UInt16) -> Listener.Plan
     private let loops: Loops
@@ -27,6 +27,10 @@ package final class PublicPorts: NodeComponent, Sendable {
     private struct State {
         var limiter: ConnectionLimiter?
         var isOver = false
+        /// Whose open ports are taken over.
+        weak var former: PublicPorts?
+        /// Another one looks after the ports; those that it does not take over stay as they are until the end.
+        var isFollowed = false
         /// Ports that are served now.
         var wanted: Set<UInt16> = []
         var doors: [UInt16: Door] = [:]
@@ -41,7 +45,7 @@ package final class PublicPorts: NodeComponent, Sendable {
         of outbound: PublicNamesOutbound, allowed: [ClosedRange<UInt16>], name: String, loops: Loops,
         reporter: Reporter, makePlan: @escaping @Sendable (UInt16) -> Listener.Plan
     ) {
-        self.table = outbound.table
+        self.outbound = outbound
         self.allowed = allowed
         self.name = name
         self.loops = loops
@@ -51,15 +55,21 @@ package final class PublicPorts: NodeComponent, Sendable {
 
     package func prepare(_ limiter: ConnectionLimiter) { self.state.withLock { $0.limiter = limiter } }
 
+    package func follow(_ former: any NodeComponent) {
+        guard let former = former as? PublicPorts else { return }
+        former.state.withLock { $0.isFollowed = true }
+        self.state.withLock { $0.former = former }
+    }
+
     package func start() -> EventLoopFuture<Void> {
-        self.table.watchPorts(self) { [weak self] in self?.changed($0) }
+        self.outbound.watchPorts(self) { [weak self] in self?.changed($0) }
         return self.loops.next().makeSucceededVoidFuture()
     }
 
     package func retire() { self.stop() }
 
     package func stop() {
-        self.table.unwatchPorts(self)
+        self.outbound.unwatchPorts(self)
         let ports = self.state.withLock { state in
             state.isOver = true
             state.wanted = []
@@ -70,19 +80,34 @@ package final class PublicPorts: NodeComponent, Sendable {
 
     private func changed(_ port: UInt16) {
         guard self.allowed.contains(where: { $0.contains(port) }) else {
-            guard self.table.servesPort(port) else { return }
+            guard self.outbound.servesPort(port) else { return }
             let sentence = "\(self.name): a device may have port \(port), which ports: does not name; it is not opened"
             return self.reporter.emit(.warn(sentence))
         }
-        self.state.withLock { state in
-            if !state.isOver, self.table.servesPort(port) {
+        let isOurs = self.state.withLock { state in
+            guard !state.isFollowed else { return false }
+            if !state.isOver, self.outbound.servesPort(port) {
                 state.wanted.insert(port)
             } else {
                 state.wanted.remove(port)
                 state.failing.remove(port)
             }
+            return true
         }
-        self.settle(port)
+        if isOurs { self.settle(port) }
+    }
+
+    /// Takes a port from the one that was here before a reload, with whoever is about to come in.
+    private func takeOver(_ port: UInt16, by plan: Listener.Plan) -> Listener? {
+        guard let former = self.state.withLock({ $0.former }) else { return nil }
+        let listener = former.state.withLock { state -> Listener? in
+            guard case .open(let listener)? = state.doors[port], listener.fits(plan) else { return nil }
+            state.doors[port] = nil
+            state.wanted.remove(port)
+            return listener
+        }
+        listener?.exchange(plan)
+        return listener
     }
 
     private enum Step {
@@ -106,7 +131,10 @@ package final class PublicPorts: NodeComponent, Sendable {
         }
         switch step {
         case nil: break
-        case .open(let limiter)?: Task { await self.open(port, limiter) }
+        case .open(let limiter)?:
+            let plan = self.makePlan(port)
+            if let listener = self.takeOver(port, by: plan) { return self.opened(port, listener) }
+            Task { await self.open(port, plan, limiter) }
         case .close(let listener)?:
             Task {
                 await listener.close()
@@ -116,17 +144,20 @@ package final class PublicPorts: NodeComponent, Sendable {
         }
     }
 
-    private func open(_ port: UInt16, _ limiter: ConnectionLimiter) async {
+    private func open(_ port: UInt16, _ plan: Listener.Plan, _ limiter: ConnectionLimiter) async {
         do {
-            let listener = try await Listener.bind(self.makePlan(port), on: self.loops, gate: limiter)
-            self.state.withLock { state in
-                state.doors[port] = .open(listener)
-                state.failing.remove(port)
-            }
-            self.settle(port)
+            self.opened(port, try await Listener.bind(plan, on: self.loops, gate: limiter))
         } catch {
             self.failed(port, error)
         }
+    }
+
+    private func opened(_ port: UInt16, _ listener: Listener) {
+        self.state.withLock { state in
+            state.doors[port] = .open(listener)
+            state.failing.remove(port)
+        }
+        self.settle(port)
     }
 
     /// Tried again as long as a device has it: a unit that leaves may be about to close the port.

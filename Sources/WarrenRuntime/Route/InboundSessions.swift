@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import NIOCore
+import Synchronization
 package import WarrenCore
 package import WarrenLoop
 
@@ -19,6 +20,7 @@ package final class InboundSessions: SessionOwner {
     private let fixed: Destination?
     /// There are too many connections: every stream is refused, in the words of its protocol.
     private let isFull: Bool
+    private let heirs: Heirs
     private let reporter: Reporter
 
     package init(
@@ -36,6 +38,7 @@ package final class InboundSessions: SessionOwner {
         self.isTunnel = isTunnel
         self.fixed = fixed
         self.isFull = false
+        self.heirs = Heirs()
         self.reporter = reporter
     }
 
@@ -66,6 +69,7 @@ package final class InboundSessions: SessionOwner {
         self.isTunnel = sessions.isTunnel
         self.fixed = sessions.fixed
         self.isFull = isFull
+        self.heirs = sessions.heirs
         self.reporter = sessions.reporter
     }
 
@@ -77,9 +81,21 @@ package final class InboundSessions: SessionOwner {
     /// The loop on which its streams are best opened; nil for any.
     package var home: SocketLoop? { self.target.outbound.home }
 
+    /// From its end on, those of the same inbound after a reload open the streams of whoever is let in there, too.
+    package func leave(to heir: InboundSessions) { self.heirs.heir.withLock { $0 = heir } }
+
+    /// Who opens a user's streams instead; nil while its unit runs, and for one who is not let in any more.
+    private func heir(for user: String?) -> InboundSessions? {
+        guard self.unit.isRetired, let heir = self.heirs.heir.withLock({ $0 }) else { return nil }
+        return heir.judge.admits(user, letInBy: self.judge) ? heir : nil
+    }
+
     package func open(
         _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
+        if !self.isFull, let heir = self.heir(for: request.user) {
+            return heir.open(request, on: loop, answer: answer)
+        }
         if let fault = self.refusal(of: request, on: loop) {
             answer(.failure(fault))
             return NoAttempt()
@@ -104,6 +120,7 @@ package final class InboundSessions: SessionOwner {
 
     package func routed(_ request: StreamRequest) -> StreamRequest {
         guard request.route == nil else { return request }
+        if let heir = self.heir(for: request.user) { return heir.routed(request) }
         var request = request
         if let fixed, request.destination == .fixed { request.destination = fixed }
         let meter = self.accounts.isActive ? StreamMeter(self.accounts.of(request.user, now: .now())) : nil
@@ -160,4 +177,9 @@ package final class InboundSessions: SessionOwner {
                 isWorthALook: reason.isWorthALook && (self.isTunnel || reason != .denied)
             ))
     }
+}
+
+/// Who comes after the sessions of an inbound; one for all that are made of the same.
+private final class Heirs: Sendable {
+    let heir = Mutex<InboundSessions?>(nil)
 }

@@ -50,6 +50,8 @@ package final class SessionHandler<Machine: SessionMachine> {
     package var peer: SocketAddress? { self.carrier.peer }
     package var streamCount: Int { self.legs.count }
     package var label: SessionLabel? { self.owner.isTunnel ? self.owner.label : nil }
+    package var unit: UnitTag? { self.owner.label?.unit }
+    package var isOpening: Bool { !self.dialing.isEmpty || !self.asked.isEmpty }
 
     /// Takes the carrier and starts the machine.
     package func start() {

@@ -73,6 +73,9 @@ extension Session {
     package var streamCount: Int { 0 }
     package var started: NIODeadline { .now() }
     package var label: SessionLabel? { nil }
+    package var unit: UnitTag? { self.label?.unit }
+    package var isOpening: Bool { false }
+    package var isIdle: Bool { self.streamCount == 0 && !self.isOpening }
 }
 
 /// A running session, whatever its machine.
@@ -90,6 +93,12 @@ package protocol Session: AnyObject {
     var started: NIODeadline { get }
     /// Whose it is, where it carries streams of many.
     var label: SessionLabel? { get }
+    /// Whose it is, whatever it carries.
+    var unit: UnitTag? { get }
+    /// A stream is being opened.
+    var isOpening: Bool { get }
+    /// It has no streams, and none is being opened.
+    var isIdle: Bool { get }
     /// The judge has denied what the peer claimed, and the owner was told.
     var wasDenied: Bool { get }
     func open(_ request: StreamRequest, answer: @escaping (Result<any Leg, StreamFault>) -> Void) -> any OpenAttempt
@@ -102,12 +111,18 @@ extension SessionHandler: Session {}
 package protocol Authenticator: Sendable {
     /// - Parameter peer: the far end of the connection, where it has an address.
     func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict
+
+    /// Whether somebody whom another judge has let in, before a reload, would be let in by this one with the same proof.
+    ///
+    /// - Parameter user: the name that the other has given; nil for one who was not asked, and for all whom it may have let in.
+    func admits(_ user: String?, letInBy former: any Authenticator) -> Bool
 }
 
 /// For sessions whose machine judges by itself, or whose peers need no login.
 package struct NoAuthenticator: Authenticator {
     package init() {}
     package func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict { .denied }
+    package func admits(_ user: String?, letInBy former: any Authenticator) -> Bool { former is NoAuthenticator }
 }
 
 /// An attempt to open a stream that can be given up. After ``cancel()`` its answer does not come any more.

@@ -14,7 +14,8 @@ package final class UnitTag: Sendable {
     }
 
     /// It is on its way out: nothing new begins there.
-    package var isRetired: Bool { self.retired.load(ordering: .relaxed) }
+    package var isRetired: Bool { self.retired.load(ordering: .acquiring) }
 
-    package func retire() { self.retired.store(true, ordering: .relaxed) }
+    /// Whoever sees it sees what was written before, too.
+    package func retire() { self.retired.store(true, ordering: .releasing) }
 }
