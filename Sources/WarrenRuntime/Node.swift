@@ -285,6 +285,7 @@ extension Node {
             counts.whenComplete { result in
                 let left = (try? result.get())?.reduce(0, +) ?? 0  // a task on a loop does not fail
                 guard left == 0 || isLate else { return self.settle(ids, tags, parts, until: end, on: loop) }
+                for tag in tags { tag.end() }
                 for part in parts { part.stop() }
                 _ = self.loops.onEach { _ = $0.settle(ids, evicts: true) }
                 self.state.withLock { state in

@@ -98,14 +98,14 @@ extension Section {
         self.print(of: ConfigNode(.map(self.pairs), at: self.place), without: keys)
     }
 
-    /// The same for a few keys alone, and for some within blocks.
+    /// The same for a few keys alone, and for blocks of which only some count.
     func print(of keys: Set<String>, within blocks: [String: Set<String>]) -> String {
         let parts = self.pairs.compactMap { pair -> String? in
             let key = CamelCase.from(pair.key)
             if keys.contains(key) { return "\(key):\(self.print(of: pair.value))\(self.contents(of: pair))" }
             guard let inner = blocks[key], case .map(let pairs) = pair.value.content else { return nil }
             let kept = pairs.filter { inner.contains(CamelCase.from($0.key)) }
-            return kept.isEmpty ? nil : "\(key):\(self.print(of: ConfigNode(.map(kept), at: pair.value.place)))"
+            return "\(key):\(self.print(of: ConfigNode(.map(kept), at: pair.value.place)))"
         }
         return parts.sorted().joined(separator: ",")
     }

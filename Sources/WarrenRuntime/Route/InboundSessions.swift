@@ -73,7 +73,10 @@ package final class InboundSessions: SessionOwner {
         self.reporter = sessions.reporter
     }
 
-    package var source: StreamSource? { self.from }
+    /// Of its own unit, which waits for its streams, as long as that is looked after.
+    package var source: StreamSource? {
+        self.unit.isOver ? StreamSource(self.streamLabel, self.latest.unit) : self.from
+    }
     private var streamLabel: StreamLabel { self.from.label }
     package var name: String { self.unit.name }
     package var label: SessionLabel? { SessionLabel(role: self.unit.role, name: self.unit.name, unit: self.unit) }
@@ -83,6 +86,11 @@ package final class InboundSessions: SessionOwner {
 
     /// From its end on, those of the same inbound after a reload open the streams of whoever is let in there, too.
     package func leave(to heir: InboundSessions) { self.heirs.heir.withLock { $0 = heir } }
+
+    /// The last of those that came after it, while it or they drain.
+    private var latest: InboundSessions {
+        self.unit.isOver ? self.heirs.heir.withLock { $0 }?.latest ?? self : self
+    }
 
     /// Who opens a user's streams instead; nil while its unit runs, and for one who is not let in any more.
     private func heir(for user: String?) -> InboundSessions? {
