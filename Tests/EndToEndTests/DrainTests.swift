@@ -83,7 +83,9 @@ import WarrenTesting
         _ = await process.program.errors.line(with: "configuration applied", number: number)
     }
 
-    @Test("whose stream goes on gets new ones from the new unit, and a new tunnel when it ends", arguments: Tunnel.allCases)
+    @Test(
+        "whose stream goes on gets new ones from the new unit, and a new tunnel when it ends",
+        arguments: Tunnel.allCases)
     func opensStreams(tunnel: Tunnel) async throws {
         let (echo, folder) = (try await Server.echo(), try Self.folder())
         let before = Self.server(tunnel.server(echo.port, false), drain: "1m")

@@ -39,7 +39,8 @@ import WarrenWebSocks
     @Test func whoHasTheSamePasswordIsLetInAfterAReload() {
         let before = WebSocksUsers(["alice": "pasSw0rD", "bob": "x", "eve": "y"], .anywhere)
         let after = WebSocksUsers(["alice": "pasSw0rD", "bob": "z"], .anywhere)
-        #expect(["alice", "bob", "eve", "carol"].map { after.admits($0, letInBy: before) } == [true, false, false, false])
+        #expect(
+            ["alice", "bob", "eve", "carol"].map { after.admits($0, letInBy: before) } == [true, false, false, false])
         #expect(!after.admits(nil, letInBy: before))
         #expect(!after.admits("alice", letInBy: NoAuthenticator()))
         #expect(!NoAuthenticator().admits("alice", letInBy: before))

@@ -188,7 +188,8 @@ import WarrenTesting
         await rig.waits(for: rig.first, open: true)
         await rig.waits(for: rig.first + 1, open: true)
         // A new outbound as well, to which the device has not come yet.
-        let plan = PublicNamesOutbound.Plan(duplicates: .reject, judge: NoAuthenticator()) { leg, _, _ in leg.discard() }
+        let plan = PublicNamesOutbound.Plan(duplicates: .reject, judge: NoAuthenticator()) { leg, _, _ in leg.discard()
+        }
         let outbound = PublicNamesOutbound(plan, name: "devices", loops: rig.loops, reporter: rig.log.reporter)
         outbound.follow(rig.outbound)
         let next = PublicPorts(
