@@ -23,6 +23,9 @@ public protocol SessionMachine {
     /// False while an orderly end of the carrier would make a part look like all: whoever ends the session from outside
     /// resets it then.
     var mayEndInOrder: Bool { get }
+    /// Nothing was said to the peer, and all that waits for an answer is one stream that it asked for: the session may go on
+    /// on another thread, with nothing but its carrier and the machine.
+    var mayMove: Bool { get }
     /// How much of what it grants the peer says, from ``SessionAction/ready`` on.
     var grantList: GrantList { get }
 
@@ -79,6 +82,7 @@ extension SessionMachine {
     public var wantsBytes: Bool { true }
     public var peerHoldsBack: Bool { false }
     public var mayEndInOrder: Bool { true }
+    public var mayMove: Bool { false }
     public var grantList: GrantList { .whole }
     public func hasRoom(on stream: StreamID) -> Bool { true }
     public mutating func isolated(segment: Int) {}

@@ -212,8 +212,8 @@ package final class Node: Service {
 extension Node {
     /// Takes units out and puts others in: all, or nothing if a new port cannot be had.
     ///
-    /// A port that an old unit and a new one have in common stays open and changes hands. What leaves drains alone: it
-    /// takes no new streams, and those it has may go on for the time of the drain. One at a time.
+    /// A port that an old unit and a new one have in common stays open and changes hands. What leaves drains alone: its
+    /// streams may go on for the time of the drain, and new ones of its sessions are its successor's matter. One at a time.
     ///
     /// - Parameters:
     ///   - commit: done between the two, when nothing can fail any more.
@@ -287,6 +287,7 @@ extension Node {
             counts.whenComplete { result in
                 let left = (try? result.get())?.reduce(0, +) ?? 0  // a task on a loop does not fail
                 guard left == 0 || isLate else { return self.settle(ids, tags, parts, until: end, on: loop) }
+                for tag in tags { tag.end() }
                 for part in parts { part.stop() }
                 _ = self.loops.onEach { _ = $0.settle(ids, evicts: true) }
                 self.state.withLock { state in

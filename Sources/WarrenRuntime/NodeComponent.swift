@@ -6,6 +6,8 @@ package import NIOCore
 package protocol NodeComponent: AnyObject, Sendable {
     /// For messages.
     var name: String { get }
+    /// Told before the start whose place it takes: one of a unit of the same name, which drains.
+    func follow(_ former: any NodeComponent)
     /// Told before the start what counts connections, for one that opens ports by itself.
     func prepare(_ limiter: ConnectionLimiter)
     /// Told before the start of one that leaves in the same exchange, whose open ports it may have.
@@ -22,6 +24,7 @@ package protocol NodeComponent: AnyObject, Sendable {
 }
 
 extension NodeComponent {
+    package func follow(_ former: any NodeComponent) {}
     package func prepare(_ limiter: ConnectionLimiter) {}
     package func takeOver(from other: any NodeComponent) {}
     package func tunnels() -> EventLoopFuture<[TunnelStatus]>? { nil }

@@ -7,7 +7,7 @@ package import NIOCore
 import Synchronization
 package import WarrenCore
 import WarrenMProxy
-import WarrenRuntime
+package import WarrenRuntime
 
 /// What a token of a device says (RFC 7519): whose it is, which names and ports it may serve, until when.
 package struct TokenClaims: JWTPayload {
@@ -56,7 +56,7 @@ package final class TokenJudge: Authenticator {
     package static let shortestSecret = 32
 
     /// What a token is signed with.
-    package enum Key: Sendable {
+    package enum Key: Hashable, Sendable {
         /// HS256.
         case secret(String)
         /// RS256 or ES256, by the kind of the key.
@@ -65,12 +65,14 @@ package final class TokenJudge: Authenticator {
 
     /// A key, ready to verify.
     private struct Verifier: Sendable {
+        let key: Key
         let keys: JWTKeyCollection
         let algorithm: String
         private let ready: Task<Void, Never>
 
         init(_ key: Key) {
             let keys = JWTKeyCollection()
+            self.key = key
             self.keys = keys
             self.algorithm =
                 switch key {
@@ -128,6 +130,14 @@ package final class TokenJudge: Authenticator {
         return .accepted(name: Self.device(claims, claim.proof), credential: credential)
     }
 
+    /// Whatever a token of another key said is not looked at again, so the key must be the same.
+    package func admits(_ user: String?, letInBy former: any Authenticator) -> Bool {
+        guard let former = former as? TokenJudge else { return false }
+        return former.key == self.key && former.audience == self.audience && former.needsExpiry == self.needsExpiry
+    }
+
+    private var key: Key { self.verifier.withLock { $0.key } }
+
     /// - Parameter end: however far away somebody wrote it.
     private static func left(until end: Date) -> TimeAmount {
         .milliseconds(Int64(min(max(end.timeIntervalSinceNow, 0), 1e9) * 1000))
@@ -149,17 +159,22 @@ package final class TokenJudge: Authenticator {
 }
 
 /// A public key that tokens are verified with.
-package struct PublicTokenKey: Sendable {
+package struct PublicTokenKey: Hashable, Sendable {
     private enum Kind: Sendable {
         case rsa(JWTKit.Insecure.RSA.PublicKey)
         case ecdsa(ES256PublicKey)
     }
 
     private let kind: Kind
+    private let pem: String
+
+    package static func == (a: PublicTokenKey, b: PublicTokenKey) -> Bool { a.pem == b.pem }
+    package func hash(into hasher: inout Hasher) { hasher.combine(self.pem) }
 
     /// - Parameter pem: `-----BEGIN PUBLIC KEY-----`.
     /// - Returns: nil for what is neither an RSA key nor one on the curve P-256.
     package init?(pem: String) {
+        self.pem = pem
         if let key = try? ES256PublicKey(pem: pem) {
             self.kind = .ecdsa(key)
         } else if let key = try? JWTKit.Insecure.RSA.PublicKey(pem: pem) {

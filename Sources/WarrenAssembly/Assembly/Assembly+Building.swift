@@ -78,11 +78,12 @@ extension Assembly.Outbound {
 }
 
 extension Assembly.Inbound {
+    /// - Returns: what its streams are opened by.
     func build(
         _ around: BuildContext, to target: StreamTarget, _ last: any WarrenRuntime.Outbound, _ accounts: Accounts,
         sharing port: SharedPort?,
         into unit: inout Node.Unit, _ watched: inout [FileWatcher.Watched]
-    ) {
+    ) -> InboundSessions {
         switch self.draft {
         case .listening(let draft):
             let sessions = InboundSessions(
@@ -93,12 +94,14 @@ extension Assembly.Inbound {
             unit.listeners.append(self.listener(draft, around, sessions, sharing: port, &watched))
             if let pac = draft.pac { unit.listeners.append(pac.listener(around, of: target)) }
             unit.parts += draft.parts(around, sessions, last)
+            return sessions
         case .part(let draft):
             let sessions = InboundSessions(
                 around.unit, protocol: self.entry.type, to: target, isTrusted: draft.isTrusted, isTunnel: true,
                 accounts: accounts, reporter: around.reporter
             )
             unit.parts.append(draft.build(around, sessions))
+            return sessions
         }
     }
 

@@ -71,6 +71,8 @@ package actor LiveConfiguration {
         try await self.node.exchange(old.values.map(\.tag), for: built.new, limits: new.nodeLimits) {
             for (target, outbound, tag) in built.turns { target.exchange(outbound, tag) }
             for (accounts, plan) in built.allowances { accounts.exchange(plan) }
+            for (part, former) in built.followers { part.follow(former) }
+            for (sessions, heir) in built.heirs { sessions.leave(to: heir) }
         }
         for unit in old.values { self.watcher.forget(unit.tag) }
         let running = Set(self.units.values.map { ObjectIdentifier($0.tag) })

@@ -32,6 +32,12 @@ struct LiveUnit {
     let tag: UnitTag
     /// Equal where an entry of a new configuration is this one.
     let print: Fingerprint
+    /// Equal where whoever was let in by another unit of the name would be let in here, as far as no judge decides.
+    var admission = ""
+    /// What drains when it goes.
+    var parts: [any NodeComponent] = []
+    /// For inbounds: whose streams they are.
+    var sessions: InboundSessions?
     /// For outbounds.
     var outbound: (any WarrenRuntime.Outbound)?
     /// For inbounds: where their streams go, and by which rules.
@@ -73,6 +79,16 @@ extension Fingerprint {
     }
 }
 
+extension Entry {
+    /// What decides who is let in, without what a judge or the port itself is asked about.
+    var admission: String {
+        let kept: Set<String> = [
+            "listen", "sharedWith", "carrier", "secretKey", "secretKeyFile", "iv", "allow",
+        ]
+        return "\(self.type) \(self.section.print(of: kept, within: ["tls": ["ca"]]))"
+    }
+}
+
 extension Section {
     /// Files that are read once, with the configuration; the others are looked at again by themselves.
     private static let files: Set<String> = ["passwordFile", "secretKeyFile", "serverKey", "tokenFile"]
@@ -80,6 +96,18 @@ extension Section {
     /// Keys and values as one text, with what stands in the files that nothing else looks at.
     func print(without keys: Set<String>) -> String {
         self.print(of: ConfigNode(.map(self.pairs), at: self.place), without: keys)
+    }
+
+    /// The same for a few keys alone, and for blocks of which only some count.
+    func print(of keys: Set<String>, within blocks: [String: Set<String>]) -> String {
+        let parts = self.pairs.compactMap { pair -> String? in
+            let key = CamelCase.from(pair.key)
+            if keys.contains(key) { return "\(key):\(self.print(of: pair.value))\(self.contents(of: pair))" }
+            guard let inner = blocks[key], case .map(let pairs) = pair.value.content else { return nil }
+            let kept = pairs.filter { inner.contains(CamelCase.from($0.key)) }
+            return "\(key):\(self.print(of: ConfigNode(.map(kept), at: pair.value.place)))"
+        }
+        return parts.sorted().joined(separator: ",")
     }
 
     private func print(of node: ConfigNode, without keys: Set<String> = []) -> String {

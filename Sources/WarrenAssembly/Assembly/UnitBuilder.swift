@@ -16,6 +16,10 @@ struct UnitBuilder {
         var turns: [(StreamTarget, any WarrenRuntime.Outbound, UnitTag?)] = []
         /// Inbounds that stay, and what may be used there from now on.
         var allowances: [(Accounts, Accounts.Plan)] = []
+        /// Parts, and those whose place they take.
+        var followers: [(any NodeComponent, any NodeComponent)] = []
+        /// Sessions of inbounds that go, and those that open their streams from then on.
+        var heirs: [(InboundSessions, InboundSessions)] = []
     }
 
     private let assembly: Assembly
@@ -113,6 +117,11 @@ struct UnitBuilder {
         outbound.listen(for: made, around, into: &plan, &unit.watched)
         outbound.carriers.watch(around, &unit.watched)
         unit.watched += outbound.watched.map { $0.reporting(to: around.reporter, about: around.name) }
+        unit.admission = outbound.entry.admission
+        unit.parts = plan.parts
+        if let known = self.old[key], known.admission == unit.admission {
+            built.followers += zip(unit.parts, known.parts).map { ($0, $1) }
+        }
         built.units[key] = unit
         built.new.append(plan)
     }
@@ -169,11 +178,22 @@ struct UnitBuilder {
                 outbound: outbound, detector: arrival.detector, layers: arrival.tls.layers(around, &unit.watched),
                 timeout: around.limits.handshake)
         }
-        inbound.build(around, to: target, lastOutbound, accounts, sharing: port, into: &plan, &unit.watched)
+        unit.sessions = inbound.build(
+            around, to: target, lastOutbound, accounts, sharing: port, into: &plan, &unit.watched)
+        unit.parts = plan.parts
+        unit.admission = inbound.entry.admission
+        if let known = self.old[key] { self.succeed(known, unit, &built) }
         inbound.carriers.watch(around, &unit.watched)
         for tls in inbound.served { tls.watch(around, &unit.watched) }
         built.units[key] = unit
         built.new.append(plan)
+    }
+
+    /// What drains of an inbound is served by the one that has its name.
+    private func succeed(_ old: LiveUnit, _ new: LiveUnit, _ built: inout Built) {
+        built.followers += zip(new.parts, old.parts).map { ($0, $1) }
+        guard old.admission == new.admission, let former = old.sessions, let heir = new.sessions else { return }
+        built.heirs.append((former, heir))
     }
 
     /// The outbound whose far ends arrive on the port of an inbound.

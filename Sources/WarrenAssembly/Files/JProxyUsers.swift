@@ -44,6 +44,16 @@ final class JProxyUsers: Authenticator {
         return .accepted(name: user.name, credential: user.publicKey)
     }
 
+    func admits(_ user: String?, letInBy former: any Authenticator) -> Bool {
+        guard let user, let former = former as? JProxyUsers else { return false }
+        let known = former.keys(of: user)
+        return !known.isEmpty && known.isSubset(of: self.keys(of: user))
+    }
+
+    private func keys(of user: String) -> Set<[UInt8]> {
+        self.table.withLock { Set($0.values.filter { $0.name == user }.map(\.publicKey)) }
+    }
+
     /// Reads the folder anew. Damaged files keep nobody else in or out: who had a file there before and has a damaged
     /// one now stays as he was, since only a file that is gone shuts its user out.
     @Sendable func reload() throws {

@@ -45,6 +45,15 @@ struct Passwords: Authenticator {
         if known.isEmpty { _ = digest == Self.nobody }
         return accepted.map { .accepted(name: $0) } ?? .denied
     }
+
+    func admits(_ user: String?, letInBy former: any Authenticator) -> Bool {
+        guard let user, let former = former as? Passwords, let known = former.digest(of: user) else { return false }
+        return known == self.digest(of: user)
+    }
+
+    private func digest(of user: String) -> SHA256Digest? {
+        self.users[Array(user.utf8)]?.first { $0.name == user }?.digest
+    }
 }
 
 extension String {

@@ -58,7 +58,7 @@ package final class Loops: Sendable {
 
     /// What lives on a loop of this group. On that loop only.
     package func context(on loop: SocketLoop) -> LoopContext {
-        LoopContext(loop: loop, registry: self.registry(on: loop))
+        LoopContext(loop: loop, registry: self.registry(on: loop), among: self)
     }
 
     package func registry(on loop: SocketLoop) -> LoopRegistry {

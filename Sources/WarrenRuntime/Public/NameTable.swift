@@ -191,23 +191,58 @@ package final class NameTable: Sendable {
         for port in ports { for watcher in watchers { watcher(port) } }
     }
 
+    /// Names that were served elsewhere will be served here.
+    func expect(_ names: [String]) { self.state.withLock { $0.offline.formUnion(names.prefix(Self.mostOffline)) } }
+
     // MARK: Visitors
 
-    /// - Parameter loop: where the visitor is: a lane there is better than one elsewhere.
-    func find(_ destination: Destination, from loop: SocketLoop? = nil) -> Found {
+    /// - Parameters:
+    ///   - loop: where the visitor is: a lane there is better than one elsewhere.
+    ///   - takesTurn: false where the visitor comes again.
+    ///   - others: asked for what nobody serves here; none of them asks this one.
+    func find(
+        _ destination: Destination, from loop: SocketLoop? = nil, takesTurn: Bool = true,
+        before others: [NameTable] = []
+    ) -> Found {
+        let visit = Visit(loop: loop, takesTurn: takesTurn)
         guard case .service(let name, let port) = destination else { return .unknown }
         return self.state.withLock { state in
-            // A port is one device's, whatever is done with names.
             if name.isEmpty {
-                return Self.next(&state.ports[port], balances: false, loop).map { .device($0) } ?? .unknown
+                let holder =
+                    self.next(on: port, &state, visit) ?? others.lazy.compactMap { $0.holder(of: port, visit) }.first
+                return holder.map { .device($0) } ?? .unknown
             }
             for candidate in Self.candidates(for: name) {
-                let holder = Self.next(&state.names[candidate], balances: self.duplicates == .balance, loop)
+                let holder =
+                    self.next(as: candidate, &state, visit)
+                    ?? others.lazy.compactMap { $0.holder(of: candidate, visit) }.first
                 if let holder { return .device(holder) }
                 if state.offline.contains(candidate) { return .offline }
             }
             return .unknown
         }
+    }
+
+    private struct Visit {
+        var loop: SocketLoop?
+        var takesTurn: Bool
+    }
+
+    private func holder(of port: UInt16, _ visit: Visit) -> Holder? {
+        self.state.withLock { self.next(on: port, &$0, visit) }
+    }
+
+    private func holder(of name: String, _ visit: Visit) -> Holder? {
+        self.state.withLock { self.next(as: name, &$0, visit) }
+    }
+
+    /// A port is one device's, whatever is done with names.
+    private func next(on port: UInt16, _ state: inout State, _ visit: Visit) -> Holder? {
+        Self.next(&state.ports[port], balances: false, visit)
+    }
+
+    private func next(as name: String, _ state: inout State, _ visit: Visit) -> Holder? {
+        Self.next(&state.names[name], balances: self.duplicates == .balance, visit)
     }
 
     /// The name, then `*.parent` and `parent` for each of its parents.
@@ -224,7 +259,7 @@ package final class NameTable: Sendable {
 
     /// The last one, or where visitors are spread the last one of each device in turn; of its lanes one on the visitor's loop,
     /// or each in turn.
-    private static func next(_ entry: inout Entry?, balances: Bool, _ loop: SocketLoop?) -> Holder? {
+    private static func next(_ entry: inout Entry?, balances: Bool, _ visit: Visit) -> Holder? {
         guard let known = entry, let last = known.holders.last else { return nil }
         guard known.holders.count > 1 else { return last }
         var devices = [last]
@@ -233,10 +268,10 @@ package final class NameTable: Sendable {
                 devices.append(holder)
             }
         }
-        entry?.turn = known.turn &+ 1
+        if visit.takesTurn { entry?.turn = known.turn &+ 1 }
         let chosen = devices[Int(known.turn % UInt(devices.count))]
         let lanes = known.holders.filter { $0.isLane(of: chosen) }
-        if let near = lanes.first(where: { $0.loop === loop }) { return near }
+        if let near = lanes.first(where: { $0.loop === visit.loop }) { return near }
         return lanes.isEmpty ? chosen : lanes[Int(known.turn / UInt(devices.count) % UInt(lanes.count))]
     }
 

@@ -7,7 +7,8 @@ package import WarrenLoop
 
 /// Takes visitors of public names and ports to the devices that serve them, through sessions that the devices dial.
 ///
-/// A session lives on the loop on which it came; a visitor of another loop crosses.
+/// A session lives on the loop on which it came. A visitor with a plain connection moves there before its stream is opened; a
+/// stream of any other crosses.
 package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
 
     package struct Plan: Sendable {
@@ -34,6 +35,7 @@ package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
     private let unit: UnitTag?
     private let reporter: Reporter
     private let isStopped = Atomic(false)
+    private let formers = Forerunners<PublicNamesOutbound>()
 
     package init(_ plan: Plan, name: String, loops: Loops, unit: UnitTag? = nil, reporter: Reporter) {
         self.plan = plan
@@ -42,6 +44,12 @@ package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
         self.unit = unit
         self.reporter = reporter
         self.table = NameTable(plan.duplicates)
+    }
+
+    package func follow(_ former: any NodeComponent) {
+        guard let former = former as? PublicNamesOutbound else { return }
+        self.formers.add(former, former.formers)
+        self.table.expect(self.formerTables.flatMap(\.names))
     }
 
     package func start() -> EventLoopFuture<Void> { self.loops.next().makeSucceededVoidFuture() }
@@ -76,12 +84,18 @@ package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
 // MARK: - Visitors
 
 extension PublicNamesOutbound {
+    package func home(of request: StreamRequest, from loop: SocketLoop) -> SocketLoop? {
+        let found = self.table.find(request.destination, from: loop, takesTurn: false, before: self.formerTables)
+        guard case .device(let holder) = found else { return nil }
+        return holder.loop
+    }
+
     package func open(
         _ request: StreamRequest, trusted: Bool, on loop: SocketLoop,
         answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
         guard case .service = request.destination else { return self.refuse(.unsupported, answer) }
-        switch self.table.find(request.destination, from: loop) {
+        switch self.table.find(request.destination, from: loop, before: self.formerTables) {
         case .unknown: return self.refuse(.unknownHost, answer)
         case .offline: return self.refuse(.unreachable, answer)
         case .device(let holder):
@@ -92,11 +106,31 @@ extension PublicNamesOutbound {
         }
     }
 
+    /// What devices still serve that came before a reload, where their tokens would be good today.
+    private var formerTables: [NameTable] {
+        self.formers.all.filter { !$0.isOver && self.plan.judge.admits(nil, letInBy: $0.plan.judge) }.map(\.table)
+    }
+
     private func refuse(
         _ fault: StreamFault, _ answer: (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
         answer(.failure(self.isOver ? .shutdown : fault))
         return NoAttempt()
+    }
+}
+
+// MARK: - Ports
+
+extension PublicNamesOutbound {
+    func servesPort(_ port: UInt16) -> Bool { ([self.table] + self.formerTables).contains { $0.servesPort(port) } }
+
+    /// As ``NameTable/watchPorts(_:_:)``.
+    func watchPorts(_ watcher: AnyObject, _ tell: @escaping @Sendable (UInt16) -> Void) {
+        for table in [self.table] + self.formerTables { table.watchPorts(watcher, tell) }
+    }
+
+    func unwatchPorts(_ watcher: AnyObject) {
+        for table in [self.table] + self.formers.all.map(\.table) { table.unwatchPorts(watcher) }
     }
 }
 

@@ -10,7 +10,7 @@ package final class PublicPorts: NodeComponent, Sendable {
     package let name: String
     /// Between two tries to open a port.
     private static let pause = TimeAmount.seconds(1)
-    private let table: NameTable
+    private let outbound: PublicNamesOutbound
     private let allowed: [ClosedRange<UInt16>]
     private let makePlan: @Sendable (UInt16) -> Listener.Plan
     private let loops: Loops
@@ -52,7 +52,7 @@ package final class PublicPorts: NodeComponent, Sendable {
         of outbound: PublicNamesOutbound, allowed: [ClosedRange<UInt16>], name: String, loops: Loops,
         reporter: Reporter, makePlan: @escaping @Sendable (UInt16) -> Listener.Plan
     ) {
-        self.table = outbound.table
+        self.outbound = outbound
         self.allowed = allowed
         self.name = name
         self.loops = loops
@@ -63,7 +63,7 @@ package final class PublicPorts: NodeComponent, Sendable {
     package func prepare(_ limiter: ConnectionLimiter) { self.state.withLock { $0.limiter = limiter } }
 
     package func start() -> EventLoopFuture<Void> {
-        self.table.watchPorts(self) { [weak self] in self?.changed($0) }
+        self.outbound.watchPorts(self) { [weak self] in self?.changed($0) }
         // What was taken over and nobody has any more is closed.
         let ports = self.state.withLock { state in
             state.hasStarted = true
@@ -81,7 +81,7 @@ package final class PublicPorts: NodeComponent, Sendable {
     package func takeOver(from other: any NodeComponent) { (other as? PublicPorts)?.leave(to: self) }
 
     private func leave(to heir: PublicPorts?) {
-        self.table.unwatchPorts(self)
+        self.outbound.unwatchPorts(self)
         let ports = self.state.withLock { state in
             state.isOver = true
             state.wanted = []
@@ -113,12 +113,12 @@ package final class PublicPorts: NodeComponent, Sendable {
 
     private func changed(_ port: UInt16) {
         guard self.isAllowed(port) else {
-            guard self.table.servesPort(port) else { return }
+            guard self.outbound.servesPort(port) else { return }
             let sentence = "\(self.name): a device may have port \(port), which ports: does not name; it is not opened"
             return self.reporter.emit(.warn(sentence))
         }
         self.state.withLock { state in
-            if !state.isOver, self.table.servesPort(port) {
+            if !state.isOver, self.outbound.servesPort(port) {
                 state.wanted.insert(port)
             } else {
                 state.wanted.remove(port)

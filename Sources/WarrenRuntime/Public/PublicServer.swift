@@ -79,6 +79,10 @@ package struct PublicServer: SessionMachine {
         self.deadline = now + (isRaw ? Self.silence : self.configuration.limits.handshake)
     }
 
+    package var mayMove: Bool {
+        if case .opening = self.phase { true } else { false }
+    }
+
     package mutating func receive(_ bytes: ByteBuffer) { self.early.take(bytes) }
     package mutating func receiveEnd() { self.hasEnded = true }
 

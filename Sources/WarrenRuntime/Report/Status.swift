@@ -96,11 +96,14 @@ package struct SessionLabel: Sendable {
     package let role: String
     package let name: String
     package let unit: UnitTag?
+    /// Its streams are connections on which others wait for streams, which are counted there.
+    package let carriesConnections: Bool
 
-    package init(role: String, name: String, unit: UnitTag?) {
+    package init(role: String, name: String, unit: UnitTag?, carriesConnections: Bool = false) {
         self.role = role
         self.name = name
         self.unit = unit
+        self.carriesConnections = carriesConnections
     }
 }
 

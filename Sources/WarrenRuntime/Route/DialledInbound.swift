@@ -151,6 +151,11 @@ extension DialledInbound: SessionOwner {
             }
             answer(result)
         }
+        // What it serves is not what its successor does; the relay asks that one in a moment.
+        guard !self.sessions.unit.isRetired || (self.plan.services == nil && self.plan.target == nil) else {
+            counted(.failure(.shutdown))
+            return NoAttempt()
+        }
         guard let services = self.plan.services else { return self.sessions.open(request, on: loop, answer: counted) }
         return services.open(request, by: self.sessions, on: loop, answer: counted)
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import NIOCore
+import Synchronization
 package import WarrenCore
 package import WarrenLoop
 
@@ -19,8 +20,7 @@ package final class InboundSessions: SessionOwner {
     private let fixed: Destination?
     /// There are too many connections: every stream is refused, in the words of its protocol.
     private let isFull: Bool
-    /// Who has come before the unit leaves may still have a stream.
-    private let servesLate: Bool
+    private let heirs: Heirs
     private let reporter: Reporter
 
     package init(
@@ -38,7 +38,7 @@ package final class InboundSessions: SessionOwner {
         self.isTunnel = isTunnel
         self.fixed = fixed
         self.isFull = false
-        self.servesLate = false
+        self.heirs = Heirs()
         self.reporter = reporter
     }
 
@@ -53,21 +53,13 @@ package final class InboundSessions: SessionOwner {
 
     /// The same for a protocol that was told by its first bytes.
     package func speaking(_ name: String) -> InboundSessions {
-        InboundSessions(
-            self, label: self.streamLabel.speaking(name), isFull: self.isFull, servesLate: self.servesLate)
+        InboundSessions(self, label: self.streamLabel.speaking(name), isFull: self.isFull)
     }
 
     /// The same toward those who come when there are too many already.
-    package func refusing() -> InboundSessions {
-        InboundSessions(self, label: self.streamLabel, isFull: true, servesLate: self.servesLate)
-    }
+    package func refusing() -> InboundSessions { InboundSessions(self, label: self.streamLabel, isFull: true) }
 
-    /// The same for connections whose one stream follows at once: whoever has come when the unit leaves is served.
-    package func servingLate() -> InboundSessions {
-        InboundSessions(self, label: self.streamLabel, isFull: self.isFull, servesLate: true)
-    }
-
-    private init(_ sessions: InboundSessions, label: StreamLabel, isFull: Bool, servesLate: Bool) {
+    private init(_ sessions: InboundSessions, label: StreamLabel, isFull: Bool) {
         self.from = StreamSource(label, sessions.unit)
         self.unit = sessions.unit
         self.target = sessions.target
@@ -77,11 +69,14 @@ package final class InboundSessions: SessionOwner {
         self.isTunnel = sessions.isTunnel
         self.fixed = sessions.fixed
         self.isFull = isFull
-        self.servesLate = servesLate
+        self.heirs = sessions.heirs
         self.reporter = sessions.reporter
     }
 
-    package var source: StreamSource? { self.from }
+    /// Of its own unit, which waits for its streams, as long as that is looked after.
+    package var source: StreamSource? {
+        self.unit.isOver ? StreamSource(self.streamLabel, self.latest.unit) : self.from
+    }
     private var streamLabel: StreamLabel { self.from.label }
     package var name: String { self.unit.name }
     package var label: SessionLabel? { SessionLabel(role: self.unit.role, name: self.unit.name, unit: self.unit) }
@@ -89,9 +84,31 @@ package final class InboundSessions: SessionOwner {
     /// The loop on which its streams are best opened; nil for any.
     package var home: SocketLoop? { self.target.outbound.home }
 
+    /// From its end on, those of the same inbound after a reload open the streams of whoever is let in there, too.
+    package func leave(to heir: InboundSessions) { self.heirs.heir.withLock { $0 = heir } }
+
+    /// The last of those that came after it, while it or they drain.
+    private var latest: InboundSessions {
+        self.unit.isOver ? self.heirs.heir.withLock { $0 }?.latest ?? self : self
+    }
+
+    /// Who opens a user's streams instead; nil while its unit runs, and for one who is not let in any more.
+    private func heir(for user: String?) -> InboundSessions? {
+        guard self.unit.isRetired, let heir = self.heirs.heir.withLock({ $0 }) else { return nil }
+        return heir.judge.admits(user, letInBy: self.judge) ? heir : nil
+    }
+
+    package func home(for request: StreamRequest, from loop: SocketLoop) -> SocketLoop? {
+        let sessions = self.heir(for: request.user) ?? self
+        return sessions.target.outbound.home(of: request, from: loop)
+    }
+
     package func open(
         _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
+        if !self.isFull, let heir = self.heir(for: request.user) {
+            return heir.open(request, on: loop, answer: answer)
+        }
         if let fault = self.refusal(of: request, on: loop) {
             answer(.failure(fault))
             return NoAttempt()
@@ -109,14 +126,14 @@ package final class InboundSessions: SessionOwner {
     ///
     /// - Returns: why there may be none.
     func refusal(of request: StreamRequest, on loop: SocketLoop) -> StreamFault? {
-        guard !self.isFull else { return .limit }
-        guard self.servesLate || !self.unit.isRetired else { return .shutdown }
+        guard !self.isFull, !self.unit.isRetired else { return self.isFull ? .limit : .shutdown }
         guard let meter = (request.route as? TakenRoute)?.meter, !meter.enter(now: loop.now) else { return nil }
         return .limit
     }
 
     package func routed(_ request: StreamRequest) -> StreamRequest {
         guard request.route == nil else { return request }
+        if let heir = self.heir(for: request.user) { return heir.routed(request) }
         var request = request
         if let fixed, request.destination == .fixed { request.destination = fixed }
         let meter = self.accounts.isActive ? StreamMeter(self.accounts.of(request.user, now: .now())) : nil
@@ -173,4 +190,9 @@ package final class InboundSessions: SessionOwner {
                 isWorthALook: reason.isWorthALook && (self.isTunnel || reason != .denied)
             ))
     }
+}
+
+/// Who comes after the sessions of an inbound; one for all that are made of the same.
+private final class Heirs: Sendable {
+    let heir = Mutex<InboundSessions?>(nil)
 }

@@ -13,6 +13,11 @@ package protocol Outbound: Sendable {
     /// Its far end takes every stream to a place that it knows alone.
     var leadsToOnePlace: Bool { get }
 
+    /// The loop on which one stream is nearest; nil where any is as near.
+    ///
+    /// - Parameter loop: where it would be opened else.
+    func home(of request: StreamRequest, from loop: SocketLoop) -> SocketLoop?
+
     /// Opens a stream. To be called on `loop`, where `answer` comes.
     ///
     /// - Parameter trusted: the destination stands in our own configuration, so the egress policy has no say.
@@ -24,6 +29,7 @@ package protocol Outbound: Sendable {
 
 extension Outbound {
     package var leadsToOnePlace: Bool { false }
+    package func home(of request: StreamRequest, from loop: SocketLoop) -> SocketLoop? { self.home }
 }
 
 /// Connects to the destination itself.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import NIOCore
+import Synchronization
 package import WarrenCore
 package import WarrenLoop
 
@@ -8,7 +9,7 @@ package import WarrenLoop
 ///
 /// Sessions live on ``home``; a stream of another loop crosses. A stream is never kept waiting for an exit that is not there.
 package final class ReverseOutbound: ArrivingOutbound, NodeComponent, @unchecked Sendable {
-    // Sendable: the constants are, and all state is touched on `home` only.
+    // Sendable: the constants are, and all other state is touched on `home` only.
 
     /// Which exit takes the next stream, when there are several.
     package enum Choice: String, Sendable, CaseIterable {
@@ -45,7 +46,12 @@ package final class ReverseOutbound: ArrivingOutbound, NodeComponent, @unchecked
     private let loop: SocketLoop
     private let reporter: Reporter
     /// Those that have logged in, the oldest first.
-    private var exits: [any Session] = []
+    private var exits: [any Session] = [] {
+        didSet { self.hasExits.store(!self.exits.isEmpty, ordering: .relaxed) }
+    }
+    /// For those on other loops.
+    private let hasExits = Atomic(false)
+    private let formers = Forerunners<ReverseOutbound>()
     private var isStopped = false
     private var waitsSince = NIODeadline.now()
     private let unit: UnitTag?
@@ -57,6 +63,10 @@ package final class ReverseOutbound: ArrivingOutbound, NodeComponent, @unchecked
         self.home = home
         self.loop = home
         self.reporter = reporter
+    }
+
+    package func follow(_ former: any NodeComponent) {
+        if let former = former as? ReverseOutbound { self.formers.add(former, former.formers) }
     }
 
     package func start() -> EventLoopFuture<Void> { self.loop.makeSucceededVoidFuture() }
@@ -116,6 +126,9 @@ extension ReverseOutbound {
                 self.open(request, trusted: trusted, on: self.loop, answer: answer)
             }
         }
+        if self.exits.isEmpty, !self.isStopped, let former = self.former {
+            return former.open(request, trusted: trusted, on: loop, answer: answer)
+        }
         switch request.destination {
         case .host(.name(let name), let port, .tcp):
             guard !self.exits.isEmpty else { break }
@@ -134,6 +147,11 @@ extension ReverseOutbound {
         }
         answer(.failure(self.isStopped ? .shutdown : .noExit))
         return NoAttempt()
+    }
+
+    /// One whose exits came before a reload, and have not come here yet.
+    private var former: ReverseOutbound? {
+        self.formers.all.first { $0.hasExits.load(ordering: .relaxed) }
     }
 
     private func exit(for destination: Destination) -> (any Session)? {

@@ -7,10 +7,13 @@ package import WarrenLoop
 package struct LoopContext {
     package let loop: SocketLoop
     package let registry: LoopRegistry
+    /// The other loops, for sessions that may move there.
+    let loops: Loops?
 
-    package init(loop: SocketLoop, registry: LoopRegistry) {
+    package init(loop: SocketLoop, registry: LoopRegistry, among loops: Loops? = nil) {
         self.loop = loop
         self.registry = registry
+        self.loops = loops
     }
 
     /// Starts a session with this machine on a carrier that has not begun, or has nobody who hears it.

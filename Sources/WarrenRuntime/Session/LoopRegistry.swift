@@ -69,21 +69,33 @@ package final class LoopRegistry {
         for entry in self.sessions.values { entry.session.shutDown(.shutdown) }
     }
 
-    /// Looks after units that are on their way out.
+    /// Looks after units that are on their way out. A session of theirs that is up and has nothing to do ends, so that its far
+    /// end makes one with the unit that has come.
     ///
     /// - Parameter evicts: ends what is left of them.
-    /// - Returns: streams that they have.
+    /// - Returns: zero when nothing of theirs is under way.
     package func settle(_ units: Set<ObjectIdentifier>, evicts: Bool) -> Int {
         let bridges = self.bridges.values.filter { bridge in
             bridge.opening?.units.contains { units.contains(ObjectIdentifier($0)) } ?? false
         }
-        guard evicts else { return bridges.count }
-        for bridge in bridges { bridge.cancel(.shutdown) }
-        for entry in self.sessions.values {
-            guard let unit = entry.session.label?.unit, units.contains(ObjectIdentifier(unit)) else { continue }
-            entry.session.shutDown(.shutdown)
+        let sessions = self.sessions.values.map(\.session).filter { session in
+            session.unit.map { units.contains(ObjectIdentifier($0)) } ?? false
         }
+        guard evicts else { return bridges.count + Self.busy(sessions) }
+        for bridge in bridges { bridge.cancel(.shutdown) }
+        for session in sessions where session.label != nil { session.shutDown(.shutdown) }
         return bridges.count
+    }
+
+    /// Ends those that are idle.
+    ///
+    /// - Returns: how many have streams, or are opening one.
+    private static func busy(_ sessions: [any Session]) -> Int {
+        sessions.count { session in
+            guard let label = session.label else { return session.isOpening }
+            if session.isReady, session.isIdle { session.shutDown(.shutdown) }
+            return label.carriesConnections ? session.isOpening : !session.isIdle
+        }
     }
 
     private func checkEmpty() {

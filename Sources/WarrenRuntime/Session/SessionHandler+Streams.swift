@@ -12,7 +12,13 @@ extension SessionHandler {
         var request = request
         if request.source == nil { request.source = self.carrier.peer }
         request.user = self.user
-        request = self.owner.routed(request)
+        guard !self.moves(for: request, id) else { return }
+        self.open(request, for: id)
+    }
+
+    /// Asks the owner for the other leg.
+    func open(_ request: StreamRequest, for id: StreamID) {
+        let request = self.owner.routed(request)
         // The answer may come before `open` returns; only a later one needs the attempt kept.
         var isAnswered = false
         let started = self.loop.now

@@ -13,6 +13,8 @@ package final class SessionHandler<Machine: SessionMachine> {
     let owner: any SessionOwner
     let registry: LoopRegistry
     package let loop: SocketLoop
+    /// The other loops, where it may move.
+    let loops: Loops?
     var carrier: any Leg
     /// Streams that are joined to another leg.
     var legs: [StreamID: StreamLeg] = [:]
@@ -44,6 +46,7 @@ package final class SessionHandler<Machine: SessionMachine> {
         self.owner = owner
         self.registry = context.registry
         self.loop = context.loop
+        self.loops = context.loops
         self.started = context.loop.now
     }
 
@@ -51,6 +54,8 @@ package final class SessionHandler<Machine: SessionMachine> {
     package var streamCount: Int { self.legs.count }
     package var grantList: GrantList { self.machine.grantList }
     package var label: SessionLabel? { self.owner.isTunnel ? self.owner.label : nil }
+    package var unit: UnitTag? { self.owner.label?.unit }
+    package var isOpening: Bool { !self.dialing.isEmpty || !self.asked.isEmpty }
 
     /// Takes the carrier and starts the machine.
     package func start() {
@@ -213,6 +218,14 @@ extension SessionHandler {
         for answer in asked.values { answer(.failure(reason.isRefusal ? .notAllowed : fault)) }
         self.registry.remove(self)
         self.owner.sessionEnded(self, reason)
+    }
+
+    /// Its machine goes on elsewhere.
+    func leave() {
+        self.isOver = true
+        self.alarm?.cancel()
+        self.alarm = nil
+        self.registry.remove(self)
     }
 
     /// Ends the session from outside.

@@ -18,6 +18,10 @@ package protocol SessionOwner: Sendable {
     /// The request as ``open(_:on:answer:)`` is to have it, and the report.
     func routed(_ request: StreamRequest) -> StreamRequest
 
+    /// The loop on which the request's stream is opened without crossing; nil where it is as near on any. Asked before
+    /// ``routed(_:)``.
+    func home(for request: StreamRequest, from loop: SocketLoop) -> SocketLoop?
+
     /// Finds the other leg of a stream that the peer opened. `answer` is called on `loop`, exactly once unless the
     /// attempt is cancelled, and possibly before this returns.
     func open(
@@ -46,6 +50,7 @@ extension SessionOwner {
     package var source: StreamSource? { nil }
     package var label: SessionLabel? { nil }
     package func routed(_ request: StreamRequest) -> StreamRequest { request }
+    package func home(for request: StreamRequest, from loop: SocketLoop) -> SocketLoop? { nil }
     package func sessionGranted(_ session: any Session, _ grant: Grant) {}
     package func sessionServes(_ session: any Session, _ destination: Destination) -> Bool { false }
     package func sessionWithdraws(_ session: any Session, _ destination: Destination) {}
@@ -74,6 +79,9 @@ extension Session {
     package var streamCount: Int { 0 }
     package var started: NIODeadline { .now() }
     package var label: SessionLabel? { nil }
+    package var unit: UnitTag? { self.label?.unit }
+    package var isOpening: Bool { false }
+    package var isIdle: Bool { self.streamCount == 0 && !self.isOpening }
 }
 
 /// A running session, whatever its machine.
@@ -91,6 +99,12 @@ package protocol Session: AnyObject {
     var started: NIODeadline { get }
     /// Whose it is, where it carries streams of many.
     var label: SessionLabel? { get }
+    /// Whose it is, whatever it carries.
+    var unit: UnitTag? { get }
+    /// A stream is being opened.
+    var isOpening: Bool { get }
+    /// It has no streams, and none is being opened.
+    var isIdle: Bool { get }
     /// The judge has denied what the peer claimed, and the owner was told.
     var wasDenied: Bool { get }
     /// As ``SessionMachine/grantList``.
@@ -105,12 +119,18 @@ extension SessionHandler: Session {}
 package protocol Authenticator: Sendable {
     /// - Parameter peer: the far end of the connection, where it has an address.
     func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict
+
+    /// Whether somebody whom another judge has let in, before a reload, would be let in by this one with the same proof.
+    ///
+    /// - Parameter user: the name that the other has given; nil for one who was not asked, and for all whom it may have let in.
+    func admits(_ user: String?, letInBy former: any Authenticator) -> Bool
 }
 
 /// For sessions whose machine judges by itself, or whose peers need no login.
 package struct NoAuthenticator: Authenticator {
     package init() {}
     package func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict { .denied }
+    package func admits(_ user: String?, letInBy former: any Authenticator) -> Bool { former is NoAuthenticator }
 }
 
 /// An attempt to open a stream that can be given up. After ``cancel()`` its answer does not come any more.

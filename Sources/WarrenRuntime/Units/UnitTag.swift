@@ -7,6 +7,7 @@ package final class UnitTag: Sendable {
     package let role: String
     package let name: String
     private let retired = Atomic<Bool>(false)
+    private let over = Atomic<Bool>(false)
 
     package init(role: String, name: String) {
         self.role = role
@@ -14,7 +15,13 @@ package final class UnitTag: Sendable {
     }
 
     /// It is on its way out: nothing new begins there.
-    package var isRetired: Bool { self.retired.load(ordering: .relaxed) }
+    package var isRetired: Bool { self.retired.load(ordering: .acquiring) }
 
-    package func retire() { self.retired.store(true, ordering: .relaxed) }
+    /// Its drain is over, and nobody looks after it any more.
+    package var isOver: Bool { self.over.load(ordering: .acquiring) }
+
+    package func end() { self.over.store(true, ordering: .releasing) }
+
+    /// Whoever sees it sees what was written before, too.
+    package func retire() { self.retired.store(true, ordering: .releasing) }
 }

@@ -48,6 +48,18 @@ private func mode(of path: String) throws -> Int? {
         #expect(await users.judge(Claim(identity: []), from: nil) == .denied)
     }
 
+    @Test func whoHasTheSameKeyIsLetInAfterAReload() throws {
+        let (one, two) = (try TemporaryFolder(), try TemporaryFolder())
+        try JProxyKeys.write(name: "alice", to: one.path)
+        try JProxyKeys.write(name: "alice", to: two.path)
+        let before = try #require(loadUsers(in: "\(one.path)/users"))
+        let same = try #require(loadUsers(in: "\(one.path)/users"))
+        let other = try #require(loadUsers(in: "\(two.path)/users"))
+        #expect(same.admits("alice", letInBy: before) && !same.admits("bob", letInBy: before))
+        #expect(!same.admits(nil, letInBy: before) && !same.admits("alice", letInBy: NoAuthenticator()))
+        #expect(!other.admits("alice", letInBy: before))
+    }
+
     @Test func neverOverwrites() throws {
         let folder = try TemporaryFolder()
         try JProxyKeys.write(name: "alice", to: folder.path)

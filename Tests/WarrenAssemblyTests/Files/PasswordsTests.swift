@@ -13,6 +13,14 @@ private func claim(_ name: String, _ password: String) -> Claim {
 @Suite struct PasswordsTests {
     private let passwords = Passwords([("alice", "secret"), ("bob", ""), ("größe", "ü")])
 
+    @Test func whoHasTheSamePasswordIsLetInAfterAReload() {
+        let after = Passwords([("alice", "secret"), ("bob", "now"), ("carol", "new")])
+        let names = ["alice", "bob", "größe", "carol", "nobody"]
+        #expect(names.map { after.admits($0, letInBy: self.passwords) } == [true, false, false, false, false])
+        #expect(!after.admits(nil, letInBy: self.passwords) && !after.admits("alice", letInBy: NoAuthenticator()))
+        #expect(self.passwords.admits("größe", letInBy: self.passwords))
+    }
+
     @Test func acceptsTheRightPassword() async {
         #expect(await self.passwords.judge(claim("alice", "secret"), from: nil) == .accepted(name: "alice"))
         #expect(await self.passwords.judge(claim("größe", "ü"), from: nil) == .accepted(name: "größe"))

@@ -146,6 +146,21 @@ import WarrenTokens
         #expect(await judge.judge(claim, from: nil) != .denied)
     }
 
+    @Test func tokensOfTheSameKeyAreGoodAfterAReload() {
+        func judge(_ secret: String = Self.secret, audience: String? = nil, expiry: Bool = false) -> TokenJudge {
+            TokenJudge(.secret(secret), audience: audience, needsExpiry: expiry)
+        }
+        let before = judge()
+        #expect(judge().admits(nil, letInBy: before))
+        for other in [judge("another secret of the same length"), judge(audience: "us"), judge(expiry: true)] {
+            #expect(!other.admits(nil, letInBy: before))
+        }
+        #expect(!before.admits(nil, letInBy: NoAuthenticator()))
+        let after = judge()
+        after.exchange(.secret("another secret of the same length"))
+        #expect(!after.admits(nil, letInBy: before))
+    }
+
     @Test func aTokensTimeIsToldToTheRelay() async throws {
         let soon = Int(Date().timeIntervalSince1970) + 1000
         let verdict = await Self.judge(Self.token(#"{"domains":["a.example"],"exp":\#(soon)}"#))

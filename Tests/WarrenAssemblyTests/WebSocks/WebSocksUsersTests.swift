@@ -35,4 +35,17 @@ import WarrenWebSocks
         // The next minute's login is another one.
         #expect(await users.judge(Self.claim(Self.minute + 60_000), from: other) == yes)
     }
+
+    @Test func whoHasTheSamePasswordIsLetInAfterAReload() {
+        let before = WebSocksUsers(["alice": "pasSw0rD", "bob": "x", "eve": "y"], .anywhere)
+        let after = WebSocksUsers(["alice": "pasSw0rD", "bob": "z"], .anywhere)
+        #expect(
+            ["alice", "bob", "eve", "carol"].map { after.admits($0, letInBy: before) } == [true, false, false, false])
+        #expect(!after.admits(nil, letInBy: before))
+        #expect(!after.admits("alice", letInBy: NoAuthenticator()))
+        #expect(!NoAuthenticator().admits("alice", letInBy: before))
+        let strict = WebSocksUsers(["alice": "pasSw0rD"], .oneAddress)
+        #expect(!strict.admits("alice", letInBy: before) && before.admits("alice", letInBy: strict))
+        #expect(strict.admits("alice", letInBy: strict))
+    }
 }

@@ -41,6 +41,28 @@ import WarrenTesting
         #expect(asked.map { Self.found(table, $0) } == ["a", "a", "c", "c", "b", "unknown", "unknown"])
     }
 
+    @Test func whatNobodyServesYetIsServedWhereItWas() {
+        let (former, table) = (NameTable(.replace), NameTable(.reject))
+        _ = former.serve(Self.name("a.example"), by: Self.holder("a"))
+        _ = former.serve(Self.name("b.example"), by: Self.holder("old"))
+        _ = former.serve(.service(name: "", port: 7), by: Self.holder("p"))
+        _ = table.serve(Self.name("example"), by: Self.holder("all"))
+        _ = table.serve(Self.name("b.example"), by: Self.holder("new"))
+        func found(_ name: String, port: UInt16 = 443) -> String? {
+            let destination = Destination.service(name: name, port: port)
+            guard case .device(let holder) = table.find(destination, before: [former]) else { return nil }
+            return holder.device
+        }
+        // The longest name has the visitor, wherever it is.
+        #expect(found("a.example") == "a")
+        #expect(found("b.example") == "new")
+        #expect(found("c.example") == "all")
+        #expect(found("", port: 7) == "p")
+        #expect(found("", port: 8) == nil)
+        table.expect(["late.test"])
+        #expect(Self.found(table, "late.test") == "offline")
+    }
+
     @Test(
         "a visitor's word is never looked up in anything but the table",
         arguments: ["constructor", "__proto__", "*", "a"])

@@ -288,6 +288,43 @@ import WarrenTesting
         other.ports.stop()
     }
 
+    @Test func aReloadKeepsAPortOpenThatAnotherPartHasFromThenOn() async throws {
+        let rig = try await Rig()
+        let device = rig.device("one")
+        rig.serve(rig.first, by: device)
+        rig.serve(rig.first + 1, by: device)
+        await rig.waits(for: rig.first, open: true)
+        await rig.waits(for: rig.first + 1, open: true)
+        // A new outbound as well, to which the device has not come yet.
+        let plan = PublicNamesOutbound.Plan(duplicates: .reject, judge: NoAuthenticator()) { leg, _, _ in leg.discard()
+        }
+        let outbound = PublicNamesOutbound(plan, name: "devices", loops: rig.loops, reporter: rig.log.reporter)
+        outbound.follow(rig.outbound)
+        let next = PublicPorts(
+            of: outbound, allowed: [rig.first...rig.first], name: "visitors", loops: rig.loops,
+            reporter: rig.log.reporter
+        ) { port in
+            Listener.Plan(name: "next", protocol: "public", host: "127.0.0.1", port: port) { leg, _ in
+                leg.begin()
+                leg.write(ByteBuffer(string: "next"))
+                leg.flush()
+                leg.finish()
+                leg.end(nil)
+            }
+        }
+        next.prepare(ConnectionLimiter(limit: 10, reporter: rig.log.reporter))
+        next.takeOver(from: rig.ports)
+        try await next.start().get()
+        #expect(await rig.visit(rig.first) == "next")
+        rig.ports.retire()
+        await rig.waits(for: rig.first + 1, open: false)
+        #expect(await rig.visit(rig.first) == "next")
+        rig.outbound.table.leave(device)
+        await rig.waits(for: rig.first, open: false)
+        next.stop()
+        #expect(rig.warnings.count == 1 && rig.warnings.first?.contains("which ports: does not name") == true)
+    }
+
     @Test("a port that is given back and asked for again at once needs no second try", arguments: UInt64(0)..<8)
     func comesAndGoes(seed: UInt64) async throws {
         let rig = try await Rig(.replace)

@@ -9,11 +9,25 @@ import WarrenLoop
 
 /// A session that only remembers why it was shut down.
 private final class IdleSession: Session {
+    private let tag: UnitTag?
+    private let carriesConnections: Bool
+    var streamCount = 0
+    var isOpening = false
+    var isReady = true
+
+    init(of tag: UnitTag? = nil, carriesConnections: Bool = false) {
+        self.tag = tag
+        self.carriesConnections = carriesConnections
+    }
+
+    var label: SessionLabel? {
+        self.tag.map { SessionLabel(role: "a", name: "b", unit: $0, carriesConnections: self.carriesConnections) }
+    }
+
     let loop = SocketLoop.manual()
     var reasons: [CloseReason] = []
     var peer: SocketAddress? { nil }
     var user: String? { nil }
-    var isReady: Bool { true }
     func open(_ request: StreamRequest, answer: @escaping (Result<any Leg, StreamFault>) -> Void) -> any OpenAttempt {
         NoAttempt()
     }
@@ -85,5 +99,38 @@ private final class Resident {
         #expect(session.reasons == [.shutdown])
         registry.remove(session)
         #expect(registry.sessionCount == 0)
+    }
+
+    @Test func aSessionOfAUnitThatHasLeftEndsWithItsLastStream() {
+        let registry = LoopRegistry()
+        let (left, stays) = (UnitTag(role: "inbound", name: "in"), UnitTag(role: "inbound", name: "in"))
+        let units: Set = [ObjectIdentifier(left)]
+        let (busy, idle, other) = (IdleSession(of: left), IdleSession(of: left), IdleSession(of: stays))
+        let (late, opening) = (IdleSession(of: left), IdleSession(of: left))
+        busy.streamCount = 1
+        late.isReady = false
+        opening.isOpening = true
+        for session in [busy, idle, other, late, opening] { registry.insert(session) }
+        #expect(registry.settle(units, evicts: false) > 0)
+        #expect(idle.reasons == [.shutdown])
+        registry.remove(idle)
+        busy.streamCount = 0
+        late.isReady = true
+        opening.isOpening = false
+        #expect(registry.settle(units, evicts: false) == 0)
+        #expect([busy, late, opening].allSatisfy { $0.reasons == [.shutdown] })
+        #expect(other.reasons.isEmpty)
+    }
+
+    @Test func connectionsInATunnelKeepNoUnitThatHasLeft() {
+        let registry = LoopRegistry()
+        let left = UnitTag(role: "inbound", name: "in")
+        let tunnel = IdleSession(of: left, carriesConnections: true)
+        tunnel.streamCount = 3
+        registry.insert(tunnel)
+        #expect(registry.settle([ObjectIdentifier(left)], evicts: false) == 0)
+        #expect(tunnel.reasons.isEmpty)
+        _ = registry.settle([ObjectIdentifier(left)], evicts: true)
+        #expect(tunnel.reasons == [.shutdown])
     }
 }

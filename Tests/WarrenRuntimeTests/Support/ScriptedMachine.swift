@@ -148,6 +148,9 @@ final class CountingAttempt: OpenAttempt {
 struct ScriptedJudge: Authenticator {
     let verdict: Verdict
     func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict { self.verdict }
+    func admits(_ user: String?, letInBy former: any Authenticator) -> Bool {
+        user.map { self.verdict == .accepted(name: $0) } ?? true
+    }
 }
 
 extension StreamRequest {

@@ -27,11 +27,11 @@ extension InboundType {
         let host = draft?.listen.host
         draft?.parts = { around, sessions, outbound in
             guard let outbound = outbound as? PublicNamesOutbound else { return [] }
-            let (name, loops, visitors) = (around.name, around.loops, sessions.servingLate())
+            let (name, loops) = (around.name, around.loops)
             return [
                 PublicPorts(of: outbound, allowed: ports, name: name, loops: loops, reporter: around.reporter) { port in
                     Listener.Plan(name: name, protocol: "public", host: host?.description, port: port) { leg, loop in
-                        loops.context(on: loop).start(PublicServer(unnamed, port: port), on: leg, owner: visitors)
+                        loops.context(on: loop).start(PublicServer(unnamed, port: port), on: leg, owner: sessions)
                     }
                 }
             ]

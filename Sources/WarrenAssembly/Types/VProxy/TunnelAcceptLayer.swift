@@ -28,7 +28,8 @@ private struct TunnelledConnections: SessionOwner {
     var judge: any Authenticator { NoAuthenticator() }
     /// So that it ends with its unit, and people see it.
     var label: SessionLabel? {
-        SessionLabel(role: self.layer.unit.role, name: self.layer.unit.name, unit: self.layer.unit)
+        let unit = self.layer.unit
+        return SessionLabel(role: unit.role, name: unit.name, unit: unit, carriesConnections: true)
     }
 
     func open(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Crypto
 import NIOCore
 import Synchronization
 import WarrenCore
@@ -19,6 +20,8 @@ final class WebSocksUsers: Authenticator {
     private static let uses = 1_000_000
 
     private let secrets: WebSocks.Secrets
+    /// Of passwords, by the names that a verdict gives; names of which only a part is shown may be one.
+    private let digests: [String: Set<[UInt8]>]
     private let cache: Mutex<WebSocks.DigestCache>
     private let logins: Logins
     private let clock: @Sendable () -> Int64
@@ -28,6 +31,11 @@ final class WebSocksUsers: Authenticator {
         _ passwords: [String: String], _ logins: Logins, clock: @escaping @Sendable () -> Int64 = WallClock.milliseconds
     ) {
         self.secrets = WebSocks.Secrets(passwords: passwords)
+        self.digests = Dictionary(
+            passwords.map { name, password -> (String, Set<[UInt8]>) in
+                (Claim(identity: Array(name.utf8)).shownIdentity, [Array(SHA256.hash(data: Array(password.utf8)))])
+            }
+        ) { $0.union($1) }
         self.cache = Mutex(WebSocks.DigestCache(uses: Self.uses))
         self.logins = logins
         self.clock = clock
@@ -39,5 +47,12 @@ final class WebSocksUsers: Authenticator {
         guard case .accepted = verdict, self.logins == .oneAddress else { return verdict }
         guard let source = peer.flatMap({ IPAddress($0) }) else { return .denied }
         return self.cache.withLock { $0.admits(claim, from: source, at: now) } ? verdict : .denied
+    }
+
+    func admits(_ user: String?, letInBy former: any Authenticator) -> Bool {
+        guard let user, let former = former as? WebSocksUsers, let known = former.digests[user] else { return false }
+        // Who has used a login first is not known here.
+        guard self.logins == .anywhere || former.logins == self.logins else { return false }
+        return known == self.digests[user]
     }
 }
