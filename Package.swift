@@ -187,7 +187,8 @@ let package = Package(
                 "WarrenCLI", "Warren", "WarrenAssembly", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"),
                 nio("NIOConcurrencyHelpers"),
                 crypto,
-            ]
+            ],
+            exclude: ["Fixtures"]
         ),
     ]
         + protocols.map {
