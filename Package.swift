@@ -188,7 +188,8 @@ let package = Package(
                 "WarrenCLI", "Warren", "WarrenAssembly", "WarrenTesting", nio("NIOCore"), nio("NIOPosix"),
                 nio("NIOConcurrencyHelpers"),
                 crypto,
-            ]
+            ],
+            exclude: ["Fixtures"]
         ),
     ]
         + protocols.map {

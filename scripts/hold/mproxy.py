@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A relay of public names and its devices: ends that die, a thousand that return, slow ClientHellos, idle visitors."""
+"""A relay of public names and its devices: a gigabyte, a crowd, ends that die, a thousand that return, slow ClientHellos,
+idle visitors."""
 
-import base64, datetime, hmac, json, resource, selectors, ssl, statistics
+import base64, datetime, hmac, json, resource, selectors, ssl, statistics, subprocess
 from common import *
 
 SECRET = "hold" * 16
@@ -107,6 +108,49 @@ def answer_all(connection):
 
 
 # A device that dies
+
+def bulk(hold):
+    """A gigabyte each way by curl, and then 500 visitors at once."""
+    size, origin, name = hold.scaled(1024, 64) * MIB, Origin.start(), "bulk.hold"
+    place = relay(hold)
+    there, port, file = device(hold, place, [name], origin), place.port("public"), hold.folder / "big"
+    digest = hashlib.sha256()
+    with open(file, "wb") as out:
+        for number in range(size // MIB):
+            digest.update(piece := content(number, MIB))
+            out.write(piece)
+    Origin.big["big"], digest = file, digest.hexdigest()
+    wait(lambda: "tunnel up" in place.log(), 10)
+    before = [place.descriptors(), there.descriptors()]
+    words = ["curl", "-q", "-sS", "--noproxy", "", "-m", "300", "--resolve", f"{name}:{port}:{HOST}"]
+    start = time.monotonic()
+    with subprocess.Popen([*words, f"http://{name}:{port}/big/{size}"], stdout=subprocess.PIPE) as down:
+        seen = hashlib.file_digest(down.stdout, "sha256").hexdigest()
+    hold.check(f"{size // MIB} MiB down", down.returncode == 0 and seen == digest,
+               f"{size / MIB / (time.monotonic() - start):.0f} MiB/s")
+    start = time.monotonic()
+    up = subprocess.run([*words, "-T", file, f"http://{name}:{port}/put"], stdout=subprocess.PIPE, text=True)
+    hold.check(f"{size // MIB} MiB up", up.stdout == digest, f"{size / MIB / (time.monotonic() - start):.0f} MiB/s")
+    file.unlink()
+    crowd(hold, port, name)
+    settled(hold, "a gigabyte and a crowd: nothing left open", [place, there], before, 20)
+    there.kill(), place.kill()
+
+
+def crowd(hold, port, name, count=500):
+    """All are there before the first one asks."""
+    size = hold.scaled(MIB, MIB // 8)
+    visitors = parallel(count, 50, lambda _: dial(port, 120))
+
+    def fetch(number):
+        with visitors[number] as connection:
+            path = f"/crowd{number}/{size}"
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+            return receive_all(connection).partition(b"\r\n\r\n")[2] == content(f"crowd{number}", size)
+
+    whole = sum(parallel(count, count, fetch))
+    hold.check(f"{count} visitors at once hear {size >> 10} KiB each", whole == count, f"{whole}")
+
 
 def lost(hold):
     target = serve(answer_all)
@@ -335,4 +379,4 @@ def idle(hold):
 
 hold = Hold(__doc__)
 raise_limits(hold)
-hold.run(lost, restart, hellos, idle)
+hold.run(bulk, lost, restart, hellos, idle)

@@ -17,6 +17,8 @@ final class Program: Sendable {
     }
 
     private let process: pid_t
+    /// Whether it leads a group of processes, which ends with it.
+    private let leads: Bool
     private let exit = Exit()
     private let output: Collector
     let errors: Collector
@@ -25,7 +27,7 @@ final class Program: Sendable {
     private static let starting = NIOLock()
 
     private init(
-        _ executable: URL, _ arguments: [String], in folder: String?, environment: [String: String]
+        _ executable: URL, _ arguments: [String], in folder: String?, environment: [String: String], leads: Bool = false
     ) throws {
         var inherited = ProcessInfo.processInfo.environment.filter { !$0.key.lowercased().hasSuffix("_proxy") }
         inherited.merge(environment) { $1 }
@@ -34,13 +36,15 @@ final class Program: Sendable {
         if let folder { words = ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\"", folder] + words }
         let (process, output, errors) = try Self.starting.withLock { [words, inherited] in
             let (output, errors) = (try Pipe(), try Pipe())
-            return (try Self.spawn(words, inherited, output, errors), output, errors)
+            return (try Self.spawn(words, inherited, output, errors, leads: leads), output, errors)
         }
         self.process = process
+        self.leads = leads
         self.output = Collector(output)
         self.errors = Collector(errors)
         let exit = self.exit
         Thread.detachNewThread {
+            if leads { Self.endGroup(of: process) }
             var status: CInt = 0
             while waitpid(process, &status, 0) < 0, errno == EINTR {}
             // The low seven bits are the signal that ended it, if one did.
@@ -48,9 +52,17 @@ final class Program: Sendable {
         }
     }
 
+    /// Waits for the end of a leader, and ends those that it leaves behind. Nobody else is given its identifier yet: it
+    /// has not been asked for its status.
+    private static func endGroup(of leader: pid_t) {
+        var information = siginfo_t()
+        while waitid(P_PID, id_t(leader), &information, WEXITED | WNOWAIT) < 0, errno == EINTR {}
+        kill(-leader, SIGKILL)
+    }
+
     /// Starts the process with nothing on its standard input and the writing ends of the pipes as its outputs.
     private static func spawn(
-        _ command: [String], _ environment: [String: String], _ output: Pipe, _ errors: Pipe
+        _ command: [String], _ environment: [String: String], _ output: Pipe, _ errors: Pipe, leads: Bool
     ) throws -> pid_t {
         #if canImport(Darwin)
         var actions: posix_spawn_file_actions_t?
@@ -69,7 +81,8 @@ final class Program: Sendable {
         var unblocked = sigset_t()
         sigemptyset(&unblocked)
         posix_spawnattr_setsigmask(&attributes, &unblocked)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        // A group of its own has the number zero here.
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | (leads ? POSIX_SPAWN_SETPGROUP : 0)))
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, output.writing, STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(&actions, errors.writing, STDERR_FILENO)
@@ -105,6 +118,18 @@ final class Program: Sendable {
         try Program(executable, arguments, in: folder, environment: [:])
     }
 
+    /// Runs a program that starts others to its end, or to the end of the test's time. Nothing of them is left.
+    static func runGroup(
+        _ executable: URL, _ arguments: [String], environment: [String: String]
+    ) async throws -> Outcome {
+        let program = try Program(executable, arguments, in: nil, environment: environment, leads: true)
+        return await withTaskCancellationHandler {
+            await program.outcome()
+        } onCancel: {
+            program.signal(SIGKILL)
+        }
+    }
+
     /// Waits for the end.
     func outcome() async -> Outcome {
         await self.output.end()
@@ -126,7 +151,7 @@ final class Program: Sendable {
         return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 >> 10 }
     }
 
-    func signal(_ signal: Int32) { self.exit.ifRunning { kill(self.process, signal) } }
+    func signal(_ signal: Int32) { self.exit.ifRunning { kill(self.leads ? -self.process : self.process, signal) } }
 
     deinit { self.signal(SIGKILL) }
 }
@@ -259,7 +284,9 @@ final class Collector: Sendable {
 
     /// Whole lines only.
     private static func line(with part: Part, in bytes: [UInt8]) -> String? {
-        String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+        // A carriage return and a line feed, as sshd has them, are one character.
+        String(decoding: bytes, as: UTF8.self).split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+            .dropLast()
             .filter { line in part.texts.contains { line.contains($0) } }.dropFirst(part.number - 1).first.map(
                 String.init)
     }
