@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/random.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -254,6 +255,8 @@ int cws_unsent(int descriptor) {
 #endif
     return count;
 }
+
+int cws_random(void *bytes, size_t count) { return getentropy(bytes, count); }
 
 int cws_set_reset_on_close(int descriptor) {
     struct linger now = {.l_onoff = 1, .l_linger = 0};

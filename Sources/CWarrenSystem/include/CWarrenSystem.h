@@ -92,6 +92,8 @@ ssize_t cws_send_several(int descriptor, const struct iovec *pieces, size_t coun
 int cws_unsent(int descriptor);
 /// So that closing resets.
 int cws_set_reset_on_close(int descriptor);
+/// Fills at most 256 bytes with the system's random numbers, which nobody can tell before.
+int cws_random(void *bytes, size_t count);
 
 /// A UDP socket for addresses of this version; it does not block and is not inherited by child processes.
 int cws_datagram_socket(uint8_t version);

@@ -54,8 +54,9 @@ struct DeviceSession {
     var wantsTurn: Bool { self.hasHello && !self.unsaid.isEmpty || self.common.wantsTurn }
 
     var deadline: NIODeadline? {
-        let due = [self.helloDeadline, self.asked.first?.deadline, self.common.deadline]
-        return due.compactMap { $0 }.min()
+        let first = min(self.helloDeadline ?? .distantFuture, self.asked.first?.deadline ?? .distantFuture)
+        let earliest = min(first, self.common.deadline ?? .distantFuture)
+        return earliest == .distantFuture ? nil : earliest
     }
 
     mutating func next(now: NIODeadline, writable: Bool) throws(WireError) -> SessionAction? {

@@ -9,6 +9,8 @@ extension MProxy {
     /// else. A relay answers in its first control messages, and only who has announced it.
     public enum Extension {
         static let version = 1
+        /// Data bytes of one frame: what a read of a socket brings.
+        static let mostData = 128 << 10
 
         /// The header of a device's upgrade; its value is ``announcement``.
         public static let header = "Warren-Extension"

@@ -119,19 +119,27 @@ struct Multiplexer {
         guard writable else { return nil }
         self.giveCredit()
         if let frame = self.nextFrame() { return frame }
+        let mostData = self.isExtended ? MProxy.Extension.mostData : self.dialect.mostData
         while let first = self.queue.first {
             let row = Int(first.rawValue)
-            let most = min(self.dialect.mostData, self.table[row].window.credit)
+            let most = min(mostData, self.table[row].window.credit)
             guard !self.table[row].isHeld, most > 0, let (_, piece) = self.queue.next(most: most) else {
                 self.holdFirst(row)
                 if let frame = self.nextFrame() { return frame }
                 continue
             }
-            let header = self.table[row].header
+            let frame = self.frame(piece, of: row)
             self.written(piece.readableBytes, of: row)
-            if let frame = try? MProxy.Packer.frame(header, piece, self.dialect) { return frame }
+            if let frame { return frame }
         }
         return nil
+    }
+
+    private mutating func frame(_ data: ByteBuffer, of row: Int) -> ByteBuffer? {
+        if let stamp = self.table[row].stamp, stamp.dialect == self.dialect { return stamp.frame(data) }
+        let header = self.table[row].header
+        self.table[row].stamp = MProxy.HeaderStamp(header, self.dialect)
+        return try? MProxy.Packer.frame(header, data, self.dialect)
     }
 
     private mutating func written(_ count: Int, of row: Int) {

@@ -16,6 +16,8 @@ struct StreamRow {
     var id: StreamID
     /// The visitor's address, and what else is repeated in every frame.
     var header: MProxy.Header
+    /// The header in front of its data; nil before there was any.
+    var stamp: MProxy.HeaderStamp?
     var phase: Phase
     /// Device: `connection` has come for it.
     var isAnnounced = false

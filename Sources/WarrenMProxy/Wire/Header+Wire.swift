@@ -22,7 +22,8 @@ extension ByteBuffer {
     /// - Returns: nil while incomplete; nothing has been consumed then.
     /// - Throws: ``WireError`` `.badMagic` for another version, and what the fields are refused for.
     mutating func readMProxyHeader(
-        _ reading: MProxy.Reading, _ limits: MProxy.Unpacker.Limits, isExtended: Bool
+        _ reading: MProxy.Reading, _ limits: MProxy.Unpacker.Limits, isExtended: Bool,
+        _ memory: inout MProxy.HeaderMemory
     ) throws(WireError) -> MProxy.Header? {
         guard let version = self.getInteger(at: self.readerIndex, as: UInt8.self) else { return nil }
         guard version == MProxy.version || reading == .deployed
@@ -30,7 +31,12 @@ extension ByteBuffer {
         guard let length = self.getInteger(at: self.readerIndex + 1, as: UInt8.self),
             let view = self.viewBytes(at: self.readerIndex + 2, length: Int(length))
         else { return nil }
+        if let header = memory.recall(view), header.length <= limits.data {
+            self.moveReaderIndex(forwardBy: 2 + Int(length))
+            return header
+        }
         let header = try MProxy.Header(text: view, reading, limits, isExtended: isExtended)
+        memory.keep(header, view)
         self.moveReaderIndex(forwardBy: 2 + Int(length))
         return header
     }

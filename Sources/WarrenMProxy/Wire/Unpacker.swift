@@ -47,7 +47,11 @@ extension MProxy {
         private let reading: Reading
         private let limits: Limits
         /// Both ends are Warrens, and have said so.
-        var isExtended = false
+        var isExtended = false {
+            // Words of the extension were services before.
+            didSet { self.memory.forget() }
+        }
+        private var memory = HeaderMemory()
         private var inbound = ByteBuffer()
         /// The frame whose body is being read.
         private var current: Header?
@@ -79,7 +83,7 @@ extension MProxy {
                 }
                 guard
                     let header = try self.inbound.readMProxyHeader(
-                        self.reading, self.limits, isExtended: self.isExtended)
+                        self.reading, self.limits, isExtended: self.isExtended, &self.memory)
                 else { return nil }
                 if let event = self.begin(header) { return event }
             }

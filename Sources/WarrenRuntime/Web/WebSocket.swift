@@ -10,11 +10,14 @@ import WarrenLoop
 enum WebSocket {
     enum Role { case client, server }
 
-    /// The largest frame that is taken. A frame is delivered whole, so this bounds what waits for its end; nothing is
-    /// allocated before it has arrived. Deployed peers send at most 64 KiB.
+    /// The largest frame that is taken. Deployed peers send at most 64 KiB.
     static let largestFrame = 1 << 20
     /// The largest frame that is sent.
     static let largestWrite = 64 << 10
+    /// The same for the messages of a session, whose length is that session's matter.
+    static let largestMessage = 256 << 10
+    /// A server copies so little behind the header of its frame, so that both are one write.
+    static let mostCopied = 4 << 10
     /// How long a client waits for the server to close the connection after both have said Close.
     static let closingTime = TimeAmount.seconds(2)
     /// A peer that always reads has read so many bytes before a ping in the time that it has to answer.
@@ -28,11 +31,8 @@ enum WebSocket {
     static func install(
         _ role: Role, on channel: any Channel, loop: SocketLoop, keepAlive: TimeAmount, carriesSession: Bool
     ) throws -> ChannelLeg {
-        let pipeline = channel.pipeline.syncOperations
-        // A client writes whole frames.
-        if role == .server { try pipeline.addHandler(WebSocketFrameEncoder()) }
-        try pipeline.addHandler(ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: Self.largestFrame)))
-        try pipeline.addHandler(WebSocketBytes(role, on: loop, keepAlive: keepAlive, carriesSession: carriesSession))
+        let bytes = WebSocketBytes(role, on: loop, keepAlive: keepAlive, carriesSession: carriesSession)
+        try channel.pipeline.syncOperations.addHandler(bytes)
         return try ChannelLeg.last(of: channel)
     }
 }
@@ -46,14 +46,6 @@ struct WebSocketFailure: Error, CustomStringConvertible {
     init(_ description: String, _ code: WebSocketErrorCode = .protocolError) {
         self.description = "WebSocket: \(description)"
         self.code = code
-    }
-
-    init(_ error: NIOWebSocketError) {
-        switch error {
-        case .invalidFrameLength: self.init("a frame is longer than \(WebSocket.largestFrame) bytes", .messageTooLarge)
-        case .fragmentedControlFrame: self.init("a control frame in pieces")
-        case .multiByteControlFrameLength: self.init("a control frame is longer than 125 bytes")
-        }
     }
 }
 

@@ -17,10 +17,10 @@ import WarrenLoop
 ///
 /// What arrives before the first read is asked for is kept until then: nobody listens yet.
 final class WebSocketBytes: ChannelDuplexHandler {
-    typealias InboundIn = WebSocketFrame
+    typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
     typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = WebSocketFrame
+    typealias OutboundOut = ByteBuffer
 
     let role: WebSocket.Role
     let loop: SocketLoop
@@ -28,9 +28,13 @@ final class WebSocketBytes: ChannelDuplexHandler {
     /// Its peer always reads.
     let carriesSession: Bool
     private var rules: WebSocketRules
+    private var reader = WebSocketReader()
+    private var masks = WebSocketMasks()
+    /// Payload of the bytes that are being taken, without its mask.
+    private var plain = ByteBuffer()
 
-    /// Frames that came before anybody asked: at most one burst.
-    private var held: [WebSocketFrame] = []
+    /// What came before anybody asked: at most one burst.
+    private var held: [ByteBuffer] = []
     private var isHolding = true
     private var isReleasing = false
     /// The transport's end came while frames were held.
@@ -93,27 +97,62 @@ final class WebSocketBytes: ChannelDuplexHandler {
 
 extension WebSocketBytes {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let frame = self.unwrapInboundIn(data)
-        if self.isHolding { self.held.append(frame) } else { self.take(frame, context) }
+        let bytes = self.unwrapInboundIn(data)
+        if self.isHolding { self.held.append(bytes) } else { self.take(bytes, context) }
     }
 
-    private func take(_ frame: WebSocketFrame, _ context: ChannelHandlerContext) {
-        guard !self.peerHasClosed, !self.isClosing, !self.isGone else { return }
-        if let failure = self.rules.judge(frame) { return self.fail(failure, context) }
-        switch frame.opcode {
-        case .connectionClose: self.peerCloses(frame.plainData, context)
-        case .ping:
-            self.pong = frame.plainData
-            self.sendPong(context)
-        case .pong: break
-        default: self.deliver(frame.plainData, isLast: frame.fin, context)
+    private func take(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+        var bytes = bytes
+        // What comes behind a Close frame is dropped, whatever it is.
+        while !self.peerHasClosed, !self.isClosing, !self.isGone, let piece = self.reader.next(in: &bytes) {
+            switch piece {
+            case .header(let header):
+                let failure = self.rules.judge(header)
+                if failure != nil || self.rules.isInText { self.deliver(context) }
+                if let failure { self.fail(failure, context) }
+            case .data(let payload, let mask, let isLast):
+                self.unmask(payload, mask, of: bytes.readableBytes, context)
+                if self.rules.isInText { self.judgeText(isLast: isLast, context) }
+            case .control(.connectionClose, let reason):
+                self.deliver(context)
+                self.peerCloses(reason, context)
+            case .control(.ping, let body):
+                self.pong = body
+                self.sendPong(context)
+            case .control: break
+            }
         }
+        self.deliver(context)
     }
 
-    private func deliver(_ payload: ByteBuffer, isLast: Bool, _ context: ChannelHandlerContext) {
-        guard !self.isDropping else { return }
-        if let failure = self.rules.judge(payload: payload, isLast: isLast) { return self.fail(failure, context) }
-        if payload.readableBytes > 0 { context.fireChannelRead(self.wrapInboundOut(payload)) }
+    /// Payload without a mask is passed on where it lies; all of one read that has one becomes one buffer.
+    private func unmask(_ payload: ByteBuffer, _ mask: WebSocketMask?, of rest: Int, _ context: ChannelHandlerContext) {
+        guard !self.isDropping, payload.readableBytes > 0 else { return }
+        guard let mask else {
+            self.deliver(context)
+            self.plain = payload
+            return
+        }
+        if self.plain.readableBytes == 0 {
+            self.plain = context.channel.allocator.buffer(capacity: payload.readableBytes + rest)
+        }
+        self.plain.writePayload(payload, mask)
+    }
+
+    /// What is no text is not delivered, but for what came before it.
+    private func judgeText(isLast: Bool, _ context: ChannelHandlerContext) {
+        if let failure = self.rules.judge(payload: self.plain, isLast: isLast) {
+            self.plain = ByteBuffer()
+            return self.fail(failure, context)
+        }
+        self.deliver(context)
+    }
+
+    private func deliver(_ context: ChannelHandlerContext) {
+        guard self.plain.readableBytes > 0 else { return }
+        let payload = self.plain
+        self.plain = ByteBuffer()
+        if !self.isDropping, !self.isGone { context.fireChannelRead(self.wrapInboundOut(payload)) }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -141,9 +180,9 @@ extension WebSocketBytes {
     private func release(_ context: ChannelHandlerContext) {
         guard !self.isGone else { return }
         self.isHolding = false
-        let frames = self.held
+        let held = self.held
         self.held = []
-        for frame in frames { self.take(frame, context) }
+        for bytes in held { self.take(bytes, context) }
         if self.heldEnd { self.transportEnded(context) }
         if !self.isGone { self.channelReadComplete(context: context) }
     }
@@ -161,11 +200,6 @@ extension WebSocketBytes {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         switch error {
-        // What comes behind a Close frame is dropped, whatever it is.
-        case is NIOWebSocketError where self.peerHasClosed: break
-        case let error as NIOWebSocketError: self.fail(WebSocketFailure(error), context)
-        // More bytes after bad ones.
-        case is ByteToMessageDecoderError: break
         // The end of the transport follows, and it matters only whether a Close frame came before.
         case NIOSSLError.uncleanShutdown: break
         default:
@@ -186,7 +220,7 @@ extension WebSocketBytes {
         self.lastPayload = self.loop.now
         var bytes = self.unwrapOutboundIn(data)
         self.unheard = min(self.unheard + bytes.readableBytes, WebSocket.mostUnheard)
-        let most = WebSocket.largestWrite
+        let most = self.carriesSession ? WebSocket.largestMessage : WebSocket.largestWrite
         while bytes.readableBytes > most, let piece = bytes.readSlice(length: most) {
             self.send(.binary, piece, context, promise: nil)
         }
@@ -210,11 +244,16 @@ extension WebSocketBytes {
         self.lastSent = self.loop.now
         switch self.role {
         case .client:
-            let frame = ByteBuffer(webSocketFrame: opcode, masked: bytes, .random())
-            context.write(NIOAny(frame), promise: promise)
-        case .server:
-            let frame = WebSocketFrame(fin: true, opcode: opcode, data: bytes)
+            let frame = ByteBuffer(webSocketFrame: opcode, masked: bytes, self.masks.next())
             context.write(self.wrapOutboundOut(frame), promise: promise)
+        case .server:
+            let isShort = bytes.readableBytes <= WebSocket.mostCopied
+            var frame = context.channel.allocator.buffer(
+                capacity: WebSocketHeader.mostBytes + (isShort ? bytes.readableBytes : 0))
+            frame.writeWebSocketHeader(opcode, count: bytes.readableBytes)
+            if isShort { frame.writeImmutableBuffer(bytes) }
+            context.write(self.wrapOutboundOut(frame), promise: isShort ? promise : nil)
+            if !isShort { context.write(self.wrapOutboundOut(bytes), promise: promise) }
         }
     }
 

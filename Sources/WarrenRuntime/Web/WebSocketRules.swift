@@ -20,23 +20,28 @@ struct WebSocketRules {
         self.takesText = takesText
     }
 
-    mutating func judge(_ frame: WebSocketFrame) -> WebSocketFailure? {
-        if !frame.reservedBits.isEmpty { return WebSocketFailure("a frame with reserved bits") }
-        switch (self.role, frame.maskKey) {
+    var isInText: Bool { self.text != nil }
+
+    mutating func judge(_ frame: WebSocketHeader) -> WebSocketFailure? {
+        if frame.reservedBits != 0 { return WebSocketFailure("a frame with reserved bits") }
+        switch (self.role, frame.mask) {
         case (.server, nil): return WebSocketFailure("a frame of a client without a mask")
         case (.client, .some): return WebSocketFailure("a frame of a server with a mask")
         case (.server, .some), (.client, nil): break
+        }
+        if frame.length > WebSocket.largestFrame, !frame.opcode.isControlOpcode {
+            return WebSocketFailure("a frame is longer than \(WebSocket.largestFrame) bytes", .messageTooLarge)
         }
         switch frame.opcode {
         case .text where !self.takesText:
             return WebSocketFailure("a text, where only bytes are carried", .unacceptableData)
         case .binary, .text:
             guard !self.isInMessage else { return WebSocketFailure("a message within a message") }
-            self.isInMessage = !frame.fin
+            self.isInMessage = !frame.isLast
             self.text = frame.opcode == .text ? UTF8Check() : nil
         case .continuation:
             guard self.isInMessage else { return WebSocketFailure("the continuation of no message") }
-            self.isInMessage = !frame.fin
+            self.isInMessage = !frame.isLast
         case .connectionClose, .ping, .pong: return self.judgeControl(frame)
         default: return WebSocketFailure("a frame of an unknown kind")
         }
@@ -51,8 +56,8 @@ struct WebSocketRules {
         return isText ? nil : WebSocketFailure("a text that is not UTF-8", .dataInconsistentWithMessage)
     }
 
-    private func judgeControl(_ frame: WebSocketFrame) -> WebSocketFailure? {
-        if !frame.fin { return WebSocketFailure("a control frame in pieces") }
+    private func judgeControl(_ frame: WebSocketHeader) -> WebSocketFailure? {
+        if !frame.isLast { return WebSocketFailure("a control frame in pieces") }
         if frame.length > 125 { return WebSocketFailure("a control frame is longer than 125 bytes") }
         return nil
     }

@@ -48,7 +48,7 @@ import WarrenLoop
         loop.execute {
             _ = carrier.dial(on: loop) { result in
                 let echo = MessageEcho(answers: answers) { done.succeed(String(buffer: $0)) }
-                do { try MessageBorders<ByteBuffer>.install(on: result.get(), echo) } catch { done.fail(error) }
+                do { try MessageBorders.install(on: result.get(), echo) } catch { done.fail(error) }
                 // The leg does not keep who listens.
                 done.futureResult.assumeIsolated().whenComplete { _ in withExtendedLifetime(echo) {} }
             }
@@ -70,7 +70,7 @@ private final class EchoService: HTTPService {
     func mayUpgrade(_ request: HTTPServiceRequest) -> UpgradeVerdict<Void> { .granted(()) }
 
     func upgraded(_ leg: any Leg, _ request: HTTPServiceRequest, token: Void, on loop: SocketLoop) {
-        do { try MessageBorders<WebSocketFrame>.install(on: leg, MessageEcho()) } catch { leg.end(.aborted) }
+        do { try MessageBorders.install(on: leg, MessageEcho()) } catch { leg.end(.aborted) }
     }
 
     func abandoned(_ token: Void) {}

@@ -7,18 +7,21 @@ import WarrenLoop
 
 @testable import WarrenRuntime
 
-/// Sends every message of a WebSocket back, whole and of its kind, over a leg that knows neither. Stands beside
-/// ``WebSocketBytes``, where frames still have both; what it judges, answers and delivers remains its own.
-final class MessageBorders<Frame: OutgoingFrame>: ChannelDuplexHandler {
-    typealias InboundIn = WebSocketFrame
-    typealias InboundOut = WebSocketFrame
-    typealias OutboundIn = Frame
-    typealias OutboundOut = Frame
+/// Sends every message of a WebSocket back, whole and of its kind, over a leg that knows neither. Stands before
+/// ``WebSocketBytes``, where frames still have both; what that judges, answers and delivers remains its own.
+final class MessageBorders: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
 
     private let leg: ChannelLeg
     private let bytes: WebSocketBytes
     private let echo: MessageEcho
+    private var reader = WebSocketReader()
     private var opcode = WebSocketOpcode.binary
+    /// What was written last is a header without its payload.
+    private var isInFrame = false
     /// What of the answer has not been written, in bytes.
     private var left = 0
     private var isFirst = false
@@ -40,10 +43,28 @@ final class MessageBorders<Frame: OutgoingFrame>: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let frame = self.unwrapInboundIn(data)
-        if frame.opcode == .text || frame.opcode == .binary { self.opcode = frame.opcode }
-        context.fireChannelRead(data)
-        guard frame.fin, frame.opcode == .continuation || frame.opcode == self.opcode else { return }
+        var rest = self.unwrapInboundIn(data)
+        while rest.readableBytes > 0 {
+            let all = rest
+            let piece = self.reader.next(in: &rest)
+            let taken = all.getSlice(at: all.readerIndex, length: all.readableBytes - rest.readableBytes)
+            if let taken, taken.readableBytes > 0 { context.fireChannelRead(self.wrapInboundOut(taken)) }
+            switch piece {
+            case .header(let header)? where header.opcode == .text || header.opcode == .binary:
+                self.opcode = header.opcode
+                // A frame without payload is told of when more comes.
+                if header.length == 0, header.isLast { self.endEmptyFrame(context) }
+            case .header(let header)? where header.opcode == .continuation && header.length == 0 && header.isLast:
+                self.endEmptyFrame(context)
+            case .data(_, _, isLast: true)?: self.answer(context)
+            case .header, .data, .control, nil: break
+            }
+        }
+    }
+
+    private func endEmptyFrame(_ context: ChannelHandlerContext) {
+        var nothing = ByteBuffer()
+        _ = self.reader.next(in: &nothing)
         self.answer(context)
     }
 
@@ -61,7 +82,14 @@ final class MessageBorders<Frame: OutgoingFrame>: ChannelDuplexHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         let frame = self.unwrapOutboundIn(data)
-        guard frame.isBinary else { return context.write(data, promise: promise) }
+        guard !self.isInFrame else {
+            self.isInFrame = false
+            return context.write(data, promise: promise)
+        }
+        var payload = frame
+        let header = payload.readWebSocketHeader()
+        self.isInFrame = payload.readableBytes < header?.length ?? 0
+        guard header?.opcode == .binary else { return context.write(data, promise: promise) }
         self.left -= min(self.left, WebSocket.largestWrite)
         let marked = frame.marked(self.isFirst ? self.opcode : .continuation, isLast: self.left == 0)
         self.isFirst = false
@@ -104,27 +132,8 @@ final class MessageEcho: LegEvents {
     }
 }
 
-/// What ``WebSocketBytes`` writes: frames where it is a server, bytes where it is a client.
-protocol OutgoingFrame {
-    var isBinary: Bool { get }
-    func marked(_ opcode: WebSocketOpcode, isLast: Bool) -> Self
-}
-
-extension WebSocketFrame: OutgoingFrame {
-    var isBinary: Bool { self.opcode == .binary }
-
-    func marked(_ opcode: WebSocketOpcode, isLast: Bool) -> Self {
-        var frame = self
-        frame.opcode = opcode
-        frame.fin = isLast
-        return frame
-    }
-}
-
-extension ByteBuffer: OutgoingFrame {
-    var isBinary: Bool { self.readableBytesView.first == 0x82 }
-
-    func marked(_ opcode: WebSocketOpcode, isLast: Bool) -> Self {
+extension ByteBuffer {
+    fileprivate func marked(_ opcode: WebSocketOpcode, isLast: Bool) -> Self {
         var frame = self
         let first = (isLast ? 0x80 : 0) | UInt8(webSocketOpcode: opcode)
         frame.setInteger(first, at: frame.readerIndex)
