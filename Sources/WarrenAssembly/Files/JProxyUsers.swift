@@ -39,7 +39,7 @@ final class JProxyUsers: Authenticator {
         }
     }
 
-    func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict {
+    func verdict(on claim: Claim, from peer: SocketAddress?) -> Verdict? {
         guard let user = self.table.withLock({ $0[claim.identity] }) else { return .denied }
         return .accepted(name: user.name, credential: user.publicKey)
     }

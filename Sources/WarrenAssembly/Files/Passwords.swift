@@ -36,7 +36,7 @@ struct Passwords: Authenticator {
         self.users = table
     }
 
-    func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict {
+    func verdict(on claim: Claim, from peer: SocketAddress?) -> Verdict? {
         let known = self.users[claim.identity] ?? []
         let digest = SHA256.hash(data: claim.proof)
         var accepted: String?

@@ -153,21 +153,25 @@ extension SessionHandler {
     }
 
     private func judge(_ claim: Claim) {
-        let promise = self.loop.makePromise(of: Verdict.self)
         let (judge, peer) = (self.owner.judge, self.carrier.peer)
+        if let verdict = judge.verdict(on: claim, from: peer) { return self.judged(verdict, claim) }
+        let promise = self.loop.makePromise(of: Verdict.self)
         promise.completeWithTask { await judge.judge(claim, from: peer) }
         promise.futureResult.assumeIsolated().whenComplete { result in
-            let verdict = (try? result.get()) ?? .denied
-            switch verdict {
-            case .accepted(let name, _): self.user = name
-            case .denied where self.isOver: break
-            case .denied:
-                self.wasDenied = true
-                self.owner.loginDenied(self, claim)
-            }
-            self.machine.judged(verdict)
+            self.judged((try? result.get()) ?? .denied, claim)
             self.turn()
         }
+    }
+
+    private func judged(_ verdict: Verdict, _ claim: Claim) {
+        switch verdict {
+        case .accepted(let name, _): self.user = name
+        case .denied where self.isOver: break
+        case .denied:
+            self.wasDenied = true
+            self.owner.loginDenied(self, claim)
+        }
+        self.machine.judged(verdict)
     }
 }
 

@@ -117,7 +117,11 @@ extension SessionHandler: Session {}
 
 /// A judge of claims. It may take its time: nothing else of the session moves meanwhile.
 package protocol Authenticator: Sendable {
+    /// What can be said at once; nil where it takes time, and ``judge(_:from:)`` says it. On the session's loop.
+    ///
     /// - Parameter peer: the far end of the connection, where it has an address.
+    func verdict(on claim: Claim, from peer: SocketAddress?) -> Verdict?
+
     func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict
 
     /// Whether somebody whom another judge has let in, before a reload, would be let in by this one with the same proof.
@@ -126,10 +130,17 @@ package protocol Authenticator: Sendable {
     func admits(_ user: String?, letInBy former: any Authenticator) -> Bool
 }
 
+extension Authenticator {
+    package func verdict(on claim: Claim, from peer: SocketAddress?) -> Verdict? { nil }
+    package func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict {
+        self.verdict(on: claim, from: peer) ?? .denied
+    }
+}
+
 /// For sessions whose machine judges by itself, or whose peers need no login.
 package struct NoAuthenticator: Authenticator {
     package init() {}
-    package func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict { .denied }
+    package func verdict(on claim: Claim, from peer: SocketAddress?) -> Verdict? { .denied }
     package func admits(_ user: String?, letInBy former: any Authenticator) -> Bool { former is NoAuthenticator }
 }
 

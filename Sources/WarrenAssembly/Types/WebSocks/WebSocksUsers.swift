@@ -41,7 +41,7 @@ final class WebSocksUsers: Authenticator {
         self.clock = clock
     }
 
-    func judge(_ claim: Claim, from peer: SocketAddress?) async -> Verdict {
+    func verdict(on claim: Claim, from peer: SocketAddress?) -> Verdict? {
         let now = self.clock()
         let verdict = self.secrets.verdict(on: claim, at: now)
         guard case .accepted = verdict, self.logins == .oneAddress else { return verdict }
