@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import NIOCore
+import WarrenCore
 
 extension SecureDatagrams {
     /// A session of a ``Listener``, for its owner; never used again.
@@ -55,13 +56,31 @@ extension SecureDatagrams {
         }
 
         struct Client {
-            var session: Session
+            /// Boxed, as every datagram moves its client out of the table and back.
+            private var boxed: Boxed<Session>
             var address: Address
             let key: PublicKey?
             let since: NIODeadline
             var isUp = false
             /// Of the last handshake that counted.
             var attempt: UInt64 = 0
+
+            init(session: Session, address: Address, key: PublicKey?, since: NIODeadline) {
+                self.boxed = Boxed(session)
+                self.address = address
+                self.key = key
+                self.since = since
+            }
+
+            var session: Session {
+                _read { yield self.boxed.value }
+                _modify { yield &self.boxed.value }
+            }
+
+            /// - Returns: where to send it; nil, and nothing is appended, if it cannot be sealed.
+            mutating func seal(_ payload: ByteBuffer, into datagram: inout ByteBuffer, now: NIODeadline) -> Address? {
+                self.isUp && self.session.seal(payload, into: &datagram, now: now) ? self.address : nil
+            }
         }
 
         public internal(set) var counters = Counters()
@@ -181,8 +200,7 @@ extension SecureDatagrams {
         public mutating func seal(
             _ payload: ByteBuffer, for id: SessionID, into datagram: inout ByteBuffer, now: NIODeadline
         ) -> Address? {
-            guard self.clients[id]?.isUp == true, let address = self.clients[id]?.address else { return nil }
-            return self.clients[id]?.session.seal(payload, into: &datagram, now: now) == true ? address : nil
+            self.clients[id]?.seal(payload, into: &datagram, now: now)
         }
 
         public mutating func nextEvent() -> Event? { self.events.popFirst() }

@@ -24,35 +24,29 @@ enum Seal {
     static func write(
         _ payload: ByteBuffer, head: Head, with key: SymmetricKey, into datagram: inout ByteBuffer
     ) -> Bool {
-        let box = payload.withUnsafeReadableBytes { plain in
-            head.withBytes { head in
+        head.withBytes { head in
+            let box = payload.withUnsafeReadableBytes { plain in
                 try? AES.GCM.seal(plain, using: key, nonce: Self.nonce(head.counter), authenticating: head.bytes)
             }
+            // `nonce 12B | sealed | tag`: one piece, which costs less than asking for its parts.
+            guard let combined = box?.combined, combined.count == 12 + payload.readableBytes + Self.tagLength else {
+                return false
+            }
+            datagram.reserveCapacity(minimumWritableBytes: SecureDatagrams.Header.length + combined.count - 12)
+            datagram.writeBytes(head.bytes)
+            combined.withUnsafeBytes { bytes in
+                _ = datagram.writeBytes(UnsafeRawBufferPointer(rebasing: bytes.dropFirst(12)))
+            }
+            return true
         }
-        // `nonce 12B | sealed | tag`: one piece, which costs less than asking for its parts.
-        guard let combined = box?.combined, combined.count == 12 + payload.readableBytes + Self.tagLength else {
-            return false
-        }
-        datagram.reserveCapacity(minimumWritableBytes: SecureDatagrams.Header.length + combined.count - 12)
-        head.write(to: &datagram)
-        combined.withUnsafeBytes { bytes in
-            _ = datagram.writeBytes(UnsafeRawBufferPointer(rebasing: bytes.dropFirst(12)))
-        }
-        return true
     }
 
     /// The payload of a datagram with ``SecureDatagrams/Header``; nil unless it is authentic.
-    static func open(_ datagram: ByteBuffer, counter: UInt64, with key: SymmetricKey) -> ByteBuffer? {
+    static func open(_ datagram: ByteBuffer, with key: SymmetricKey) -> ByteBuffer? {
         let plain = datagram.withUnsafeReadableBytes { bytes -> Data? in
             guard bytes.count >= SecureDatagrams.overhead else { return nil }
             let head = UnsafeRawBufferPointer(rebasing: bytes.prefix(SecureDatagrams.Header.length))
-            let rest = bytes.dropFirst(SecureDatagrams.Header.length)
-            guard
-                let box = try? AES.GCM.SealedBox(
-                    nonce: Self.nonce(counter),
-                    ciphertext: UnsafeRawBufferPointer(rebasing: rest.dropLast(Self.tagLength)),
-                    tag: UnsafeRawBufferPointer(rebasing: rest.suffix(Self.tagLength)))
-            else { return nil }
+            guard let box = Self.box(bytes) else { return nil }
             return try? AES.GCM.open(box, using: key, authenticating: head)
         }
         guard let plain else { return nil }
@@ -62,14 +56,19 @@ enum Seal {
         return payload
     }
 
+    /// What stands behind the kind is `index 4B | counter 8B | sealed | tag`: a nonce and all that belongs to it, but for the
+    /// index in place of zeros. In one piece it costs a third less than in three.
+    private static func box(_ datagram: UnsafeRawBufferPointer) -> AES.GCM.SealedBox? {
+        guard let start = datagram.baseAddress else { return nil }
+        var combined = Data(bytes: start + 1, count: datagram.count - 1)
+        combined.withUnsafeMutableBytes { $0.storeBytes(of: 0, as: UInt32.self) }
+        return try? AES.GCM.SealedBox(combined: combined)
+    }
+
     /// The first 13 bytes of a datagram that is being made.
     struct Head {
         let index: UInt32
         let counter: UInt64
-
-        func write(to datagram: inout ByteBuffer) {
-            datagram.writeMultipleIntegers(SecureDatagrams.Kind.data.rawValue, self.index, self.counter)
-        }
 
         struct View {
             let bytes: UnsafeRawBufferPointer

@@ -56,7 +56,7 @@ extension SecureDatagrams {
 
         mutating func open(_ datagram: ByteBuffer, _ header: Header) -> Opened {
             guard self.window.isFresh(header.counter) else { return .replayed }
-            guard let payload = Seal.open(datagram, counter: header.counter, with: self.opening) else { return .forged }
+            guard let payload = Seal.open(datagram, with: self.opening) else { return .forged }
             let isLatest = header.counter >= self.window.next
             self.window.mark(header.counter)
             return .payload(payload, isLatest: isLatest)
