@@ -34,9 +34,10 @@ extension MProxy {
         mutating func keep(_ header: Header, _ text: ByteBufferView) {
             guard header.kind == .data, let cut = Cut(text) else { return }
             if self.known.isEmpty { self.known = Array(repeating: nil, count: Self.slots) }
+            // Copies: a slice would keep all that was read alive.
             self.known[cut.slot % Self.slots] = Known(
-                header: header, before: ByteBuffer(text[..<cut.digits.lowerBound]),
-                after: ByteBuffer(text[cut.digits.upperBound...]))
+                header: header, before: ByteBuffer(bytes: text[..<cut.digits.lowerBound]),
+                after: ByteBuffer(bytes: text[cut.digits.upperBound...]))
         }
 
         mutating func forget() { self.known = [] }

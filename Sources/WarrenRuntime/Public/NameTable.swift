@@ -208,19 +208,26 @@ package final class NameTable: Sendable {
         guard case .service(let name, let port) = destination else { return .unknown }
         return self.state.withLock { state in
             if name.isEmpty {
-                let holder =
-                    self.next(on: port, &state, visit) ?? others.lazy.compactMap { $0.holder(of: port, visit) }.first
+                let holder = self.next(on: port, &state, visit) ?? Self.first(of: others) { $0.holder(of: port, visit) }
                 return holder.map { .device($0) } ?? .unknown
             }
             for candidate in Self.candidates(for: name) {
                 let holder =
                     self.next(as: candidate, &state, visit)
-                    ?? others.lazy.compactMap { $0.holder(of: candidate, visit) }.first
+                    ?? Self.first(of: others) { $0.holder(of: candidate, visit) }
                 if let holder { return .device(holder) }
                 if state.offline.contains(candidate) { return .offline }
             }
             return .unknown
         }
+    }
+
+    /// Asks each table once at most, as an answer takes a turn: a lazy sequence would ask again for what it has found.
+    private static func first(of tables: [NameTable], _ holder: (NameTable) -> Holder?) -> Holder? {
+        for table in tables {
+            if let found = holder(table) { return found }
+        }
+        return nil
     }
 
     private struct Visit {
