@@ -160,6 +160,78 @@ import WarrenTesting
         #expect(found == ["two", "one", "two", "one", "two", "one", "two", "one"])
     }
 
+    @Test("the loop that a visitor is told first is that of the device that has it then, and nobody's turn passes")
+    func homes() {
+        for seed in ModelRuns.seeds {
+            var random = SeededRandom(seed)
+            let duplicates = NameTable.Duplicates.allCases.randomElement(using: &random) ?? .balance
+            let (table, twin, former) = (NameTable(duplicates), NameTable(duplicates), NameTable(duplicates))
+            let loops = (0..<3).map { _ in SocketLoop.manual() }
+            for _ in 0..<Int.random(in: 1...6, using: &random) {
+                let lane = ["x", "y", nil].randomElement(using: &random) ?? nil
+                let holder = Self.holder(
+                    "\(Int.random(in: 0..<3, using: &random))", instance: lane,
+                    on: loops[Int.random(in: 0..<3, using: &random)])
+                for name in ["a.example", "b.example"] where Bool.random(using: &random) {
+                    for table in [table, twin] { _ = table.serve(Self.name(name), by: holder) }
+                }
+                _ = former.serve(.service(name: "", port: 22), by: holder)
+                _ = former.serve(Self.name("c.example"), by: holder)
+            }
+            for _ in 0..<20 {
+                let name = ["a.example", "x.b.example", "c.example", ""].randomElement(using: &random) ?? ""
+                let asked = Destination.service(name: name, port: 22)
+                let loop = loops[Int.random(in: 0..<3, using: &random)]
+                let told = (0..<2).map { _ in table.find(asked, from: loop, takesTurn: false, before: [former]) }
+                guard case .device(let first) = told[0], case .device(let second) = told[1] else { continue }
+                guard case .device(let holder) = table.find(asked, from: first.loop, before: [former]) else {
+                    Issue.record("seed \(seed): nobody serves \(name) on its second visit")
+                    return
+                }
+                #expect(first.session === second.session, "seed \(seed)")
+                #expect(holder.loop === first.loop && holder.device == first.device, "seed \(seed)")
+                // One that nobody asks twice has the same devices in the same turn.
+                guard case .device(let other) = twin.find(asked, from: loop) else { continue }
+                #expect(other.device == holder.device, "seed \(seed)")
+            }
+        }
+    }
+
+    @Test func visitorsThatComeTwiceAreSharedOutEvenly() {
+        let table = NameTable(.balance)
+        let loops = (0..<4).map { _ in SocketLoop.manual() }
+        let lanes = loops[..<2].map { Self.holder("one", instance: "x", on: $0) }
+        for holder in lanes + [Self.holder("two", on: loops[2])] { _ = table.serve(Self.name("a.example"), by: holder) }
+        var counts: [ObjectIdentifier: Int] = [:]
+        for _ in 0..<40 {
+            guard
+                case .device(let told) = table.find(Self.name("a.example"), from: loops[3], takesTurn: false),
+                case .device(let holder) = table.find(Self.name("a.example"), from: told.loop)
+            else {
+                Issue.record("nobody serves it")
+                return
+            }
+            counts[ObjectIdentifier(holder.loop), default: 0] += 1
+        }
+        #expect(loops.map { counts[ObjectIdentifier($0)] } == [10, 10, 20, nil])
+    }
+
+    @Test func devicesThatCameBeforeAReloadAreSharedOutEvenly() {
+        let (former, table) = (NameTable(.balance), NameTable(.balance))
+        for device in ["one", "two"] { _ = former.serve(Self.name("a.example"), by: Self.holder(device)) }
+        for _ in 0..<2 { _ = former.serve(.service(name: "", port: 22), by: Self.holder("lane", instance: "x")) }
+        var (devices, lanes) = ([String](), Set<ObjectIdentifier>())
+        for _ in 0..<4 {
+            if case .device(let holder) = table.find(Self.name("a.example"), before: [former]) {
+                devices.append(holder.device)
+            }
+            let lane = Self.session(table.find(.service(name: "", port: 22), before: [former]))
+            if let lane { lanes.insert(ObjectIdentifier(lane)) }
+        }
+        #expect(devices == ["two", "one", "two", "one"])
+        #expect(lanes.count == 2)
+    }
+
     @Test func whoWithdrawsWhatAnotherServesChangesNothing() {
         let table = NameTable(.replace)
         let (one, two) = (Self.holder("one"), Self.holder("two"))
