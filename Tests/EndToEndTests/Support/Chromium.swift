@@ -6,8 +6,16 @@ import Foundation
 enum Chromium {
     private static let executable = Program.find("chromium", "google-chrome")
 
-    static var isThere: Bool { self.executable != nil }
-    static let absence = "there is no chromium on this machine"
+    static let absence = "there is no chromium on this machine, or none that can show an empty page here"
+
+    /// Whether there is one that can run here: what some systems install instead of it cannot, nor can it everywhere.
+    static var runs: Bool {
+        get async {
+            guard self.executable != nil else { return false }
+            let outcome = try? await self.visit("about:blank", key: "", name: "nobody.test")
+            return outcome?.code == 0 && outcome?.output.contains("<html>") == true
+        }
+    }
 
     /// What a page has become when everything on it has been loaded, as HTML on the output.
     ///
