@@ -173,7 +173,7 @@ let package = Package(
             name: "WarrenTests",
             dependencies: ["Warren", "WarrenConfiguration", "WarrenCore", logging]
         ),
-        .testTarget(name: "WarrenBenchTests", dependencies: ["WarrenBench"]),
+        .testTarget(name: "WarrenBenchTests", dependencies: ["WarrenBench", "WarrenTesting"]),
         .testTarget(
             name: "WarrenLabTests",
             dependencies: ["WarrenLab", "WarrenLoop", "WarrenRuntime", "WarrenCore", "WarrenTesting", nio("NIOCore")]),

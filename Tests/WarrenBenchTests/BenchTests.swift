@@ -2,6 +2,7 @@
 
 import Synchronization
 import Testing
+import WarrenTesting
 
 @testable @_spi(Bench) import WarrenBench
 
@@ -55,7 +56,9 @@ import Testing
         let target = try LoadTarget(threads: 1)
         let generator = LoadGenerator(target: target)
         target.stop()
-        let route = LoadRoute.plain(port: target.port)
+        // The target's own port may be another test's by now.
+        let closed = try #require(ClosedPort())
+        let route = LoadRoute.plain(port: closed.number)
         for tally in [
             await generator.down(route, streams: 2, limit: .seconds(0.01)),
             await generator.up(route, streams: 2, limit: .seconds(0.01)),

@@ -203,6 +203,17 @@ def content(seed, size):
     return hashlib.shake_128(f"hold {seed}".encode()).digest(size)
 
 
+def big(hold, size):
+    """A file of so many whole MiB that an origin gives as `big`, and its SHA-256."""
+    file, digest = hold.folder / "big", hashlib.sha256()
+    with open(file, "wb") as out:
+        for number in range(size // MIB):
+            digest.update(piece := content(number, MIB))
+            out.write(piece)
+    Origin.big["big"] = file
+    return file, digest.hexdigest()
+
+
 ENDLESS = content("endless", MIB) * 2  # twice, so that a piece from anywhere in the first half is whole
 
 

@@ -113,13 +113,8 @@ def bulk(hold):
     """A gigabyte each way by curl, and then 500 visitors at once."""
     size, origin, name = hold.scaled(1024, 64) * MIB, Origin.start(), "bulk.hold"
     place = relay(hold)
-    there, port, file = device(hold, place, [name], origin), place.port("public"), hold.folder / "big"
-    digest = hashlib.sha256()
-    with open(file, "wb") as out:
-        for number in range(size // MIB):
-            digest.update(piece := content(number, MIB))
-            out.write(piece)
-    Origin.big["big"], digest = file, digest.hexdigest()
+    there, port = device(hold, place, [name], origin), place.port("public")
+    file, digest = big(hold, size)
     wait(lambda: "tunnel up" in place.log(), 10)
     before = [place.descriptors(), there.descriptors()]
     words = ["curl", "-q", "-sS", "--noproxy", "", "-m", "300", "--resolve", f"{name}:{port}:{HOST}"]

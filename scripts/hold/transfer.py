@@ -26,13 +26,7 @@ def curl(front, port, *arguments, seconds=300):
 
 def bulk(hold):
     size = hold.scaled(500) * MIB
-    file = hold.folder / "big"
-    digest = hashlib.sha256()
-    with open(file, "wb") as out:
-        for number in range(size // MIB):
-            digest.update(piece := content(number, MIB))
-            out.write(piece)
-    Origin.big["big"], digest = file, digest.hexdigest()
+    file, digest = big(hold, size)
     for path, port in hold.ports.items():
         for front in FRONTS:
             code, seen, _, errors, seconds = curl(front, port, f"http://{HOST}:{ORIGIN}/big/{size}")

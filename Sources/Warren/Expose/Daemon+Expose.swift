@@ -24,6 +24,7 @@ extension Daemon {
         let prepare = { (hooks: inout Hooks) in
             let exposure = Self.exposure(name, &hooks, onServed)
             silence = Task {
+                // Whoever watches is told that nothing was heard: it is the silence itself that is waited for.
                 try await Task.sleep(for: patience)
                 if !exposure.isDecided { onSilence() }
             }
@@ -46,6 +47,7 @@ extension Daemon {
             exposure.taken(list)
             guard !exposure.isDecided else { return }
             Task {
+                // No message of a relay says that it was the last one about a token.
                 try await Task.sleep(for: Self.settling)
                 exposure.settle()
             }

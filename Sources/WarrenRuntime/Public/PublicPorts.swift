@@ -34,14 +34,16 @@ package final class PublicPorts: NodeComponent, Sendable {
         var doors: [UInt16: Door] = [:]
         /// Ports that could not be opened, of which a line was written.
         var failing: Set<UInt16> = []
-        /// When this leaves: who gets these ports, each when it is open or shut.
-        var heir: (ports: PublicPorts, doors: Set<UInt16>)?
+        /// When this leaves: who gets a port, when it is open or shut.
+        var heirs: [UInt16: PublicPorts] = [:]
+        /// Ports that are another's matter, from when it was to have them.
+        var left: Set<UInt16> = []
 
         /// Who gets the port, which is not one of this any more.
         mutating func takeHeir(of port: UInt16) -> PublicPorts? {
-            guard let heir, self.heir?.doors.remove(port) != nil else { return nil }
+            guard let heir = self.heirs.removeValue(forKey: port) else { return nil }
             self.doors[port] = nil
-            return heir.ports
+            return heir
         }
     }
 
@@ -75,26 +77,35 @@ package final class PublicPorts: NodeComponent, Sendable {
 
     package func retire() { self.stop() }
 
-    package func stop() { self.leave(to: nil) }
-
-    /// A port that both may have stays open: connections that come are taken by this one from now on.
-    package func takeOver(from other: any NodeComponent) { (other as? PublicPorts)?.leave(to: self) }
-
-    private func leave(to heir: PublicPorts?) {
+    package func stop() {
         self.outbound.unwatchPorts(self)
         let ports = self.state.withLock { state in
             state.isOver = true
             state.wanted = []
-            if let heir { state.heir = (heir, heir.expect(state.doors.keys.filter { heir.fits(self, $0) })) }
             return Array(state.doors.keys)
         }
         for port in ports { self.settle(port) }
     }
 
+    /// A port that both may have stays open: connections that come are taken by this one from now on. The others stay as they
+    /// are until the end of the one that leaves, so that each of several may take its share.
+    package func takeOver(from other: any NodeComponent) { (other as? PublicPorts)?.leave(to: self) }
+
+    private func leave(to heir: PublicPorts) {
+        let ports = self.state.withLock { state in
+            let ports = state.doors.keys.filter { !state.left.contains($0) && heir.fits(self, $0) }
+            for port in ports { state.heirs[port] = heir }
+            state.left.formUnion(ports)
+            state.wanted.subtract(ports)
+            heir.expect(ports)
+            return ports
+        }
+        for port in ports { self.settle(port) }
+    }
+
     /// What is about to open, or to close, at one that leaves is not tried here before that is done.
-    private func expect(_ ports: [UInt16]) -> Set<UInt16> {
+    private func expect(_ ports: [UInt16]) {
         self.state.withLock { state in for port in ports { state.doors[port] = .opening } }
-        return Set(ports)
     }
 
     private func isAllowed(_ port: UInt16) -> Bool { self.allowed.contains { $0.contains(port) } }
@@ -118,7 +129,7 @@ package final class PublicPorts: NodeComponent, Sendable {
             return self.reporter.emit(.warn(sentence))
         }
         self.state.withLock { state in
-            if !state.isOver, self.outbound.servesPort(port) {
+            if !state.isOver, !state.left.contains(port), self.outbound.servesPort(port) {
                 state.wanted.insert(port)
             } else {
                 state.wanted.remove(port)

@@ -35,7 +35,8 @@ extension SessionHandler {
 
 /// A session between two loops.
 private struct MovingSession: @unchecked Sendable {
-    // Sendable: nobody else has the machine any more, and it shares nothing (``SessionMachine/mayMove``).
+    // Sendable: the machine in `goOn` is a value that shares nothing (``SessionMachine/mayMove``), the handler that it comes from
+    // is over and asks its own copy nothing more, and `goOn` is called once, on the other loop.
     let connection: DetachedConnection
     let goOn: (any Leg, LoopContext) -> Void
 

@@ -29,16 +29,16 @@ import WarrenTesting
             self.outbound = PublicNamesOutbound(plan, name: "devices", loops: self.loops, reporter: self.log.reporter)
             self.ports = PublicPorts(
                 of: self.outbound, allowed: [first...first + 1], name: "visitors", loops: self.loops,
-                reporter: self.log.reporter, makePlan: Self.plan)
+                reporter: self.log.reporter, makePlan: { Self.plan($0) })
             self.ports.prepare(ConnectionLimiter(limit: 1000, reporter: self.log.reporter))
             try await self.ports.start().get()
         }
 
-        /// Says which port it is, and ends.
-        static func plan(_ port: UInt16) -> Listener.Plan {
+        /// Says which port it is, or something else, and ends.
+        static func plan(_ port: UInt16, saying words: String? = nil) -> Listener.Plan {
             Listener.Plan(name: "visitors", protocol: "public", host: "127.0.0.1", port: port) { leg, _ in
                 leg.begin()
-                leg.write(ByteBuffer(string: "\(port)"))
+                leg.write(ByteBuffer(string: words ?? "\(port)"))
                 leg.flush()
                 leg.finish()
                 leg.end(nil)
@@ -73,10 +73,13 @@ import WarrenTesting
         }
 
         /// What a reload puts in the place of the ports, not started.
-        func next(allowed: [ClosedRange<UInt16>], of outbound: PublicNamesOutbound? = nil) -> PublicPorts {
+        func next(
+            allowed: [ClosedRange<UInt16>], of outbound: PublicNamesOutbound? = nil,
+            plan: @escaping @Sendable (UInt16) -> Listener.Plan = { Self.plan($0) }
+        ) -> PublicPorts {
             let next = PublicPorts(
                 of: outbound ?? self.outbound, allowed: allowed, name: "visitors", loops: self.loops,
-                reporter: self.log.reporter, makePlan: Self.plan)
+                reporter: self.log.reporter, makePlan: plan)
             next.prepare(ConnectionLimiter(limit: 1000, reporter: self.log.reporter))
             return next
         }
@@ -176,10 +179,7 @@ import WarrenTesting
         rig.serve(rig.first, by: device)
         await rig.waits(for: rig.first, open: true)
         // A reload: the old part leaves, a new one takes over what is served.
-        let next = PublicPorts(
-            of: rig.outbound, allowed: [rig.first...rig.first], name: "visitors", loops: rig.loops,
-            reporter: rig.log.reporter, makePlan: Rig.plan)
-        next.prepare(ConnectionLimiter(limit: 10, reporter: rig.log.reporter))
+        let next = rig.next(allowed: [rig.first...rig.first])
         rig.ports.retire()
         try await next.start().get()
         await rig.waits(for: rig.first, open: true)
@@ -275,6 +275,36 @@ import WarrenTesting
         #expect(rig.warnings == [])
     }
 
+    @Test("of several that leave at once, each is followed by its own, and none closes what another will have")
+    func handsOverTwo() async throws {
+        let rig = try await Rig()
+        let device = rig.device("one")
+        let (one, two) = (rig.first, rig.first + 1)
+        for port in [one, two] { rig.serve(port, by: device) }
+        for port in [one, two] { await rig.waits(for: port, open: true) }
+        // Of the first pair each has one of the ports.
+        let before = [rig.next(allowed: [one...one]), rig.next(allowed: [two...two])]
+        for part in before { part.takeOver(from: rig.ports) }
+        for part in before { try await part.start().get() }
+        rig.ports.retire()
+        let visits = Visits()
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            for port in [one, two] { tasks.addTask { await visits.run(rig, port) } }
+            await visits.more(5)
+            let after = [rig.next(allowed: [one...one]), rig.next(allowed: [two...two])]
+            for part in after { for other in before { part.takeOver(from: other) } }
+            for part in after { try await part.start().get() }
+            await visits.more(5)
+            for part in before { part.retire() }
+            await visits.more(20)
+            visits.end()
+            try await tasks.waitForAll()
+            for part in after { part.stop() }
+        }
+        #expect(visits.missed == 0 && visits.heard > 0)
+        for port in [one, two] { await rig.waits(for: port, open: false) }
+    }
+
     @Test func whatNobodyServesAtTheNewOneIsClosed() async throws {
         let (rig, other) = (try await Rig(), try await Rig())
         rig.serve(rig.first, by: rig.device("one"))
@@ -300,19 +330,7 @@ import WarrenTesting
         }
         let outbound = PublicNamesOutbound(plan, name: "devices", loops: rig.loops, reporter: rig.log.reporter)
         outbound.follow(rig.outbound)
-        let next = PublicPorts(
-            of: outbound, allowed: [rig.first...rig.first], name: "visitors", loops: rig.loops,
-            reporter: rig.log.reporter
-        ) { port in
-            Listener.Plan(name: "next", protocol: "public", host: "127.0.0.1", port: port) { leg, _ in
-                leg.begin()
-                leg.write(ByteBuffer(string: "next"))
-                leg.flush()
-                leg.finish()
-                leg.end(nil)
-            }
-        }
-        next.prepare(ConnectionLimiter(limit: 10, reporter: rig.log.reporter))
+        let next = rig.next(allowed: [rig.first...rig.first], of: outbound) { Rig.plan($0, saying: "next") }
         next.takeOver(from: rig.ports)
         try await next.start().get()
         #expect(await rig.visit(rig.first) == "next")
