@@ -282,26 +282,29 @@ import WarrenTesting
         let (one, two) = (rig.first, rig.first + 1)
         for port in [one, two] { rig.serve(port, by: device) }
         for port in [one, two] { await rig.waits(for: port, open: true) }
-        // Of the first pair each has one of the ports.
-        let before = [rig.next(allowed: [one...one]), rig.next(allowed: [two...two])]
-        for part in before { part.takeOver(from: rig.ports) }
-        for part in before { try await part.start().get() }
+        // Each of a pair has one of the ports.
+        var pair = [rig.next(allowed: [one...one]), rig.next(allowed: [two...two])]
+        for part in pair { part.takeOver(from: rig.ports) }
+        for part in pair { try await part.start().get() }
         rig.ports.retire()
         let visits = Visits()
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            for port in [one, two] { tasks.addTask { await visits.run(rig, port) } }
+        let last = try await withThrowingTaskGroup(of: Void.self) { tasks in
+            for port in [one, two, two] { tasks.addTask { await visits.run(rig, port) } }
+            for _ in 0..<40 {
+                await visits.more(5)
+                let next = [rig.next(allowed: [one...one]), rig.next(allowed: [two...two])]
+                for part in next { for other in pair { part.takeOver(from: other) } }
+                for part in next { try await part.start().get() }
+                for part in pair { part.retire() }
+                pair = next
+            }
             await visits.more(5)
-            let after = [rig.next(allowed: [one...one]), rig.next(allowed: [two...two])]
-            for part in after { for other in before { part.takeOver(from: other) } }
-            for part in after { try await part.start().get() }
-            await visits.more(5)
-            for part in before { part.retire() }
-            await visits.more(20)
             visits.end()
             try await tasks.waitForAll()
-            for part in after { part.stop() }
+            return pair
         }
         #expect(visits.missed == 0 && visits.heard > 0)
+        for part in last { part.stop() }
         for port in [one, two] { await rig.waits(for: port, open: false) }
     }
 
