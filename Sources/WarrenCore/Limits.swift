@@ -16,7 +16,8 @@ public struct SessionLimits: Hashable, Sendable {
     /// Bytes of one stream that its reader has not taken: what its window begins with is four times as much. Without
     /// windows, before a session waits for its only stream.
     public var unreadPerStream: Int
-    /// With windows: the same over all streams of a session; past it a stream may only hold ``unreadWhenCrowded``.
+    /// With windows: what those of a session may grow by in all; they begin with twice as much. Past that a stream may only
+    /// hold ``unreadWhenCrowded``.
     public var unreadPerSession: Int
     public var unreadWhenCrowded: Int
     /// Bytes of one stream queued toward the peer before its source is paused.

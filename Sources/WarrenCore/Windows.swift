@@ -52,8 +52,8 @@ package struct Windows {
     package init(_ limits: SessionLimits) {
         self.start = 4 * limits.unreadPerStream
         self.small = min(limits.unreadWhenCrowded, limits.unreadPerStream)
-        self.starts = 2 * limits.unreadPerSession
-        self.growth = limits.unreadPerSession
+        self.growth = min(limits.unreadPerSession, .max / 2)
+        self.starts = 2 * self.growth
     }
 
     /// Sets up the window of a new stream.

@@ -93,7 +93,10 @@ import WarrenTesting
         "a visitor that does not read holds up no other one of its device, in bounded memory", arguments: [true, false])
     func stalledVisitor(isExtended: Bool) async throws {
         let target = try await Server.endless()
-        let rig = try await Rig.start(target: target.port, device: isExtended ? "" : ", extension: off")
+        // As little that the window of the one that reads grows by less than the bound below.
+        let rig = try await Rig.start(
+            target: target.port, relay: ", budget: 4MiB",
+            device: ", budget: 4MiB" + (isExtended ? "" : ", extension: off"))
         let stalled = try await rig.relay.visitor()
         try await stalled.channel.setOption(.autoRead, value: false).get()
         try await stalled.send("go")

@@ -13,7 +13,7 @@ package enum KeyPurposes {
         "dialect": "whose reading of the protocol it follows; the same at both ends",
         "strict": "takes nothing that the protocol does not allow",
         "linger": "how long a stream stays open for the other direction when one has ended",
-        "budget": "what readers of one tunnel may leave untaken; only without the extension",
+        "budget": "what readers of one tunnel may leave untaken; with the extension 1.5 times that, over KCP 3",
         "stall": "how long a full budget may wait for slow readers; only without the extension",
         "extension": "windows, half-close and real reasons between two Warrens",
         "ping": "how often a silent WebSocket is pinged; only with ws and wss",

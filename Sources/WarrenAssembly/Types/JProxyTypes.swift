@@ -66,6 +66,7 @@ extension Section {
     func sessionLimits(_ limits: Configuration.Limits) -> SessionLimits {
         var session = SessionLimits(handshake: limits.handshake, streams: limits.streamsPerSession)
         session.budget = self.value("budget", .size, default: session.budget)
+        session.unreadPerSession = session.budget / 2
         return session
     }
 

@@ -114,6 +114,6 @@ extension VProxy.Configuration {
         guard kcp != nil else { return }
         self.acknowledges = true
         self.limits.unreadPerStream = 1 << 20
-        self.limits.unreadPerSession = 64 << 20
+        self.limits.unreadPerSession = self.limits.budget
     }
 }
