@@ -62,6 +62,7 @@ package struct CarrierDialer: Sendable, CustomStringConvertible {
     }
 
     var memory: AddressMemory? { self.dialer.memory }
+    var isTunnelled: Bool { self.through != nil }
 
     package var description: String { Destination.tcp(self.host, port: self.port).description }
 

@@ -12,6 +12,8 @@ import WarrenLoop
 ///   │ └───────────────────┘        a fresh ticket: all over again
 ///   └──none left──> waiting for a fresh ticket, if there are any ──> answered
 /// ```
+///
+/// A carrier that is a stream of a tunnel is tried once more where it ends unasked: the tunnel may have ended in that moment.
 final class CarrierAttempt: OpenAttempt {
     /// How long a stream that was refused looks for a fresh ticket, and how often.
     private static let timeout = TimeAmount.seconds(2)
@@ -25,6 +27,7 @@ final class CarrierAttempt: OpenAttempt {
     private var route: PerStreamOutbound.Route
     private var carriers: ArraySlice<SessionCarrier>
     private var wasRedirected = false
+    private var wasTriedAgain = false
     /// The carrier in hand is one that a peer named.
     private var isElsewhere = false
     private var answer: ((Result<any Leg, StreamFault>) -> Void)?
@@ -56,6 +59,7 @@ final class CarrierAttempt: OpenAttempt {
     }
 
     func start() {
+        guard self.answer != nil else { return }
         guard let carrier = self.carriers.first else {
             if self.looking == nil, !self.isLooking { self.finish(.failure(self.why)) }
             return
@@ -99,6 +103,18 @@ final class CarrierAttempt: OpenAttempt {
             self.lookLater()
         }
         self.start()
+    }
+
+    /// True if the carrier has ended with its tunnel, and is tried once more. Nothing but the request has left.
+    private func triesAgain(after fault: StreamFault) -> Bool {
+        guard fault == .sessionLost, !self.wasTriedAgain, self.answer != nil, self.carriers.first?.isStream == true
+        else { return false }
+        self.wasTriedAgain = true
+        self.dropRound()
+        let round = self.round
+        // Not before everybody knows of the tunnel's end.
+        self.loop.defer { if self.round == round { self.start() } }
+        return true
     }
 
     private func finish(_ result: Result<any Leg, StreamFault>) {
@@ -176,7 +192,10 @@ extension CarrierAttempt {
     fileprivate func ready(_ session: any Session, round: Int) {
         guard self.answer != nil, round == self.round else { return session.shutDown(.finished) }
         if let carrier = self.carriers.first { self.outbound.silent.answered(carrier) }
-        self.attempt = session.open(self.request) { result in self.finish(result) }
+        self.attempt = session.open(self.request) { result in
+            if case .failure(let fault) = result, self.triesAgain(after: fault) { return }
+            self.finish(result)
+        }
     }
 
     fileprivate func ended(_ reason: CloseReason, wasReady: Bool, round: Int) {
@@ -188,7 +207,7 @@ extension CarrierAttempt {
                     .outbound(self.outbound.name), peer: carrier.description, reason: "\(reason)"))
         }
         // Once asked for, the stream's own answer says what became of it.
-        guard !wasReady, self.answer != nil else { return }
+        guard !wasReady, self.answer != nil, !self.triesAgain(after: StreamFault(reason)) else { return }
         var elsewhere: SessionCarrier?
         if case .redirected(let host) = reason, !self.wasRedirected {
             self.wasRedirected = true

@@ -8,7 +8,8 @@ package import WarrenLoop
 /// One session whose carrier we dial, kept up, and the streams that wait for it.
 ///
 /// A stream that is asked for while the session is being made waits for it; one that comes while it rests makes it try
-/// at once (at most every 250 ms). Everything is on one loop.
+/// at once (at most every 250 ms). One whose session ends before its answer has come is asked for once more, on the next
+/// session: the server may have let the old one go in that moment. Everything is on one loop.
 package final class SessionLane: @unchecked Sendable {
     // Sendable: the constants are, and all state but `isUp` is touched on `loop` only.
     package let name: String
@@ -17,7 +18,7 @@ package final class SessionLane: @unchecked Sendable {
     private let reporter: Reporter
     private let isSpare: Bool
     private let unit: UnitTag?
-    private var waiting: [WaitingStream] = []
+    private var waiting: [LaneStream] = []
     private var hasStarted = false
     private let up = Atomic<Bool>(false)
     private lazy var keeper = self.makeKeeper()
@@ -84,19 +85,26 @@ extension SessionLane {
     func open(
         _ request: StreamRequest, another: () -> SessionLane?, answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
-        switch self.keeper.condition {
-        case .up(let session): return session.open(request, answer: answer)
-        case .stopped: answer(.failure(.shutdown))
-        case .soon:
-            let stream = self.wait(request, answer)
-            self.begin()
-            return stream
-        case .resting:
+        if case .resting = self.keeper.condition, let other = another() {
             defer { self.keeper.hurry() }
-            if let other = another() { return other.open(request, from: self.loop, answer: answer) }
-            return self.wait(request, answer)
+            return other.open(request, from: self.loop, answer: answer)
         }
-        return NoAttempt()
+        let stream = LaneStream(request, on: self, answer: answer)
+        self.place(stream)
+        return stream
+    }
+
+    private func place(_ stream: LaneStream) {
+        switch self.keeper.condition {
+        case .up(let session): stream.open(on: session)
+        case .stopped: stream.finish(.failure(.shutdown))
+        case .soon:
+            self.wait(stream)
+            self.begin()
+        case .resting:
+            self.wait(stream)
+            self.keeper.hurry()
+        }
     }
 
     /// The same on another loop.
@@ -108,52 +116,80 @@ extension SessionLane {
         }
     }
 
-    private func wait(
-        _ request: StreamRequest, _ answer: @escaping (Result<any Leg, StreamFault>) -> Void
-    ) -> any OpenAttempt {
-        self.waiting.removeAll { $0.isCancelled }
-        guard self.waiting.count < Self.mostWaiting else {
-            answer(.failure(.limit))
-            return NoAttempt()
-        }
-        let stream = WaitingStream(request: request, answer: answer)
+    private func wait(_ stream: LaneStream) {
+        self.waiting.removeAll { $0.isOver }
+        guard self.waiting.count < Self.mostWaiting else { return stream.finish(.failure(.limit)) }
         self.waiting.append(stream)
-        return stream
     }
 
     private func failWaiting(_ fault: StreamFault) {
         let waiting = self.waiting
         self.waiting = []
-        for stream in waiting { stream.fail(fault) }
+        for stream in waiting { stream.finish(.failure(fault)) }
+    }
+
+    /// The session is over, or says so of one behind it.
+    fileprivate func lost(_ stream: LaneStream, by session: any Session) {
+        // Not before the keeper knows.
+        self.loop.defer {
+            guard !stream.isOver else { return }
+            if case .up(let current) = self.keeper.condition, current === session {
+                return stream.finish(.failure(.sessionLost))
+            }
+            self.place(stream)
+        }
     }
 }
 
-/// A stream that waits for the session.
-private final class WaitingStream: OpenAttempt {
+/// A stream that has been asked for, and its answer is due. Nothing of it has left but the request.
+private final class LaneStream: OpenAttempt {
     private let request: StreamRequest
+    private let lane: SessionLane
     private var answer: ((Result<any Leg, StreamFault>) -> Void)?
     private var attempt: (any OpenAttempt)?
-    var isCancelled: Bool { self.answer == nil }
+    private var wasLost = false
+    var isOver: Bool { self.answer == nil }
 
-    init(request: StreamRequest, answer: @escaping (Result<any Leg, StreamFault>) -> Void) {
+    init(
+        _ request: StreamRequest, on lane: SessionLane, answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) {
         self.request = request
+        self.lane = lane
         self.answer = answer
     }
 
     func open(on session: any Session) {
-        guard let answer else { return }
-        self.attempt = session.open(self.request, answer: answer)
+        guard !self.isOver else { return }
+        var isAnswered = false
+        let attempt = session.open(self.request) { result in
+            isAnswered = true
+            self.answered(result, by: session)
+        }
+        if !isAnswered { self.attempt = attempt }
     }
 
-    func fail(_ fault: StreamFault) {
-        guard let answer else { return }
+    private func answered(_ result: Result<any Leg, StreamFault>, by session: any Session) {
+        self.attempt = nil
+        if case .failure(.sessionLost) = result, !self.wasLost {
+            self.wasLost = true
+            return self.lane.lost(self, by: session)
+        }
+        self.finish(result)
+    }
+
+    func finish(_ result: Result<any Leg, StreamFault>) {
+        guard let answer else {
+            if case .success(let leg) = result { leg.discard() }
+            return
+        }
         self.answer = nil
-        answer(.failure(fault))
+        answer(result)
     }
 
     func cancel() {
         self.answer = nil
         self.attempt?.cancel()
+        self.attempt = nil
     }
 }
 

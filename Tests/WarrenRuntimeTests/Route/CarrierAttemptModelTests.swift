@@ -87,7 +87,7 @@ private final class World {
 
     func ask() {
         let script = self.script
-        let carriers = script.carriers(Int.random(in: 1...3, using: &self.random))
+        let carriers = script.carriers(Int.random(in: 1...3, using: &self.random), areStreams: self.chance(2))
         let (ticket, hasTickets) = (self.ticket, self.hasTickets)
         let outbound = PerStreamOutbound(name: "far", reporter: LogRecorder().reporter) {
             PerStreamOutbound.Route(carriers: carriers, ticket: hasTickets ? "\(ticket.number)" : nil) { _ in
@@ -120,6 +120,7 @@ private final class World {
         case 10: self.ticket.number += 1
         default: if self.chance(8) { self.cancel() }
         }
+        if self.chance(2) { self.loop.runOnce() }
     }
 
     func answerDial() { if let dial = self.script.underWay.first { self.answer(dial) } }
@@ -127,6 +128,7 @@ private final class World {
     func lose() {
         let reasons = [
             CloseReason.denied, .redirected("else"), .rejected("404"), .timedOut(phase: "login"), .carrierLost("gone"),
+            .finished,
         ]
         self.live.first?.end(reasons.randomElement(using: &self.random) ?? .denied)
     }

@@ -42,10 +42,10 @@ final class ScriptedCarriers: @unchecked Sendable {
 
     var underWay: [Dial] { self.dials.filter(\.isUnderWay) }
 
-    func carriers(_ count: Int) -> [SessionCarrier] {
+    func carriers(_ count: Int, areStreams: Bool = false) -> [SessionCarrier] {
         (0..<count).map { index in
             SessionCarrier(
-                "far\(index):1",
+                "far\(index):1", isStream: areStreams,
                 dial: { loop, answer in
                     let dial = Dial(index, loop.now, answer)
                     self.dials.append(dial)
