@@ -114,18 +114,20 @@ extension ListeningSocket {
     }
 
     #if os(Linux)
-    /// Binds so many sockets to one port.
+    /// Binds so many sockets to one port. The first one has it for itself before it shares it: who asks for a port to share may
+    /// be given one that another process shares, and the system would spread its peers over both.
     ///
-    /// - Parameter bind: to an address, shared with others or not.
+    /// - Parameter bind: to an address, to share its port with others or not.
     static func spread(
         over address: PeerAddress, times: Int, bind: (PeerAddress, _ isShared: Bool) throws -> CInt
     ) throws -> [CInt] {
-        guard times > 1 else { return [try bind(address, false)] }
-        // Shared ports are found taken only by those who do not share: so ask as one of them first.
-        Self.giveBack(try bind(address, false))
-        let first = try bind(address, true)
+        let first = try bind(address, false)
         var bound = [first]
+        guard times > 1 else { return bound }
         do {
+            guard cws_set_option(first, SOL_SOCKET, SO_REUSEPORT, 1) == 0 else {
+                throw IOError(errnoCode: errno, reason: "share the port")
+            }
             var address = address
             address.port = Self.localAddress(of: first)?.port ?? address.port
             while bound.count < times { bound.append(try bind(address, true)) }
