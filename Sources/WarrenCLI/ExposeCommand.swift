@@ -32,6 +32,9 @@ struct ExposeCommand: AsyncParsableCommand {
         name: .customLong("tls-ca"), help: "PEM file with the certificates to trust instead of those of the system.")
     var tlsCA: String?
 
+    @Option(name: .long, help: "v1-go for a relay in Go, v1-node; the default is to tell by the relay's first words.")
+    var dialect: String?
+
     @Option(
         name: .customLong("log-level"), help: "trace, debug, info, notice, warning or error; the default is notice.")
     var logLevel = "notice"
@@ -66,6 +69,7 @@ struct ExposeCommand: AsyncParsableCommand {
             "name": "expose", "type": "mproxy", "relay": self.relay, "tokenFile": Self.absolute(self.tokenFile),
             "services": [self.name: self.local],
         ]
+        if let dialect { inbound["dialect"] = dialect }
         if let tlsCA { inbound["tls"] = ["ca": Self.absolute(tlsCA)] }
         let all: [String: Any] = ["inbounds": [inbound], "log": ["level": self.logLevel]]
         let data = (try? JSONSerialization.data(withJSONObject: all, options: [.withoutEscapingSlashes])) ?? Data()

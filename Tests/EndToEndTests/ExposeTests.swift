@@ -6,28 +6,29 @@ import Testing
 /// `warren expose` as a real process: its word on standard output is true, or it ends.
 @Suite(.timeLimit(.minutes(2))) struct ExposeTests {
     private static func expose(
-        _ name: String, at port: Int, as token: String, of relay: PublicRelay, at place: Int
+        _ name: String, at port: Int, as token: String, of relay: PublicRelay, at place: Int, _ more: [String] = []
     ) throws -> Program {
         try Program.start(
             WarrenProcess.executable,
             [
                 "expose", name, "127.0.0.1:\(port)", "--relay", "ws://127.0.0.1:\(place)", "--token-file",
                 "\(token).token",
-            ], in: relay.folder.path)
+            ] + more, in: relay.folder.path)
     }
 
     @Test(
         "the address is printed when the name is served, and once although the tunnel is made again",
-        arguments: ["", ", extension: off"])
-    func isServed(keys: String) async throws {
+        arguments: [("", []), (", extension: off", []), ("", ["--dialect", "v1-go"])])
+    func isServed(keys: String, more: [String]) async throws {
         let relay = try await PublicRelay.start(keys: keys)
         let page = try await Server.page("hello")
         try await relay.token("dev", "--name", "dev.test", "--port", "\(relay.raw)")
         let place = try relay.process.port("devices")
-        let expose = try Self.expose("www.dev.test", at: page.port, as: "dev", of: relay, at: place)
+        let expose = try Self.expose("www.dev.test", at: page.port, as: "dev", of: relay, at: place, more)
         #expect(await expose.output(with: "https://www.dev.test") != nil)
-        #expect(try await relay.ask("www.dev.test").hasSuffix("hello"))
-        let port = try Self.expose("\(relay.raw)", at: page.port, as: "dev", of: relay, at: place)
+        let answer = try await relay.ask("www.dev.test")
+        #expect(answer.hasSuffix("hello"), "\(answer)")
+        let port = try Self.expose("\(relay.raw)", at: page.port, as: "dev", of: relay, at: place, more)
         #expect(await port.output(with: "127.0.0.1:\(relay.raw)") != nil)
         await relay.process.stop()
         #expect(await expose.errors.line(with: "tunnel down; trying again") != nil)

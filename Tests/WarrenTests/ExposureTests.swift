@@ -78,6 +78,9 @@ import WarrenCore
     @Test func aRelayThatListsNothingServesWhomItTakes() {
         let rig = Rig("www.test")
         rig.exposure.taken(.none)
+        // Its yes comes before its tables have the name, and a no may follow.
+        #expect(rig.decided == [])
+        rig.exposure.settle()
         #expect(rig.decided == [.served])
     }
 

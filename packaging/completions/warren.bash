@@ -485,7 +485,7 @@ _warren_expose() {
     repeating_flags=()
     non_repeating_flags=(--version -h --help)
     repeating_options=()
-    non_repeating_options=(--relay --token-file --tls-ca --log-level)
+    non_repeating_options=(--relay --token-file --tls-ca --dialect --log-level)
     __warren_offer_flags_options 2
 
     # Offer option value completions
@@ -497,6 +497,9 @@ _warren_expose() {
         return
         ;;
     '--tls-ca')
+        return
+        ;;
+    '--dialect')
         return
         ;;
     '--log-level')

@@ -55,7 +55,7 @@ function __warren_parse_tokens -S
                 __warren_parse_subcommand 0 'secret-file=' 'name=+' 'port=+' 'expires=' 'subject=' 'audience=' 'version' 'h/help'
             end
         case 'expose'
-            __warren_parse_subcommand 2 'relay=' 'token-file=' 'tls-ca=' 'log-level=' 'version' 'h/help'
+            __warren_parse_subcommand 2 'relay=' 'token-file=' 'tls-ca=' 'dialect=' 'log-level=' 'version' 'h/help'
         case 'status'
             __warren_parse_subcommand 0 'c/config=+' 'admin=' 'json' 'watch' 'version' 'h/help'
         case 'reload'
@@ -230,6 +230,7 @@ complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options 
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren expose" relay' -l 'relay' -d 'The relay: wss://relay.example.net, or ws:// where that is safe.' -rfka ''
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren expose" token-file' -l 'token-file' -d 'The file with the token for the name.' -rfka ''
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren expose" tls-ca' -l 'tls-ca' -d 'PEM file with the certificates to trust instead of those of the system.' -rfka ''
+complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren expose" dialect' -l 'dialect' -d 'v1-go for a relay in Go, v1-node; the default is to tell by the relay\'s first words.' -rfka ''
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren expose" log-level' -l 'log-level' -d 'trace, debug, info, notice, warning or error; the default is notice.' -rfka ''
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren expose" version' -l 'version' -d 'Show the version.'
 complete -c 'warren' -n '__warren_should_offer_completions_for_flags_or_options "warren expose" h help' -s 'h' -l 'help' -d 'Show help information.'

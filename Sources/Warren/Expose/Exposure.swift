@@ -6,7 +6,7 @@ package import WarrenCore
 /// Finds out whether a relay serves the one name or port that a device was made for.
 ///
 /// ```
-/// waiting --a grant that covers it, or taken by a relay that lists none--> served
+/// waiting --a grant that covers it, or a while behind the yes of a relay that lists none--> served
 ///    |
 ///    +--refused, or nothing of what was granted covers it--> refused
 /// ```
@@ -20,6 +20,8 @@ package final class Exposure: Sendable {
     private struct State {
         var isOver = false
         var granted: [Asked] = []
+        /// The relay has taken the device, and says nothing of what it serves.
+        var isSilent = false
     }
 
     /// A name or port in the form in which they are compared.
@@ -71,11 +73,12 @@ package final class Exposure: Sendable {
     }
 
     /// The relay has taken the device.
-    package func taken(_ list: GrantList) { if list == .none { self.conclude(.served) } }
+    package func taken(_ list: GrantList) { self.state.withLock { $0.isSilent = list == .none } }
 
     /// All has been granted that will be.
     package func settle() {
-        let granted = self.state.withLock { $0.granted }
+        let (granted, isSilent) = self.state.withLock { ($0.granted, $0.isSilent) }
+        guard !isSilent else { return self.conclude(.served) }
         let named = granted.prefix(Self.mostNamed).map(\.description) + (granted.count > Self.mostNamed ? ["…"] : [])
         let what = named.isEmpty ? "nothing" : "only \(named.joined(separator: ", "))"
         self.conclude(
