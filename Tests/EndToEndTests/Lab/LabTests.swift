@@ -27,7 +27,10 @@ import WarrenTesting
         #expect(try await Exchange.halfClosed(1, over: Wire.connect(to: address)) == nil)
         await lab.stop()
         try await echo.stop()
-        let gone = try await LabProcess.start("tcp", to: echo.port, [])
+        // Another test could be given a port that was given back.
+        let closed = try #require(ClosedPort())
+        defer { withExtendedLifetime(closed) {} }
+        let gone = try await LabProcess.start("tcp", to: Int(closed.number), [])
         // The reset may come while the connection is being set up.
         if let wire = try? await Wire.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: gone.port)) {
             #expect(try await wire.readToEnd().end == .reset)

@@ -175,14 +175,13 @@ import WarrenTesting
     func onePort() async throws {
         let echo = try await Server.echo()
         let folder = try Folder()
-        let free = try await Server.silent()
-        try await free.stop()
+        let free = try await Server.freePort()
         let server = try await WarrenProcess.start(
             yaml: """
                 log: { level: debug }
                 inbounds:
-                  - { name: tcp, type: vproxy, carrier: tcp, listen: "127.0.0.1:\(free.port)", target: "127.0.0.1:\(echo.port)" }
-                  - { name: udp, type: vproxy, listen: "127.0.0.1:\(free.port)", target: "127.0.0.1:\(echo.port)" }
+                  - { name: tcp, type: vproxy, carrier: tcp, listen: "127.0.0.1:\(free)", target: "127.0.0.1:\(echo.port)" }
+                  - { name: udp, type: vproxy, listen: "127.0.0.1:\(free)", target: "127.0.0.1:\(echo.port)" }
                 egress: { allow: [loopback] }
                 """, in: folder, name: "server")
         let client = try await WarrenProcess.start(
@@ -191,8 +190,8 @@ import WarrenTesting
                   - { name: tcp, type: forward, listen: "127.0.0.1:0", to: tcp }
                   - { name: udp, type: forward, listen: "127.0.0.1:0", to: udp }
                 outbounds:
-                  - { name: tcp, type: vproxy, carrier: tcp, server: "127.0.0.1:\(free.port)" }
-                  - { name: udp, type: vproxy, server: "127.0.0.1:\(free.port)", through: direct }
+                  - { name: tcp, type: vproxy, carrier: tcp, server: "127.0.0.1:\(free)" }
+                  - { name: udp, type: vproxy, server: "127.0.0.1:\(free)", through: direct }
                   - { name: direct, type: direct, bind: 127.0.0.2 }
                 """, in: folder, name: "client")
         for name in ["tcp", "udp"] {
