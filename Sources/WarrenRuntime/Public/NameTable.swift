@@ -40,8 +40,8 @@ package final class NameTable: Sendable {
     /// Who takes a visitor.
     enum Found {
         case device(Holder)
-        /// Somebody has served it, and nobody does now.
-        case offline
+        /// Somebody has served it, and nobody does since then.
+        case offline(since: NIODeadline)
         case unknown
     }
 
@@ -72,8 +72,8 @@ package final class NameTable: Sendable {
         var ports: [UInt16: Entry] = [:]
         /// By session, so that whoever leaves costs what it has served.
         var served: [ObjectIdentifier: Served] = [:]
-        /// Names that were served and are not now.
-        var offline: Set<String> = []
+        /// Names that were served and are not now, and since when.
+        var offline: [String: NIODeadline] = [:]
         var watchers: [ObjectIdentifier: @Sendable (UInt16) -> Void] = [:]
         /// Since when something is served, or nothing.
         var since = NIODeadline.now()
@@ -86,7 +86,7 @@ package final class NameTable: Sendable {
             self.names[name] = entry.holders.isEmpty ? nil : entry
             guard entry.holders.isEmpty else { return }
             if self.offline.count >= NameTable.mostOffline { self.offline.removeAll() }
-            self.offline.insert(name)
+            self.offline[name] = .now()
         }
 
         /// - Returns: ports that nobody has any more.
@@ -131,7 +131,7 @@ package final class NameTable: Sendable {
             $0.change { state in
                 var entry = state.names[name] ?? Entry()
                 guard self.duplicates != .reject || entry.isOf(holder.device) else { return false }
-                state.offline.remove(name)
+                state.offline[name] = nil
                 entry.add(holder)
                 state.names[name] = entry
                 state.served[ObjectIdentifier(holder.session), default: Served()].names.insert(name)
@@ -192,7 +192,11 @@ package final class NameTable: Sendable {
     }
 
     /// Names that were served elsewhere will be served here.
-    func expect(_ names: [String]) { self.state.withLock { $0.offline.formUnion(names.prefix(Self.mostOffline)) } }
+    func expect(_ names: [String]) {
+        self.state.withLock { state in
+            for name in names.prefix(Self.mostOffline) { state.offline[name] = .uptimeNanoseconds(0) }
+        }
+    }
 
     // MARK: Visitors
 
@@ -216,7 +220,9 @@ package final class NameTable: Sendable {
                     self.next(as: candidate, &state, visit)
                     ?? Self.first(of: others) { $0.holder(of: candidate, visit) }
                 if let holder { return .device(holder) }
-                if state.offline.contains(candidate) { return .offline }
+                if let since = state.offline[candidate] {
+                    return .offline(since: others.reduce(since) { max($0, $1.offlineSince(candidate)) })
+                }
             }
             return .unknown
         }
@@ -228,6 +234,10 @@ package final class NameTable: Sendable {
             if let found = holder(table) { return found }
         }
         return nil
+    }
+
+    private func offlineSince(_ name: String) -> NIODeadline {
+        self.state.withLock { $0.offline[name] ?? .uptimeNanoseconds(0) }
     }
 
     private struct Visit {

@@ -36,6 +36,7 @@ package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
     private let reporter: Reporter
     private let isStopped = Atomic(false)
     private let formers = Forerunners<PublicNamesOutbound>()
+    private let awaited = AwaitedDevice.Line()
 
     package init(_ plan: Plan, name: String, loops: Loops, unit: UnitTag? = nil, reporter: Reporter) {
         self.plan = plan
@@ -97,13 +98,33 @@ extension PublicNamesOutbound {
         guard case .service = request.destination else { return self.refuse(.unsupported, answer) }
         switch self.table.find(request.destination, from: loop, before: self.formerTables) {
         case .unknown: return self.refuse(.unknownHost, answer)
-        case .offline: return self.refuse(.unreachable, answer)
-        case .device(let holder):
-            guard holder.loop !== loop else { return holder.session.open(request, answer: answer) }
-            return Crossing.open(from: loop, to: holder.loop, answer: answer) { answer in
-                holder.session.open(request, answer: answer)
-            }
+        case .offline(let since): return self.wait(since, request, on: loop, answer)
+        case .device(let holder): return self.open(request, at: holder, from: loop, answer)
         }
+    }
+
+    private func open(
+        _ request: StreamRequest, at holder: NameTable.Holder, from loop: SocketLoop,
+        _ answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) -> any OpenAttempt {
+        guard holder.loop !== loop else { return holder.session.open(request, answer: answer) }
+        return Crossing.open(from: loop, to: holder.loop, answer: answer) { answer in
+            holder.session.open(request, answer: answer)
+        }
+    }
+
+    private func wait(
+        _ since: NIODeadline, _ request: StreamRequest, on loop: SocketLoop,
+        _ answer: @escaping (Result<any Leg, StreamFault>) -> Void
+    ) -> any OpenAttempt {
+        let attempt = AwaitedDevice(in: self.awaited, since: since, on: loop) { isLast in
+            let found = self.table.find(request.destination, from: loop, before: self.formerTables)
+            guard !self.isOver, case .device(let holder) = found else {
+                return isLast || self.isOver ? self.refuse(.unreachable, answer) : nil
+            }
+            return self.open(request, at: holder, from: loop, answer)
+        }
+        return attempt ?? self.refuse(.unreachable, answer)
     }
 
     /// What devices still serve that came before a reload, where their tokens would be good today.

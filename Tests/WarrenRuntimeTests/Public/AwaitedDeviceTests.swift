@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import Testing
+import WarrenCore
+import WarrenLoop
+
+@testable import WarrenRuntime
+
+/// Visitors of a name whose device has gone a moment ago.
+@Suite struct AwaitedDeviceTests {
+    private final class World {
+        let loop = SocketLoop.manual()
+        let outbound: PublicNamesOutbound
+        private(set) var answers: [StreamFault?] = []
+
+        init() {
+            let plan = PublicNamesOutbound.Plan(duplicates: .replace, judge: NoAuthenticator()) { leg, _, _ in
+                leg.discard()
+            }
+            self.outbound = PublicNamesOutbound(
+                plan, name: "devices", loops: .manual(), reporter: LogRecorder().reporter)
+        }
+
+        func device() -> AskedSession {
+            let owner = self.outbound.owner(of: nil)
+            let session = AskedSession(owner, user: "dev", on: self.loop)
+            session.begin()
+            session.comeUp()
+            #expect(owner.sessionServes(session, .service(name: "dev.test", port: 0)))
+            return session
+        }
+
+        @discardableResult func visit(_ name: String = "dev.test") -> any OpenAttempt {
+            self.outbound.open(StreamRequest(.service(name: name, port: 443)), trusted: false, on: self.loop) {
+                [unowned self] result in
+                if case .failure(let fault) = result { self.answers.append(fault) } else { self.answers.append(nil) }
+            }
+        }
+    }
+
+    @Test func oneThatComesBackHasItsVisitors() {
+        let world = World()
+        world.device().end(.finished)
+        world.visit()
+        world.loop.advance(by: .milliseconds(200))
+        #expect(world.answers == [])
+        let device = world.device()
+        world.loop.advance(by: .milliseconds(50))
+        #expect(device.asked.count == 1)
+        device.answer(.success(ScriptedLeg()))
+        #expect(world.answers == [nil])
+        #expect(world.loop.timers.count == 0)
+    }
+
+    @Test func oneThatStaysAwayIsToldOf() {
+        let world = World()
+        world.device().end(.finished)
+        world.visit()
+        world.loop.advance(by: AwaitedDevice.patience)
+        #expect(world.answers == [.unreachable])
+        #expect(world.loop.timers.count == 0)
+    }
+
+    @Test func nobodyWaitsForOneThatWentLongAgoOrNeverCame() {
+        let world = World()
+        world.outbound.table.expect(["late.test"])
+        world.visit("late.test")
+        world.visit("never.test")
+        #expect(world.answers == [.unreachable, .unknownHost])
+    }
+
+    @Test func whoLeavesIsNotTakenToIt() {
+        let world = World()
+        world.device().end(.finished)
+        let attempt = world.visit()
+        attempt.cancel()
+        #expect(world.loop.timers.count == 0)
+        let device = world.device()
+        world.loop.advance(by: .seconds(1))
+        #expect(!device.wasAsked && world.answers == [])
+    }
+
+    @Test func onlySoManyWait() {
+        let world = World()
+        world.device().end(.finished)
+        let waiting = (0..<256).map { _ in world.visit() }
+        #expect(world.answers == [])
+        world.visit()
+        #expect(world.answers == [.unreachable])
+        for attempt in waiting.prefix(2) { attempt.cancel() }
+        world.visit()
+        #expect(world.answers == [.unreachable])
+        world.loop.advance(by: .seconds(1))
+        #expect(world.answers.count == 256)
+    }
+
+    @Test func aStopEndsTheWaiting() {
+        let world = World()
+        world.device().end(.finished)
+        world.visit()
+        world.outbound.stop()
+        world.loop.advance(by: .milliseconds(50))
+        #expect(world.answers == [.shutdown])
+    }
+}
