@@ -14,6 +14,8 @@ final class DirectCipher: DatagramCipher, @unchecked Sendable {
     /// They are linked, and do what swift-crypto does; tried once.
     static let isProven = CipherProof.holds { DirectCipher($0) }
 
+    private static let allocator = ByteBufferAllocator()
+
     private let prepared: OpaquePointer
 
     /// - Returns: nil if the functions are not linked, or refuse the key.
@@ -48,7 +50,7 @@ final class DirectCipher: DatagramCipher, @unchecked Sendable {
         let header = SecureDatagrams.Header.length
         guard datagram.readableBytes >= SecureDatagrams.overhead else { return nil }
         let sealed = datagram.readableBytes - header
-        var payload = ByteBuffer()
+        var payload = Self.allocator.buffer(capacity: sealed)
         var isAuthentic = false
         payload.writeWithUnsafeMutableBytes(minimumWritableBytes: sealed) { room in
             isAuthentic = datagram.withUnsafeReadableBytes { bytes in
