@@ -61,11 +61,12 @@ let package = Package(
     ],
     targets: [
         .target(name: "CWarrenAES"),
+        .target(name: "CWarrenAEAD"),
         .target(name: "CWarrenSystem"),
         .target(name: "CWarrenStart", cSettings: [.define("WARREN_COMMIT", to: "\"\(commit)\"")]),
         .target(name: "WarrenCore", dependencies: [nio("NIOCore"), heap]),
         .target(name: "WarrenKCP", dependencies: ["WarrenCore", nio("NIOCore")]),
-        .target(name: "WarrenSecureDatagrams", dependencies: ["WarrenCore", nio("NIOCore"), crypto]),
+        .target(name: "WarrenSecureDatagrams", dependencies: ["WarrenCore", "CWarrenAEAD", nio("NIOCore"), crypto]),
         .target(
             name: "WarrenLoop",
             dependencies: [

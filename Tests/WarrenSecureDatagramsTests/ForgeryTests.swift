@@ -7,7 +7,7 @@ import WarrenTesting
 
 @testable import WarrenSecureDatagrams
 
-@Suite struct ForgeryTests {
+@Suite(.everyWay) struct ForgeryTests {
     /// Changes bytes, cuts, lengthens, mixes two datagrams, or makes one up.
     private func mutate(_ corpus: [ByteBuffer], _ random: inout SeededRandom) -> ByteBuffer {
         var bytes = corpus.randomElement(using: &random)?.array ?? []

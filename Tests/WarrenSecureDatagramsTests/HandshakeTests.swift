@@ -6,7 +6,7 @@ import WarrenTesting
 
 @testable import WarrenSecureDatagrams
 
-@Suite struct HandshakeTests {
+@Suite(.everyWay) struct HandshakeTests {
     @Test(arguments: Mode.allCases) func comesUpAndCarriesPayloadBothWays(mode: Mode) {
         let world = World(mode.keys)
         #expect(world.client.state == .handshaking)

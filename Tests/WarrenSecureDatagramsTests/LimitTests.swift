@@ -7,7 +7,7 @@ import WarrenTesting
 
 @testable import WarrenSecureDatagrams
 
-@Suite struct LimitTests {
+@Suite(.everyWay) struct LimitTests {
     /// A request of a new client.
     private func request(_ key: SD.InitiatorKey, seed: UInt64 = 1) -> ByteBuffer {
         var client = SD.Initiator(key: key, random: SeededRandom(seed), now: start)

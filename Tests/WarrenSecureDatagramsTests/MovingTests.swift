@@ -6,7 +6,7 @@ import WarrenTesting
 
 @testable import WarrenSecureDatagrams
 
-@Suite struct MovingTests {
+@Suite(.everyWay) struct MovingTests {
     @Test func followsAClientWhoseAddressChanges() throws {
         let world = World(Mode.shared.keys)
         world.run(.seconds(1))

@@ -6,7 +6,7 @@ import WarrenTesting
 
 @testable import WarrenSecureDatagrams
 
-@Suite struct RekeyTests {
+@Suite(.everyWay) struct RekeyTests {
     @Test(arguments: Mode.allCases) func losesNothingWhileKeysChange(mode: Mode) {
         let world = World(mode.keys)
         world.run(.seconds(1))

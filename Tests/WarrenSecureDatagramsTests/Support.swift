@@ -67,6 +67,8 @@ final class World {
         self.client = SD.Initiator(key: keys.client, timing: timing, random: SeededRandom(seed &+ 1 << 32), now: start)
         self.server = SD.Listener(
             key: keys.server, timing: timing, limits: limits, random: SeededRandom(seed &+ 1 << 33), now: start)
+        self.client.suite.way = Ways.current.client
+        self.server.suite.way = Ways.current.server
     }
 
     var session: SD.SessionID? {

@@ -19,7 +19,8 @@ extension DatagramPeer: DatagramPort {
 /// A socket of our own toward one peer.
 final class DialledPort: DatagramPort, DatagramWatcher {
     private let socket: DatagramSocket
-    private weak var leg: KCPLeg?
+    /// Kept until this is closed.
+    private var leg: KCPLeg?
 
     init(_ socket: DatagramSocket, for leg: KCPLeg) {
         self.socket = socket
@@ -29,7 +30,11 @@ final class DialledPort: DatagramPort, DatagramWatcher {
 
     var isWritable: Bool { self.socket.isWritable }
     func put(_ write: (inout ByteBuffer) -> Int) -> Int { self.socket.send(write) }
-    func close() { self.socket.close() }
+
+    func close() {
+        self.leg = nil
+        self.socket.close()
+    }
 
     func datagramSocket(_ socket: DatagramSocket, received datagram: Datagram) { self.leg?.received(datagram.bytes) }
     func datagramSocketHasReceived(_ socket: DatagramSocket) { self.leg?.receivedBurst() }

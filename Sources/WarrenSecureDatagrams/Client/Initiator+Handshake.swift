@@ -74,7 +74,8 @@ extension SecureDatagrams.Initiator {
         guard let remote = payload.index else { return self.fail(.forgotten) }
         self.handshake = nil
         self.session.adopt(
-            SecureDatagrams.TransportKeys(noise, isInitiator: true, local: asked.index, remote: remote, born: now),
+            SecureDatagrams.TransportKeys(
+                noise, isInitiator: true, local: asked.index, remote: remote, born: now, by: self.suite.way),
             now: now)
         _ = self.session.takeRetired()
         self.confirm = Confirmation(at: now, pause: .milliseconds(250))

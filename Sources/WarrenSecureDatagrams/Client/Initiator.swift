@@ -36,7 +36,7 @@ extension SecureDatagrams {
         public internal(set) var counters = Counters()
         public let timing: Timing
 
-        let suite: Suite
+        var suite: Suite
         var random: Random
         var session: Session
         var handshake: Handshake?

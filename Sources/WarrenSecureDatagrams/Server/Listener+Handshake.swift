@@ -121,7 +121,8 @@ extension SecureDatagrams.Listener {
         let proofs = self.suite.responseProofs(client: noise.remoteStatic)
         self.send(ByteBuffer(bytes: bytes + proofs.mac1(of: bytes)), to: address)
         return index.map {
-            SecureDatagrams.TransportKeys(noise, isInitiator: false, local: $0, remote: request.index, born: now)
+            SecureDatagrams.TransportKeys(
+                noise, isInitiator: false, local: $0, remote: request.index, born: now, by: self.suite.way)
         }
     }
 

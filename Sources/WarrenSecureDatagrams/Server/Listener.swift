@@ -88,7 +88,7 @@ extension SecureDatagrams {
         public let limits: Limits
         public let part: Part
 
-        let suite: Suite
+        var suite: Suite
         var allowed: Set<PublicKey>?
         var random: Random
         var limiter: SourceLimiter

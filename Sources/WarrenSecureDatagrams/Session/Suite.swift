@@ -12,6 +12,8 @@ extension SecureDatagrams {
         /// The server's key, which its clients know.
         private let server: [UInt8]?
         let requestProofs: Proofs
+        /// How the datagrams of its sessions are sealed; anything but the best is for tests.
+        var way = Cipher.Way.best
         /// Nil if it depends on the client.
         private let responseProofs: Proofs?
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Crypto
 import NIOCore
 
 extension SecureDatagrams {
@@ -11,20 +10,23 @@ extension SecureDatagrams {
         /// Which we name.
         let remote: UInt32
         let born: NIODeadline
-        private let sealing: SymmetricKey
-        private let opening: SymmetricKey
+        private let sealing: Cipher
+        private let opening: Cipher
         private let binding: [UInt8]
         /// Datagrams sealed; the next one's counter.
         private(set) var sealed: UInt64 = 0
         private(set) var window = ReplayWindow()
 
-        init(_ handshake: Noise.HandshakeState, isInitiator: Bool, local: UInt32, remote: UInt32, born: NIODeadline) {
+        init(
+            _ handshake: Noise.HandshakeState, isInitiator: Bool, local: UInt32, remote: UInt32, born: NIODeadline,
+            by way: Cipher.Way = .best
+        ) {
             let keys = handshake.symmetric.split()
             self.local = local
             self.remote = remote
             self.born = born
-            self.sealing = isInitiator ? keys.initiator : keys.responder
-            self.opening = isInitiator ? keys.responder : keys.initiator
+            self.sealing = Cipher(isInitiator ? keys.initiator : keys.responder, by: way)
+            self.opening = Cipher(isInitiator ? keys.responder : keys.initiator, by: way)
             self.binding = Noise.authenticate(handshake.symmetric.chainingKey, Array("Warren datagrams rekey".utf8))
         }
 
@@ -44,7 +46,7 @@ extension SecureDatagrams {
             let head = Seal.Head(index: self.remote, counter: self.sealed)
             // Counted first: no counter is ever used twice.
             self.sealed += 1
-            return Seal.write(payload, head: head, with: self.sealing, into: &datagram)
+            return self.sealing.seal(payload, head: head, into: &datagram)
         }
 
         enum Opened {
@@ -56,7 +58,7 @@ extension SecureDatagrams {
 
         mutating func open(_ datagram: ByteBuffer, _ header: Header) -> Opened {
             guard self.window.isFresh(header.counter) else { return .replayed }
-            guard let payload = Seal.open(datagram, with: self.opening) else { return .forged }
+            guard let payload = self.opening.open(datagram, counter: header.counter) else { return .forged }
             let isLatest = header.counter >= self.window.next
             self.window.mark(header.counter)
             return .payload(payload, isLatest: isLatest)

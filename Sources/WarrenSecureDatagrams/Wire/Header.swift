@@ -25,14 +25,16 @@ extension SecureDatagrams {
 
         /// Nil for what is no datagram with payload, and for what is too short to be one.
         init?(of datagram: ByteBuffer) {
-            let start = datagram.readerIndex
-            guard Kind(of: datagram) == .data,
-                datagram.readableBytes >= SecureDatagrams.overhead,
-                let index = datagram.getInteger(at: start + 1, as: UInt32.self),
-                let counter = datagram.getInteger(at: start + 5, as: UInt64.self)
-            else { return nil }
-            self.index = index
-            self.counter = counter
+            let read = datagram.withUnsafeReadableBytes { bytes -> (index: UInt32, counter: UInt64)? in
+                guard bytes.count >= SecureDatagrams.overhead, bytes.first == Kind.data.rawValue else { return nil }
+                return (
+                    UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 1, as: UInt32.self)),
+                    UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 5, as: UInt64.self))
+                )
+            }
+            guard let read else { return nil }
+            self.index = read.index
+            self.counter = read.counter
         }
     }
 }

@@ -32,6 +32,8 @@ final class SecureKCPPort: UDPPort {
     private var told: ContiguousArray<SecurePeer> = []
     private var strangers: SecureStrangers
     private var isStopping = false
+    /// The socket is another's.
+    private var hasLeft = false
     private var alarm: LoopTimer?
     /// What a leg writes, before it is sealed.
     private var plain = ByteBuffer()
@@ -71,6 +73,7 @@ final class SecureKCPPort: UDPPort {
     func fits(_ plan: Listener.Plan) -> Bool { plan.key != nil }
 
     func leave() -> DatagramSocket {
+        self.hasLeft = true
         self.alarm?.cancel()
         self.alarm = nil
         self.siblings.leave(self.number)
@@ -219,12 +222,12 @@ extension SecureKCPPort {
     }
 
     private func setAlarm() {
-        guard !self.socket.isClosed, let deadline = self.sessions.deadline else { return }
+        guard !self.hasLeft, !self.socket.isClosed, let deadline = self.sessions.deadline else { return }
         if let alarm, alarm.deadline <= deadline { return }
         self.alarm?.cancel()
-        self.alarm = self.loop.timer(at: max(deadline, self.loop.now + .milliseconds(1))) { [weak self] in
-            self?.alarm = nil
-            self?.turn()
+        self.alarm = self.loop.timer(at: max(deadline, self.loop.now + .milliseconds(1))) {
+            self.alarm = nil
+            self.turn()
         }
     }
 }

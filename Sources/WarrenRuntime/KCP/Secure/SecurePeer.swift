@@ -13,7 +13,8 @@ final class SecurePeer: DatagramPort {
     private(set) var leg: KCPLeg?
     var isTouched = false
     var waits = false
-    private weak var port: SecureKCPPort?
+    /// Kept until this is closed.
+    private var port: SecureKCPPort?
 
     init(_ id: SecureDatagrams.SessionID, at path: DatagramPath, of port: SecureKCPPort) {
         self.id = id
@@ -31,8 +32,10 @@ final class SecurePeer: DatagramPort {
     func put(_ write: (inout ByteBuffer) -> Int) -> Int { self.port?.put(for: self, write) ?? 0 }
 
     func close() {
+        let port = self.port
         self.leg = nil
-        self.port?.forget(self)
+        self.port = nil
+        port?.forget(self)
     }
 }
 

@@ -9,7 +9,8 @@ import WarrenSecureDatagrams
 final class SecurePort: DatagramPort, DatagramWatcher {
     private let socket: DatagramSocket
     private let loop: SocketLoop
-    private weak var leg: KCPLeg?
+    /// Kept until this is closed, as the leg keeps this: a weak reference makes every other one of the leg dear.
+    private var leg: KCPLeg?
     private var session: SecureDatagrams.Initiator
     private var isUp = false
     /// Told once: nil when the session is up.
@@ -32,7 +33,7 @@ final class SecurePort: DatagramPort, DatagramWatcher {
         self.answer = answer
         self.session = SecureDatagrams.Initiator(key: key, timing: .tunnel, now: socket.loop.now)
         socket.watcher = self
-        self.timeOut = socket.loop.timer(in: time) { [weak self] in self?.fail(.noAnswer) }
+        self.timeOut = socket.loop.timer(in: time) { self.fail(.noAnswer) }
     }
 
     /// Asks for the session.
@@ -55,6 +56,7 @@ final class SecurePort: DatagramPort, DatagramWatcher {
     func close() {
         self.isUp = false
         self.answer = nil
+        self.leg = nil
         self.alarm?.cancel()
         self.timeOut?.cancel()
         self.alarm = nil
@@ -115,9 +117,9 @@ final class SecurePort: DatagramPort, DatagramWatcher {
         // One that rings too early costs a turn: cheaper than moving it with every datagram.
         if let alarm, alarm.deadline <= deadline { return }
         self.alarm?.cancel()
-        self.alarm = self.loop.timer(at: max(deadline, self.loop.now + .milliseconds(1))) { [weak self] in
-            self?.alarm = nil
-            self?.turn()
+        self.alarm = self.loop.timer(at: max(deadline, self.loop.now + .milliseconds(1))) {
+            self.alarm = nil
+            self.turn()
         }
     }
 
