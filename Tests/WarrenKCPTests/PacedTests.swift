@@ -45,6 +45,44 @@ struct PacedTests {
         #expect(((1.4e6)...(2.6e6)).contains(network.ends[a].pace ?? 0))
     }
 
+    /// Three round trips hold up the window: the one of the first send, of the repeat, and of that with copies.
+    @Test func aFewLostTwiceDoNotHoldUpTheWindow() {
+        var configuration = Self.configuration
+        (configuration.sendWindow, configuration.receiveWindow) = (1024, 1024)
+        var network = Network()
+        let (there, back) = (Link(delay: 20_000_000, seed: 5), Link(delay: 20_000_000, seed: 6))
+        (there.loss, back.loss) = (0.1, 0.1)
+        let (a, b) = network.join(configuration, configuration, forth: [there], back: [back])
+        network.run(seconds: 1, full: [a])
+        let before = network.received[b]
+        network.run(seconds: 4, full: [a])
+        let windows = Double(network.received[b] - before) / Double(1024 * 1226)
+        #expect(windows > 0.8 * 4 / 0.12)
+        let counters = network.ends[a].counters
+        let repeated = Double(counters.repeatedBytes) / Double(counters.bytesOut)
+        #expect(repeated < 0.13)
+    }
+
+    @Test("does not take lost acknowledgements for losses", arguments: [false, true])
+    func doesNotTakeLostAcknowledgementsForLosses(isSpared: Bool) {
+        var model = PacedModel(datagram: 1000, now: 0)
+        for round in 0..<20 as Range<Int64> {
+            var flights: [Flight] = []
+            for _ in 0..<400 {
+                var flight = Flight(data: nil, length: 976)
+                flight.sentAt = 40_000_000 * round
+                flight.delivery = model.sent(1000, underWay: flights.count * 1000, now: flight.sentAt)
+                flights.append(flight)
+            }
+            let now = 40_000_000 * (round + 1)
+            for flight in flights { model.rate.acknowledged(flight, now: now) }
+            let report = AckReport(
+                acknowledged: 400_000, lost: 150_000, spared: isSpared ? 150_000 : 0, roundTrip: 40_000_000)
+            model.concluded(report, underWay: 0, now: now)
+        }
+        #expect((model.window > 500_000) == isSpared)
+    }
+
     @Test("shares a bottleneck", arguments: [(0, 80_000), (2, 80_000), (2, 300_000)] as [(Int64, Int)])
     func sharesABottleneck(later: Int64, queue: Int) {
         var network = Network()

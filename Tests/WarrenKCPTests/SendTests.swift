@@ -9,7 +9,7 @@ import WarrenTesting
 @Suite("KCP sends")
 struct SendTests {
     @Test func sendsAtOnceAndWaits() {
-        var machine = KCP.Machine(.vproxy())
+        var machine = KCP.Machine.onSafePath(.vproxy())
         #expect(machine.deadline == nil)
         machine.send(ByteBuffer(string: "hello"))
         #expect(machine.deadline == .at(0))
@@ -22,7 +22,7 @@ struct SendTests {
     }
 
     @Test func isIdleWithoutADeadline() {
-        var machine = KCP.Machine(.vproxy())
+        var machine = KCP.Machine.onSafePath(.vproxy())
         machine.send(ByteBuffer(string: "hello"))
         _ = machine.output(at: 0)
         machine.input(.ack(0, awaited: 1, stamp: 0), at: 40)
@@ -42,7 +42,7 @@ struct SendTests {
             (.normal, [0, 225, 625, 1225, 2025, 3025]),
         ])
     func backsOff(profile: KCP.Configuration.Profile, times: [Int]) {
-        var machine = KCP.Machine(.vproxy(profile))
+        var machine = KCP.Machine.onSafePath(.vproxy(profile))
         machine.send(ByteBuffer(string: "hello"))
         for (index, time) in times.enumerated() {
             if time > 0 {
@@ -55,7 +55,7 @@ struct SendTests {
     }
 
     @Test func fallsSilentWhenTheLinkIsDead() {
-        var machine = KCP.Machine(.vproxy())
+        var machine = KCP.Machine.onSafePath(.vproxy())
         machine.send(ByteBuffer(string: "hello"))
         var sends = machine.pushed(at: 0).count
         while let deadline = machine.deadline, sends < 100 {
@@ -73,7 +73,7 @@ struct SendTests {
         var configuration = KCP.Configuration.vproxy()
         configuration.deadSends = 2
         configuration.deadTime = .seconds(5)
-        var machine = KCP.Machine(configuration)
+        var machine = KCP.Machine.onSafePath(configuration)
         machine.send(ByteBuffer(string: "hello"))
         while let deadline = machine.deadline, deadline < .at(4999) { while machine.poll(now: deadline) != nil {} }
         #expect(machine.failure == nil)
@@ -191,7 +191,7 @@ struct SendTests {
     }
 
     @Test func shortWritesShareASegment() {
-        var machine = KCP.Machine(.vproxy())
+        var machine = KCP.Machine.onSafePath(.vproxy())
         for _ in 0..<3000 { machine.send(ByteBuffer(string: "abc")) }
         let sizes = machine.output(at: 0).joined().map(\.data.readableBytes)
         #expect(sizes == Array(repeating: 1226, count: 7) + [9000 - 7 * 1226])
@@ -223,7 +223,7 @@ struct SendTests {
     @Test func cutsMessagesIntoFragments() {
         var configuration = KCP.Configuration.vproxy()
         configuration.framing = .messages
-        var machine = KCP.Machine(configuration)
+        var machine = KCP.Machine.onSafePath(configuration)
         #expect(machine.send(ByteBuffer(repeating: 1, count: 3 * 1226 + 1)) == true)
         #expect(machine.send(ByteBuffer(repeating: 2, count: 1226)) == true)
         #expect(machine.send(ByteBuffer()) == true)

@@ -5,6 +5,11 @@ struct AckReport {
     /// Wire bytes acknowledged for the first time, and those given up because of it.
     var acknowledged = 0
     var lost = 0
+    /// Segments acknowledged for the first time, and those of them of which an unasked copy came first.
+    var segments = 0
+    var copies = 0
+    /// Wire bytes that had been given up though they had arrived.
+    var spared = 0
     /// Whether all up to some number is acknowledged that was not before.
     var hasAdvanced = false
     /// Nanoseconds, of the newest segment with a stamp that fits.
@@ -43,6 +48,11 @@ struct CongestionControl {
     /// A segment leaves.
     mutating func sent(_ size: Int, underWay: Int, now: Int64) -> DeliveryMark {
         self.kind == .paced ? self.paced.sent(size, underWay: underWay, now: now) : DeliveryMark()
+    }
+
+    /// A copy leaves, whatever else may.
+    mutating func copied(_ size: Int, now: Int64) {
+        if self.kind == .paced { self.paced.pacer.spend(size, now: now) }
     }
 
     mutating func acknowledged(_ flight: Flight, now: Int64) {

@@ -12,8 +12,7 @@
 /// ```
 ///
 /// - Source: BBR, draft-cardwell-iccrg-bbr-congestion-control-00. Differs: `emptying` leaves half of what the path
-///   holds under
-///   way, and rounds in which more than a fifth is lost lower a ceiling.
+///   holds under way, and rounds in which more than a fifth is lost lower a ceiling.
 struct PacedModel {
     enum Phase { case startup, drain, probing, emptying }
 
@@ -67,7 +66,7 @@ struct PacedModel {
     }
 
     mutating func concluded(_ report: AckReport, underWay: Int, now: Int64) {
-        self.roundLost += report.lost
+        self.roundLost = max(self.roundLost + report.lost - report.spared, 0)
         let sample = self.rate.sample(now: now, least: (self.leastRoundTrip ?? 0) / 2)
         let isNewRound = self.countRound(sample)
         if let sample, !sample.isLimited || sample.rate >= self.bandwidth.value {

@@ -82,17 +82,25 @@ extension KCP.Machine {
             report.roundTrip = self.time - self.window[number].sentAt
             self.losses.newest = max(self.losses.newest, self.window[number].order)
             if header.awaited.precedes(self.window[number].awaited) { self.peerHasForgotten = true }
+        } else if self.window[number].copies > 0, last.precedes(header.stamp), !self.stamp.precedes(header.stamp) {
+            self.losses.newest = max(self.losses.newest, self.window[number].order)
+            report.copies += 1
         } else if !header.stamp.precedes(first), !self.stamp.precedes(header.stamp) {
             report.roundTrip = Int64(self.stamp &- header.stamp) * 1_000_000
             self.counters.needlessRepeats += 1
+            report.spared += self.window[number].size
             self.wasNeedless()
         }
-        if self.window[number].line == FlightLines.lost { self.wasNeedless() }
+        if self.window[number].line == FlightLines.lost {
+            report.spared += self.window[number].size
+            self.wasNeedless()
+        }
         self.settle(number, &report)
     }
 
     private mutating func settle(_ number: UInt32, _ report: inout AckReport) {
         report.acknowledged += self.window[number].size
+        report.segments += 1
         self.congestion.acknowledged(self.window[number], now: self.time)
         self.window.acknowledge(number)
     }
@@ -123,8 +131,10 @@ extension KCP.Machine {
             self.roundTripEstimate.measured(sample)
             self.losses.patience.relax(roundTrip: sample, now: self.time)
         }
+        self.pathLoss.saw(lost: report.copies, arrived: report.segments - report.copies, now: self.time)
         let inFlight = self.window.count
         report.lost = self.giveUpSkipped()
         self.congestion.concluded(report, inFlight: inFlight, underWay: self.window.underWay, now: self.time)
+        self.forgetCopies()
     }
 }

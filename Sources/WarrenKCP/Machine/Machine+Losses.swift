@@ -37,6 +37,7 @@ extension KCP.Machine {
         let roundTrip = self.roundTripEstimate.smoothed ?? 0
         let wait = self.losses.patience.wait(roundTrip: roundTrip)
         var bytes = 0
+        var count = 0
         for line in self.window.linesFromLast {
             while let number = self.window.front(of: line), self.isSkipped(number, skips) {
                 let due = self.window[number].sentAt + roundTrip + wait
@@ -45,34 +46,35 @@ extension KCP.Machine {
                     break
                 }
                 bytes += self.window[number].size
+                count += 1
                 self.counters.fastRepeats += 1
                 self.window.lose(number)
             }
         }
-        if bytes > 0 { self.echo.lost(now: self.time) }
+        self.pathLoss.saw(lost: count, arrived: 0, now: self.time)
         return bytes
     }
 
     /// Whether so many that left later have arrived, or all if they are fewer.
     private func isSkipped(_ number: UInt32, _ skips: UInt64) -> Bool {
-        let order = self.window[number].order
+        let order = self.window[number].lastOrder
         return order < self.losses.newest && min(order + skips, self.window.order) <= self.losses.newest
     }
 
     /// Gives up what was waited for too long.
     mutating func giveUpSilent() {
-        var hasTimedOut = false
+        var count = 0
         for line in self.window.linesFromLast {
             while let number = self.window.front(of: line), self.timeout(of: number) <= self.time {
                 if self.isDead(number) { return self.fail(.deadLink) }
                 self.counters.timeouts += 1
                 self.window.lose(number)
                 self.losses.silence.repeats(timeout: self.roundTripEstimate.timeout, now: self.time)
-                hasTimedOut = true
+                count += 1
             }
         }
-        guard hasTimedOut else { return }
-        self.echo.lost(now: self.time)
+        guard count > 0 else { return }
+        self.pathLoss.saw(lost: count, arrived: 0, now: self.time)
         self.congestion.timedOut()
     }
 

@@ -35,6 +35,7 @@ extension KCP.Machine {
             self.congestion.concluded(
                 report, inFlight: self.window.count, underWay: self.window.underWay, now: self.time)
         }
+        self.forgetCopies()
         if self.peer.asks(isShut: self.isShut, now: self.time) { self.mustAsk = true }
     }
 
@@ -42,7 +43,7 @@ extension KCP.Machine {
         mutating get {
             guard self.failure == nil else { return false }
             if !self.acknowledgements.isEmpty || self.mustAsk || self.mustTell { return true }
-            if self.echoIsDue { return true }
+            if self.copyIsDue { return true }
             if self.queue.isEmpty, !self.window.hasLost { self.congestion.idled(underWay: self.window.underWay) }
             return (self.mayRepeat || self.maySendNew) && self.congestion.isOpen(now: self.time)
         }
@@ -65,7 +66,7 @@ extension KCP.Machine {
             self.mustTell = false
         }
         while let number = self.nextToLeave(room: end - out.writerIndex) { self.write(number, &out) }
-        self.writeEchoes(&out, end: end)
+        self.writeCopies(&out, end: end)
         self.toldEdge = self.received.next &+ UInt32(clamping: self.received.room)
         let count = out.writerIndex - start
         if count > 0 { self.counters.datagramsOut += 1 }
@@ -123,6 +124,7 @@ extension KCP.Machine {
         let mark = self.congestion.sent(size, underWay: self.window.underWay, now: self.time)
         self.window.sent(number, stamp: self.stamp, now: self.time)
         self.window[number].delivery = mark
+        self.planCopies(of: number)
         let fragment = self.window[number].fragment
         out.writeKCPHeader(
             self.header(.push, stamp: self.stamp, number: number, fragment: fragment), count: data.readableBytes)

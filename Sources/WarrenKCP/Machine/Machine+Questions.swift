@@ -57,7 +57,7 @@ extension KCP.Machine {
         guard self.acknowledgements.isEmpty, !self.mustAsk, !self.mustTell else { return Self.deadline(self.time) }
         var due = self.nextTimeout
         if let at = self.losses.skippedAt { due = min(due ?? at, at) }
-        if let at = self.nextEcho { due = min(due ?? at, at) }
+        if let at = self.nextCopy { due = min(due ?? at, at) }
         if let at = self.peer.askAt { due = min(due ?? at, at) }
         if self.mayRepeat || self.maySendNew {
             let at = max(self.congestion.release ?? self.time, self.time)

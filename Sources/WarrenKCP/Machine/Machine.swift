@@ -43,7 +43,8 @@ extension KCP {
         var roundTripEstimate: RoundTrip
         var congestion: CongestionControl
         var losses: Losses
-        var echo = Echo()
+        var pathLoss = PathLoss()
+        var copies = Copies()
         /// The window is to be asked for, to be told.
         var mustAsk = false
         var mustTell = false

@@ -14,8 +14,8 @@ struct Flight {
     var before: UInt32 = 0
     var after: UInt32 = 0
     var sends = 0
-    /// A copy has left unasked.
-    var hasEcho = false
+    /// How many copies have left unasked since then.
+    var copies = 0
     /// What was the oldest in flight when it was last sent: the peer knew of all before.
     var awaited: UInt32 = 0
     /// `ts` of its first and its last copy.
@@ -23,6 +23,8 @@ struct Flight {
     var stamp: UInt32 = 0
     /// Counts all sends of all segments: what was sent after what.
     var order: UInt64 = 0
+    /// The same of its last copy.
+    var lastOrder: UInt64 = 0
     /// Nanoseconds.
     var sentAt: Int64 = 0
     var delivery = DeliveryMark()

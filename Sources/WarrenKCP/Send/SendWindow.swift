@@ -70,8 +70,21 @@ struct SendWindow {
         self[number].stamp = stamp
         self[number].sentAt = now
         self[number].order = self.order
+        self[number].lastOrder = self.order
+        self[number].copies = 0
         self[number].awaited = self.oldest
         self.join(number, FlightLines.line(sends: self[number].sends))
+    }
+
+    /// Notes a copy: what leaves later, and no more what left before, can prove the flight lost.
+    mutating func copied(_ number: UInt32) {
+        let line = Int(self[number].line)
+        self.leave(number)
+        self.order += 1
+        self.underWay += self[number].size
+        self[number].lastOrder = self.order
+        self[number].copies += 1
+        self.join(number, line)
     }
 
     /// Gives a flight up: it will be sent again.
