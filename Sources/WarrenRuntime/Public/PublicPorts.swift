@@ -196,7 +196,10 @@ package final class PublicPorts: NodeComponent, Sendable {
             return (isWanted, isWanted && state.failing.insert(port).inserted)
         }
         guard isWanted else { return self.settle(port) }
-        if isNews { self.reporter.emit(.warn("\(self.name): port \(port) of a device cannot be opened yet: \(error)")) }
+        if isNews {
+            let reason = StartFailure.reason(notListening: error)
+            self.reporter.emit(.warn("\(self.name): port \(port) of a device cannot be opened yet: \(reason)"))
+        }
         _ = self.loops.next().scheduleTask(in: Self.pause) { self.settle(port) }
     }
 }

@@ -155,7 +155,8 @@ import WarrenTesting
         let device = rig.device("one")
         rig.serve(rig.first, by: device)
         while rig.warnings.isEmpty, !Task.isCancelled { await Task.yield() }
-        #expect(rig.warnings.first?.contains("port \(rig.first) of a device cannot be opened yet: ") == true)
+        let reason = "the port is in use; stop the other program or choose another port"
+        #expect(rig.warnings == ["visitors: port \(rig.first) of a device cannot be opened yet: \(reason)"])
         await other.close()
         await rig.waits(for: rig.first, open: true)
         #expect(rig.warnings.count == 1)
