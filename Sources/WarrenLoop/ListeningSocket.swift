@@ -78,7 +78,7 @@ package final class ListeningSocket: Watched {
             var address = cws_address()
             let descriptor = cws_accept(self.descriptor, &address)
             if descriptor >= 0 {
-                self.onConnection(descriptor, PeerAddress(address))
+                self.onConnection(descriptor, PeerAddress(address).unmapped)
                 continue
             }
             switch errno {

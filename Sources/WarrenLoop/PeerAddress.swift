@@ -20,6 +20,9 @@ package struct PeerAddress: Hashable, Sendable {
         self.init(ip, port: port)
     }
 
+    /// Who it is: what a socket for both families calls an IPv4 peer is of use to that socket alone.
+    package var unmapped: PeerAddress { PeerAddress(self.address.unmapped, port: self.port) }
+
     package var socketAddress: SocketAddress { self.address.socketAddress(port: self.port) }
 }
 

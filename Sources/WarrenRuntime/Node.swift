@@ -358,16 +358,19 @@ package struct StartFailure: Error, CustomStringConvertible {
     /// - Parameter host: nil for all interfaces.
     package init(listening name: String, host: String?, port: UInt16, _ error: any Error) {
         let place = "\(host ?? "*"):\(port)"
-        let remedy =
-            switch (error as? IOError)?.errnoCode {
-            case EADDRINUSE: "the port is in use; stop the other program or choose another port"
-            case EACCES: "not permitted; ports below 1024 need root or CAP_NET_BIND_SERVICE"
-            case EMFILE, ENFILE: "the system has no descriptors left; raise the limit of open files (ulimit -n)"
-            case EADDRNOTAVAIL: "this machine has no such address; use one of its own, or leave the host out for all"
-            default:
-                error is SocketAddressError.UnknownHost
-                    ? "unknown host; write an address of this machine, or leave the host out for all" : "\(error)"
-            }
-        self.description = "\(name): cannot listen on \(place): \(remedy)"
+        self.description = "\(name): cannot listen on \(place): \(Self.reason(notListening: error))"
+    }
+
+    /// Why there is no listener, with what helps.
+    static func reason(notListening error: any Error) -> String {
+        switch (error as? IOError)?.errnoCode {
+        case EADDRINUSE: "the port is in use; stop the other program or choose another port"
+        case EACCES: "not permitted; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+        case EMFILE, ENFILE: "the system has no descriptors left; raise the limit of open files (ulimit -n)"
+        case EADDRNOTAVAIL: "this machine has no such address; use one of its own, or leave the host out for all"
+        default:
+            error is SocketAddressError.UnknownHost
+                ? "unknown host; write an address of this machine, or leave the host out for all" : "\(error)"
+        }
     }
 }

@@ -26,6 +26,15 @@ import WarrenCore
         #expect(IPAddress(text)?.counted == IPAddress(other))
     }
 
+    @Test(
+        "IPv4 within IPv6 is IPv4, and nothing else is",
+        arguments: [
+            ("::ffff:192.0.2.7", "192.0.2.7"), ("::ffff:0.0.0.0", "0.0.0.0"), ("192.0.2.7", "192.0.2.7"),
+            ("::192.0.2.7", "::192.0.2.7"), ("::fffe:192.0.2.7", "::fffe:192.0.2.7"), ("::1", "::1"),
+            ("1::ffff:192.0.2.7", "1::ffff:192.0.2.7"), ("::1:ffff:192.0.2.7", "::1:ffff:192.0.2.7"),
+        ])
+    func unmaps(text: String, to other: String) { #expect(IPAddress(text)?.unmapped == IPAddress(other)) }
+
     @Test("has one text, one packed form and one socket address", arguments: forms)
     func converts(_ text: String, _ address: IPAddress, _ packed: [UInt8]) throws {
         #expect(IPAddress(text) == address)

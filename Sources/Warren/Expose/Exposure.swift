@@ -84,14 +84,19 @@ package final class Exposure: Sendable {
         self.conclude(
             .refused(
                 "the relay grants \(what) to this token, and not \(self.called); use a token for it"
-                    + " (warren token mproxy \(self.option)), or end the other device that has it"))
+                    + " (warren token mproxy \(self.option)), or end the other device that has it\(self.orOpen)"))
+    }
+
+    /// A relay opens no port that its operator has not named.
+    private var orOpen: String {
+        if case .port? = self.asked { ", or name the port in ports: of the relay" } else { "" }
     }
 
     /// - Parameter answer: the relay's.
     package func refused(_ answer: String) {
         let remedy =
             if answer.contains("E_NAME_TAKEN") {
-                "another device has it: end that one, or choose another"
+                "another device has it: end that one, or choose another\(self.orOpen)"
             } else if answer.hasPrefix("rejected by the peer") {
                 "the token is of another secret, or has expired: make one (warren token mproxy \(self.option))"
             } else {

@@ -75,7 +75,7 @@ package final class DatagramLab {
 
     func hasRebound(_ peer: PeerAddress?) {
         self.rebinds &+= 1
-        if let peer { self.say("rebinding peer=\(peer.socketAddress.text)") }
+        if let peer { self.say("rebinding peer=\(peer.unmapped.socketAddress.text)") }
     }
 
     /// A port of its own toward the target.

@@ -218,7 +218,7 @@ struct DeviceSession {
         self.common.openWindow(row)
         self.common.table[row].isAnnounced = isAnnounced
         let port = UInt16(header.servicePort) ?? 0
-        var request = StreamRequest(.service(name: name, port: port), source: header.source.socketAddress)
+        var request = StreamRequest(.service(name: name, port: port), source: header.source.visitor)
         request.scheme = self.scheme(header.service, port: port)
         return .open(self.common.table[row].id, request)
     }

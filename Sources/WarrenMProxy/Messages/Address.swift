@@ -72,4 +72,10 @@ extension MProxy.Address {
         guard let address = IPAddress(self.address), let port = UInt16(self.port) else { return nil }
         return address.socketAddress(port: port)
     }
+
+    /// Who it is: relays in node write IPv4 within IPv6, which is IPv4 for everybody else.
+    var visitor: SocketAddress? {
+        guard let address = IPAddress(self.address), let port = UInt16(self.port) else { return nil }
+        return address.unmapped.socketAddress(port: port)
+    }
 }

@@ -21,7 +21,7 @@ package enum Asker: Hashable, Sendable {
         } else if let user = request.user {
             self = .user(user)
         } else if let address = request.source.flatMap({ IPAddress($0) }) {
-            self = .network(address.family == .v4 ? address : IPAddress(high: address.high, low: 0))
+            self = .network(address.counted)
         } else {
             self = .unknown
         }

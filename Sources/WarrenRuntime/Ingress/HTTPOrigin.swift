@@ -24,8 +24,15 @@ package struct HTTPOrigin: Hashable, Sendable {
         "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip", "forwarded",
     ]
 
-    /// Fields of the visitor that do not go on.
-    var dropped: Set<String> { self.visitor == nil ? [] : Self.told }
+    /// Whether a field of the visitor does not go on. CGI and all that took over its names for fields (WSGI, Rack, PHP) read `_`
+    /// as `-`.
+    ///
+    /// - Parameter key: its name in small letters.
+    func drops(_ key: String) -> Bool {
+        guard self.visitor != nil else { return false }
+        guard key.utf8.contains(UInt8(ascii: "_")) else { return Self.told.contains(key) }
+        return Self.told.contains(String(key.map { $0 == "_" ? "-" : $0 }))
+    }
 
     /// - Parameter name: the host that the visitor asked for.
     func write(to head: inout ByteBuffer, asking name: ByteBufferView?) {

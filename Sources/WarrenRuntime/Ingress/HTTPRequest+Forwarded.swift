@@ -11,11 +11,10 @@ extension HTTPRequest {
         head.writeImmutableBuffer(path)
         head.writeString(" HTTP/1.1\r\nHost: \(self.target.authority)\r\n")
         var dropped: Set<String> = ["host"]
-        dropped.formUnion(self.origin?.dropped ?? [])
         // Who waits for "100 Continue" would never get it in HTTP/1.0 (RFC 9110, section 10.1.1).
         if self.minorVersion == 0 { dropped.insert("expect") }
         var hasLength = false
-        for field in self.fields.endToEnd(without: dropped) {
+        for field in self.fields.endToEnd(without: dropped) where self.origin?.drops(field.key) != true {
             switch field.key {
             // The same length may have been said twice.
             case "content-length" where hasLength: continue

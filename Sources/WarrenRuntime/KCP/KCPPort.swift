@@ -54,9 +54,9 @@ final class KCPPort: UDPPort {
         switch KCP.FirstWord(datagram.bytes, conversation: configuration.conversation) {
         case .beginning:
             self.makeRoom()
-            let leg = self.limiter.admit(from: datagram.path.peer, to: plan, on: self.loop) { onClose in
-                KCPLeg(
-                    configuration, with: datagram.path.peer, on: self.loop, sharing: self.share, onClose: onClose)
+            let peer = datagram.path.peer.unmapped
+            let leg = self.limiter.admit(from: peer, to: plan, on: self.loop) { onClose in
+                KCPLeg(configuration, with: peer, on: self.loop, sharing: self.share, onClose: onClose)
             }
             if let leg { self.unproven.append(leg) }
             return leg

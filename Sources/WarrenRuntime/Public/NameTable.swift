@@ -7,7 +7,8 @@ import WarrenLoop
 
 /// Which device serves which public name and port. Asked on any loop.
 ///
-/// A name is served with all that is under it; `*.name` leaves the name itself out. The longest name that fits has a visitor.
+/// A name is served with all that is under it; `*.name` leaves the name itself out. The longest name that fits has a visitor, also
+/// while its device is away; one that was withdrawn leaves visitors to its parents.
 package final class NameTable: Sendable {
     /// What becomes of a name that another device serves already.
     package enum Duplicates: String, Sendable, CaseIterable {
@@ -40,7 +41,7 @@ package final class NameTable: Sendable {
     /// Who takes a visitor.
     enum Found {
         case device(Holder)
-        /// Somebody has served it, and nobody does since then.
+        /// Somebody has served it, and nobody does since then, nor its parents, which are asked where it was given back.
         case offline(since: NIODeadline)
         case unknown
     }
@@ -61,6 +62,13 @@ package final class NameTable: Sendable {
         mutating func remove(_ session: any Session) { self.holders.removeAll { $0.isSame(session) } }
     }
 
+    /// That nobody serves a name any more.
+    private struct Absence {
+        var since: NIODeadline
+        /// It was withdrawn, so that nobody is expected back: visitors are its parents' as if it had never been there.
+        var isGivenBack = false
+    }
+
     /// What one session serves.
     private struct Served {
         var names: Set<String> = []
@@ -72,26 +80,26 @@ package final class NameTable: Sendable {
         var ports: [UInt16: Entry] = [:]
         /// By session, so that whoever leaves costs what it has served.
         var served: [ObjectIdentifier: Served] = [:]
-        /// Names that were served and are not now, and since when.
-        var offline: [String: NIODeadline] = [:]
+        /// Names that were served and are not now.
+        var offline: [String: Absence] = [:]
         var watchers: [ObjectIdentifier: @Sendable (UInt16) -> Void] = [:]
         /// Since when something is served, or nothing.
         var since = NIODeadline.now()
 
         var isEmpty: Bool { self.names.isEmpty && self.ports.isEmpty }
 
-        mutating func remove(_ name: String, of session: any Session) {
+        mutating func remove(_ name: String, of session: any Session, isGivenBack: Bool) {
             guard var entry = self.names[name] else { return }
             entry.remove(session)
             self.names[name] = entry.holders.isEmpty ? nil : entry
             guard entry.holders.isEmpty else { return }
             if self.offline.count >= NameTable.mostOffline { self.offline.removeAll() }
-            self.offline[name] = .now()
+            self.offline[name] = Absence(since: .now(), isGivenBack: isGivenBack)
         }
 
         /// - Returns: ports that nobody has any more.
-        mutating func remove(_ served: Served, of session: any Session) -> [UInt16] {
-            for name in served.names { self.remove(name, of: session) }
+        mutating func remove(_ served: Served, of session: any Session, isGivenBack: Bool) -> [UInt16] {
+            for name in served.names { self.remove(name, of: session, isGivenBack: isGivenBack) }
             var closed: [UInt16] = []
             for port in served.ports where self.remove(port, of: session) { closed.append(port) }
             return closed
@@ -168,7 +176,7 @@ package final class NameTable: Sendable {
                 if left.names.remove(name) != nil { gone.names = [name] }
                 if name.isEmpty, left.ports.remove(port) != nil { gone.ports = [port] }
                 state.served[id] = left.names.isEmpty && left.ports.isEmpty ? nil : left
-                return state.remove(gone, of: session)
+                return state.remove(gone, of: session, isGivenBack: true)
             }
         }
         self.tell(of: closed)
@@ -179,7 +187,7 @@ package final class NameTable: Sendable {
         let closed = self.state.withLock {
             $0.change { state in
                 let served = state.served.removeValue(forKey: ObjectIdentifier(session))
-                return state.remove(served ?? Served(), of: session)
+                return state.remove(served ?? Served(), of: session, isGivenBack: false)
             }
         }
         self.tell(of: closed)
@@ -194,7 +202,7 @@ package final class NameTable: Sendable {
     /// Names that were served elsewhere will be served here.
     func expect(_ names: [String]) {
         self.state.withLock { state in
-            for name in names.prefix(Self.mostOffline) { state.offline[name] = .uptimeNanoseconds(0) }
+            for name in names.prefix(Self.mostOffline) { state.offline[name] = Absence(since: .uptimeNanoseconds(0)) }
         }
     }
 
@@ -215,16 +223,18 @@ package final class NameTable: Sendable {
                 let holder = self.next(on: port, &state, visit) ?? Self.first(of: others) { $0.holder(of: port, visit) }
                 return holder.map { .device($0) } ?? .unknown
             }
+            var givenBack: Absence?
             for candidate in Self.candidates(for: name) {
                 let holder =
                     self.next(as: candidate, &state, visit)
                     ?? Self.first(of: others) { $0.holder(of: candidate, visit) }
                 if let holder { return .device(holder) }
-                if let since = state.offline[candidate] {
-                    return .offline(since: others.reduce(since) { max($0, $1.offlineSince(candidate)) })
-                }
+                guard let own = state.offline[candidate] else { continue }
+                let absence = others.compactMap { $0.absence(of: candidate) }.reduce(own, Self.last)
+                guard absence.isGivenBack else { return .offline(since: absence.since) }
+                givenBack = givenBack.map { Self.last($0, absence) } ?? absence
             }
-            return .unknown
+            return givenBack.map { .offline(since: $0.since) } ?? .unknown
         }
     }
 
@@ -236,9 +246,9 @@ package final class NameTable: Sendable {
         return nil
     }
 
-    private func offlineSince(_ name: String) -> NIODeadline {
-        self.state.withLock { $0.offline[name] ?? .uptimeNanoseconds(0) }
-    }
+    private func absence(of name: String) -> Absence? { self.state.withLock { $0.offline[name] } }
+
+    private static func last(_ one: Absence, _ other: Absence) -> Absence { other.since > one.since ? other : one }
 
     private struct Visit {
         var loop: SocketLoop?

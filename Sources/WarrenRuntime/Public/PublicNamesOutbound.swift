@@ -37,6 +37,8 @@ package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
     private let isStopped = Atomic(false)
     private let formers = Forerunners<PublicNamesOutbound>()
     private let awaited = AwaitedDevice.Line()
+    /// The ports that devices may have, by who opens them.
+    private let offered = Mutex<[ObjectIdentifier: [ClosedRange<UInt16>]]>([:])
 
     package init(_ plan: Plan, name: String, loops: Loops, unit: UnitTag? = nil, reporter: Reporter) {
         self.plan = plan
@@ -143,6 +145,23 @@ extension PublicNamesOutbound {
 // MARK: - Ports
 
 extension PublicNamesOutbound {
+    /// From now on devices may have these ports.
+    func offerPorts(_ ports: [ClosedRange<UInt16>], by opener: AnyObject) {
+        let id = ObjectIdentifier(opener)
+        self.offered.withLock { $0[id] = ports }
+    }
+
+    /// What it has offered may be nobody's any more. Devices that have it keep it.
+    func endOffer(by opener: AnyObject) {
+        let id = ObjectIdentifier(opener)
+        self.offered.withLock { $0[id] = nil }
+    }
+
+    /// Whether somebody would open the port.
+    func offersPort(_ port: UInt16) -> Bool {
+        self.offered.withLock { $0.values.contains { $0.contains { $0.contains(port) } } }
+    }
+
     func servesPort(_ port: UInt16) -> Bool { ([self.table] + self.formerTables).contains { $0.servesPort(port) } }
 
     /// As ``NameTable/watchPorts(_:_:)``.
@@ -186,6 +205,11 @@ extension PublicNamesOutbound {
     }
 
     fileprivate func serves(_ session: any Session, _ instance: String?, _ destination: Destination) -> Bool {
+        if case .service("", let port) = destination, !self.offersPort(port) {
+            let sentence = "\(self.peer(session)) may have port \(port), which no ports: names; it is not opened"
+            self.reporter.emit(.warn("\(self.name): \(sentence)"))
+            return false
+        }
         let holder = NameTable.Holder(
             session: session, loop: session.loop, device: session.user ?? "", instance: instance)
         let isServed = self.table.serve(destination, by: holder)

@@ -60,7 +60,10 @@ package final class PublicPorts: NodeComponent, Sendable {
         self.loops = loops
         self.reporter = reporter
         self.makePlan = makePlan
+        outbound.offerPorts(allowed, by: self)
     }
+
+    deinit { self.outbound.endOffer(by: self) }
 
     package func prepare(_ limiter: ConnectionLimiter) { self.state.withLock { $0.limiter = limiter } }
 
@@ -79,6 +82,7 @@ package final class PublicPorts: NodeComponent, Sendable {
 
     package func stop() {
         self.outbound.unwatchPorts(self)
+        self.outbound.endOffer(by: self)
         let ports = self.state.withLock { state in
             state.isOver = true
             state.wanted = []
@@ -92,6 +96,7 @@ package final class PublicPorts: NodeComponent, Sendable {
     package func takeOver(from other: any NodeComponent) { (other as? PublicPorts)?.leave(to: self) }
 
     private func leave(to heir: PublicPorts) {
+        self.outbound.endOffer(by: self)
         let ports = self.state.withLock { state in
             let ports = state.doors.keys.filter { !state.left.contains($0) && heir.fits(self, $0) }
             for port in ports { state.heirs[port] = heir }
@@ -124,7 +129,8 @@ package final class PublicPorts: NodeComponent, Sendable {
 
     private func changed(_ port: UInt16) {
         guard self.isAllowed(port) else {
-            guard self.outbound.servesPort(port) else { return }
+            // Of one that came before a reload.
+            guard self.outbound.servesPort(port), !self.outbound.offersPort(port) else { return }
             let sentence = "\(self.name): a device may have port \(port), which ports: does not name; it is not opened"
             return self.reporter.emit(.warn(sentence))
         }
@@ -196,7 +202,10 @@ package final class PublicPorts: NodeComponent, Sendable {
             return (isWanted, isWanted && state.failing.insert(port).inserted)
         }
         guard isWanted else { return self.settle(port) }
-        if isNews { self.reporter.emit(.warn("\(self.name): port \(port) of a device cannot be opened yet: \(error)")) }
+        if isNews {
+            let reason = StartFailure.reason(notListening: error)
+            self.reporter.emit(.warn("\(self.name): port \(port) of a device cannot be opened yet: \(reason)"))
+        }
         _ = self.loops.next().scheduleTask(in: Self.pause) { self.settle(port) }
     }
 }

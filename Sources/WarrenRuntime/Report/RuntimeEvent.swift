@@ -117,12 +117,9 @@ extension BridgeReport {
 }
 
 extension SocketAddress {
-    /// `192.0.2.1:80` or `[2001:db8::1]:80`; an IPv4 peer of a listener for both families is shown as what it is.
+    /// `192.0.2.1:80` or `[2001:db8::1]:80`.
     package var text: String {
         guard let peer = PeerAddress(self) else { return "\(self)" }
-        let address = peer.address
-        let isMapped = address.hasPrefix(IPAddress(high: 0, low: 0xFFFF_0000_0000), length: 96)
-        let shown = isMapped ? IPAddress(v4: UInt32(truncatingIfNeeded: address.low)) : address
-        return Destination.tcp(.address(shown), port: peer.port).description
+        return Destination.tcp(.address(peer.address), port: peer.port).description
     }
 }

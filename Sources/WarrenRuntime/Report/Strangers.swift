@@ -24,7 +24,7 @@ final class Strangers: Sendable {
     /// - Returns: how many of this address were not shown since the last one that was; nil if this is not shown.
     func news(of peer: SocketAddress?, at time: NIODeadline = .now()) -> Int? {
         let now = time.uptimeNanoseconds
-        let address = peer.flatMap { IPAddress($0) }.map { $0.family == .v6 ? IPAddress(high: $0.high, low: 0) : $0 }
+        let address = peer.flatMap { IPAddress($0) }?.counted
         return self.seen.withLock { seen in
             if let known = seen[address], Self.isFresh(known, now) {
                 seen[address]?.more += 1

@@ -18,8 +18,7 @@ extension ZhwkproX.StreamAddress {
     /// - Throws: `unsupported` for names, which the inter-server has to resolve, and for all but TCP.
     init(_ destination: Destination) throws(StreamFault) {
         guard case .host(.address(let address), let port, .tcp) = destination else { throw .unsupported }
-        let isMapped = address.family == .v6 && address.high == 0 && address.low >> 32 == 0xFFFF
-        self.address = isMapped ? IPAddress(v4: UInt32(truncatingIfNeeded: address.low)) : address
+        self.address = address.unmapped
         self.port = port
     }
 }

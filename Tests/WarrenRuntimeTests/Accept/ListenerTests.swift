@@ -69,6 +69,25 @@ private func greeting(_ name: String = "front", host: String? = "127.0.0.1", por
         await listener.close()
     }
 
+    @Test(
+        "a peer is who it is, whatever the socket calls it that listens for both families",
+        arguments: ["127.0.0.1", "::1"])
+    func tellsPeers(host: String) async throws {
+        let plan = Listener.Plan(name: "front", protocol: "test", host: nil, port: 0) { leg, _ in
+            leg.events = Deaf()
+            leg.begin()
+            leg.write(ByteBuffer(string: leg.peer?.ipAddress ?? ""))
+            leg.finish()
+            leg.flush()
+        }
+        let listener = try await self.bind(plan)
+        let port = try #require(listener.bound.address.port)
+        let peer = try await Peer.connect(to: SocketAddress(ipAddress: host, port: port))
+        #expect(String(buffer: try await peer.received(atLeast: host.count)) == host)
+        peer.close()
+        await listener.close()
+    }
+
     @Test func connectionsPastTheLimitAreTurnedAwayUntilOneHasGone() async throws {
         let listener = try await self.bind(greeting(), limit: 2)
         let address = listener.bound.address

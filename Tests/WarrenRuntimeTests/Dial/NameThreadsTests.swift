@@ -129,6 +129,8 @@ private final class SlowNames: Sendable {
         }
         #expect(asker(v4) == .network(IPAddress(v4: 0xC000_0207)))
         #expect(asker(v6) == asker(other))
+        // As another relay may tell of IPv4.
+        #expect(asker(try SocketAddress(ipAddress: "::ffff:192.0.2.7", port: 1)) == asker(v4))
         #expect(asker(v4, user: "alice") == .user("alice"))
         #expect(asker(v4, user: "alice", trusted: true) == .configuration)
         #expect(asker(nil) == .unknown)

@@ -36,6 +36,20 @@ import WarrenCore
                 + "Connection: close\r\n\r\n")
     }
 
+    @Test(
+        "a field with _ in the place of - is the same to what stands behind the origin",
+        arguments: [
+            "X_Forwarded_For", "x-forwarded_for", "X_FORWARDED_PROTO", "X_Forwarded-Host", "X-Forwarded_Port",
+            "X_Real_IP",
+        ])
+    func underscores(field: String) {
+        let request = "GET / HTTP/1.1\r\nHost: a.example\r\n\(field): 6.6.6.6\r\nMy_Own: b\r\n\r\n"
+        let told = Self.forwarded(Self.front(), request)
+        #expect(told?.contains("\r\nMy_Own: b\r\n") == true)
+        #expect(told?.contains("6.6.6.6") == false)
+        #expect(Self.forwarded(Self.front(told: false), request)?.contains("\(field): 6.6.6.6") == true)
+    }
+
     @Test func theHostIsRewrittenAndTheRestStaysWhereNothingElseIsAsked() {
         #expect(
             Self.forwarded(

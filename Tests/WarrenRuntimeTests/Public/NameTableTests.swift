@@ -107,6 +107,59 @@ import WarrenTesting
         #expect(Self.found(table, "a.example") == "offline")
     }
 
+    @Test func aNameThatIsGivenBackIsItsParentsAndOneWhoseDeviceIsLostIsNot() {
+        let table = NameTable(.replace)
+        let (child, parent) = (Self.holder("child"), Self.holder("parent"))
+        let names = ["x.b.test", "*.c.test", "lone.test"]
+        for name in names { _ = table.serve(Self.name(name), by: child) }
+        for name in ["b.test", "c.test"] { _ = table.serve(Self.name(name), by: parent) }
+        let visited = ["x.b.test", "y.x.b.test", "x.c.test", "lone.test", "b.test"]
+        func found() -> [String] { visited.map { Self.found(table, $0) } }
+        #expect(found() == ["child", "child", "child", "child", "parent"])
+        for name in names { table.withdraw(Self.name(name), by: child.session) }
+        #expect(found() == ["parent", "parent", "parent", "offline", "parent"])
+        for name in names { _ = table.serve(Self.name(name), by: child) }
+        table.leave(child.session)
+        #expect(found() == ["offline", "offline", "offline", "offline", "parent"])
+        _ = table.serve(Self.name("x.b.test"), by: child)
+        table.withdraw(Self.name("x.b.test"), by: child.session)
+        table.leave(parent.session)
+        #expect(Self.found(table, "x.b.test") == "offline")
+        #expect(Self.found(table, "other.test") == "unknown")
+    }
+
+    @Test func whoServesANameLastDecidesWhatBecomesOfIt() {
+        let table = NameTable(.replace)
+        let devices = [Self.holder("one"), Self.holder("two")]
+        _ = table.serve(Self.name("b.test"), by: Self.holder("parent"))
+        for device in devices { _ = table.serve(Self.name("x.b.test"), by: device) }
+        table.leave(devices[1].session)
+        table.withdraw(Self.name("x.b.test"), by: devices[0].session)
+        #expect(Self.found(table, "x.b.test") == "parent")
+        for device in devices { _ = table.serve(Self.name("x.b.test"), by: device) }
+        table.withdraw(Self.name("x.b.test"), by: devices[1].session)
+        table.leave(devices[0].session)
+        #expect(Self.found(table, "x.b.test") == "offline")
+    }
+
+    @Test func aNameThatIsGivenBackWhereItWasServedBeforeAReloadIsItsParents() {
+        let (former, table) = (NameTable(.replace), NameTable(.replace))
+        let old = Self.holder("old")
+        _ = former.serve(Self.name("x.b.test"), by: old)
+        table.expect(former.names)
+        _ = table.serve(Self.name("b.test"), by: Self.holder("parent"))
+        func found() -> String {
+            switch table.find(Self.name("x.b.test"), before: [former]) {
+            case .device(let holder): holder.device
+            case .offline: "offline"
+            case .unknown: "unknown"
+            }
+        }
+        #expect(found() == "old")
+        former.withdraw(Self.name("x.b.test"), by: old.session)
+        #expect(found() == "parent")
+    }
+
     @Test("lanes of one process have visitors in turn; one that comes back has them all", arguments: [true, false])
     func lanes(isPort: Bool) {
         let table = NameTable(.reject)

@@ -12,7 +12,8 @@ import WarrenTesting
 private struct Claims {
     let duplicates: NameTable.Duplicates
     private var holders: [String: [AskedSession]] = [:]
-    private var wasServed: Set<String> = []
+    /// Names that nobody serves any more, and whether they were given back by the last one who did.
+    private var gone: [String: Bool] = [:]
 
     init(_ duplicates: NameTable.Duplicates) { self.duplicates = duplicates }
 
@@ -20,18 +21,22 @@ private struct Claims {
         let others = self.holders[name, default: []]
         if self.duplicates == .reject, others.contains(where: { $0.user != session.user }) { return false }
         self.holders[name] = others.filter { $0 !== session } + [session]
-        self.wasServed.remove(name)
+        self.gone[name] = nil
         return true
     }
 
-    mutating func withdraw(_ name: String, _ session: AskedSession) {
+    mutating func withdraw(_ name: String, _ session: AskedSession) { self.remove(name, session, isGivenBack: true) }
+
+    private mutating func remove(_ name: String, _ session: AskedSession, isGivenBack: Bool) {
         guard let known = self.holders[name], known.contains(where: { $0 === session }) else { return }
         let left = known.filter { $0 !== session }
         self.holders[name] = left.isEmpty ? nil : left
-        if left.isEmpty { self.wasServed.insert(name) }
+        if left.isEmpty { self.gone[name] = isGivenBack }
     }
 
-    mutating func leave(_ session: AskedSession) { for name in self.holders.keys { self.withdraw(name, session) } }
+    mutating func leave(_ session: AskedSession) {
+        for name in self.holders.keys { self.remove(name, session, isGivenBack: false) }
+    }
 
     /// Devices that may have a visitor; nobody, where one that was there has gone; nil, where there never was one.
     func devices(for visitor: String) -> Set<String>? {
@@ -46,9 +51,9 @@ private struct Claims {
                 let all = self.duplicates == .balance ? holders : Array(holders.suffix(1))
                 return Set(all.compactMap(\.user))
             }
-            if self.wasServed.contains(name) { return [] }
+            if self.gone[name] == false { return [] }
         }
-        return nil
+        return names.contains { self.gone[$0] != nil } ? [] : nil
     }
 }
 

@@ -155,7 +155,8 @@ import WarrenTesting
         let device = rig.device("one")
         rig.serve(rig.first, by: device)
         while rig.warnings.isEmpty, !Task.isCancelled { await Task.yield() }
-        #expect(rig.warnings.first?.contains("port \(rig.first) of a device cannot be opened yet: ") == true)
+        let reason = "the port is in use; stop the other program or choose another port"
+        #expect(rig.warnings == ["visitors: port \(rig.first) of a device cannot be opened yet: \(reason)"])
         await other.close()
         await rig.waits(for: rig.first, open: true)
         #expect(rig.warnings.count == 1)
@@ -171,6 +172,24 @@ import WarrenTesting
             ])
         #expect(await rig.visit(rig.first + 2) == nil)
         rig.ports.stop()
+    }
+
+    @Test func aPortThatNobodyWouldOpenIsNotGranted() async throws {
+        let rig = try await Rig()
+        let (device, owner) = (rig.device("one"), rig.outbound.owner(of: nil))
+        func isGranted(_ port: UInt16) -> Bool { owner.sessionServes(device, .service(name: "", port: port)) }
+        #expect(isGranted(rig.first))
+        #expect(!isGranted(rig.first + 2))
+        #expect(
+            rig.warnings == ["devices: one may have port \(rig.first + 2), which no ports: names; it is not opened"])
+        // A reload that names it holds from the next login on; what leaves offers nothing.
+        let next = rig.next(allowed: [rig.first + 2...rig.first + 2])
+        #expect(isGranted(rig.first + 2))
+        next.takeOver(from: rig.ports)
+        #expect(!isGranted(rig.first + 1))
+        next.stop()
+        rig.ports.stop()
+        #expect(!isGranted(rig.first + 2))
     }
 
     @Test func whatIsServedAlreadyIsOpenedAtTheStartAndNothingBehindTheStop() async throws {

@@ -20,6 +20,15 @@ import WarrenCore
         #expect(strangers.news(of: one, at: start + .seconds(60)) == 2)
     }
 
+    @Test("who is told of by another as IPv4 within IPv6 is one of many, as any IPv4 address is")
+    func mapped() throws {
+        let strangers = Strangers()
+        let now = NIODeadline.now()
+        #expect(strangers.news(of: try self.address("::ffff:192.0.2.1"), at: now) == 0)
+        #expect(strangers.news(of: try self.address("::ffff:192.0.2.2"), at: now) == 0)
+        #expect(strangers.news(of: try self.address("192.0.2.1"), at: now) == nil)
+    }
+
     @Test func aFloodFromManyAddressesIsNoFloodOfNews() throws {
         let strangers = Strangers(most: 3)
         let start = NIODeadline.now()

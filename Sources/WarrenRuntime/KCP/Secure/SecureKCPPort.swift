@@ -170,9 +170,10 @@ extension SecureKCPPort {
         let plan = self.plan()
         guard !self.isStopping, let configuration = plan.kcp?.inside,
             let leg = self.limiter.admit(
-                from: path.peer, to: plan, on: self.loop,
+                from: path.peer.unmapped, to: plan, on: self.loop,
                 { onClose in
-                    KCPLeg(configuration, with: path.peer, on: self.loop, sharing: self.share, onClose: onClose)
+                    KCPLeg(
+                        configuration, with: path.peer.unmapped, on: self.loop, sharing: self.share, onClose: onClose)
                 })
         else { return self.sessions.close(id) }
         let peer = SecurePeer(id, at: path, of: self)
@@ -260,7 +261,8 @@ extension SecureKCPPort: DatagramWatcher {
         guard let what = self.strangers.word(on: datagram, before, self.sessions.counters, now: self.loop.now) else {
             return
         }
-        self.limiter.reporter.emit(.stranger(inbound: self.plan().name, peer: path.peer.socketAddress, saying: what))
+        let peer = path.peer.unmapped.socketAddress
+        self.limiter.reporter.emit(.stranger(inbound: self.plan().name, peer: peer, saying: what))
     }
 
     private func tookAll() {

@@ -32,10 +32,8 @@ extension SecureDatagrams.Address {
     /// An IPv4 peer of a socket for both families is what it is: handshakes are limited by source, and all of IPv4 would be
     /// one source of IPv6.
     init(_ path: DatagramPath) {
-        let (host, port) = (path.peer.address, path.peer.port)
-        let isMapped = host.hasPrefix(IPAddress(high: 0, low: 0xFFFF_0000_0000), length: 96)
-        self.init(
-            isMapped ? IPAddress(v4: UInt32(truncatingIfNeeded: host.low)) : host, port: port, scope: path.interface)
+        let peer = path.peer.unmapped
+        self.init(peer.address, port: peer.port, scope: path.interface)
     }
 }
 
