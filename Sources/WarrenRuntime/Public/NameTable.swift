@@ -67,6 +67,10 @@ package final class NameTable: Sendable {
         var since: NIODeadline
         /// It was withdrawn, so that nobody is expected back: visitors are its parents' as if it had never been there.
         var isGivenBack = false
+        /// It was served elsewhere when it was last known: it is away from when that is first found not to be so any more.
+        var isUnseen = false
+
+        static var unseen: Self { Self(since: .uptimeNanoseconds(0), isUnseen: true) }
     }
 
     /// What one session serves.
@@ -202,7 +206,7 @@ package final class NameTable: Sendable {
     /// Names that were served elsewhere will be served here.
     func expect(_ names: [String]) {
         self.state.withLock { state in
-            for name in names.prefix(Self.mostOffline) { state.offline[name] = Absence(since: .uptimeNanoseconds(0)) }
+            for name in names.prefix(Self.mostOffline) { state.offline[name] = .unseen }
         }
     }
 
@@ -230,7 +234,11 @@ package final class NameTable: Sendable {
                     ?? Self.first(of: others) { $0.holder(of: candidate, visit) }
                 if let holder { return .device(holder) }
                 guard let own = state.offline[candidate] else { continue }
-                let absence = others.compactMap { $0.absence(of: candidate) }.reduce(own, Self.last)
+                var absence = others.compactMap { $0.absence(of: candidate) }.reduce(own, Self.last)
+                if absence.isUnseen {
+                    absence = Absence(since: .now())
+                    state.offline[candidate] = absence
+                }
                 guard absence.isGivenBack else { return .offline(since: absence.since) }
                 givenBack = givenBack.map { Self.last($0, absence) } ?? absence
             }

@@ -62,12 +62,20 @@ import WarrenLoop
         #expect(world.loop.timers.count == 0)
     }
 
-    @Test func nobodyWaitsForOneThatWentLongAgoOrNeverCame() {
+    @Test func nobodyWaitsForOneThatNeverCame() {
+        let world = World()
+        world.visit("never.test")
+        #expect(world.answers == [.unknownHost])
+    }
+
+    @Test("one that was served elsewhere, which is gone, is waited for from the first visitor on")
+    func servedElsewhere() {
         let world = World()
         world.outbound.table.expect(["late.test"])
         world.visit("late.test")
-        world.visit("never.test")
-        #expect(world.answers == [.unreachable, .unknownHost])
+        #expect(world.answers == [])
+        world.loop.advance(by: AwaitedDevice.patience)
+        #expect(world.answers == [.unreachable])
     }
 
     @Test func whoLeavesIsNotTakenToIt() {
