@@ -47,6 +47,8 @@ package final class Node: Service {
         var units: [Running] = []
         /// Parts of units that are on their way out.
         var leaving: [any NodeComponent] = []
+        /// Closed ports on which conversations of such units go on.
+        var draining: [Listener] = []
         /// Nothing is exchanged any more.
         var isEnding = false
     }
@@ -212,8 +214,9 @@ package final class Node: Service {
 extension Node {
     /// Takes units out and puts others in: all, or nothing if a new port cannot be had.
     ///
-    /// A port that an old unit and a new one have in common stays open and changes hands. What leaves drains alone: its
-    /// streams may go on for the time of the drain, and new ones of its sessions are its successor's matter. One at a time.
+    /// A port that an old unit and a new one have in common stays open and changes hands, and so does one on which streams of a
+    /// unit that left earlier go on. What leaves drains alone: its streams may go on for the time of the drain, and new ones of its
+    /// sessions are its successor's matter. One at a time.
     ///
     /// - Parameters:
     ///   - commit: done between the two, when nothing can fail any more.
@@ -222,9 +225,9 @@ extension Node {
         _ old: [UnitTag], for new: [Unit], limits: Limits, commit: () -> Void
     ) async throws {
         let retiring = Set(old.map { ObjectIdentifier($0) })
-        let running = self.state.withLock { $0.units }
+        let (running, draining) = self.state.withLock { ($0.units, $0.draining) }
         let left = running.filter { retiring.contains(ObjectIdentifier($0.tag)) }
-        var ports = PortExchange(of: left.flatMap(\.listeners))
+        var ports = PortExchange(of: left.flatMap(\.listeners), draining: draining)
         var units: [Running] = []
         do {
             for unit in new {
@@ -254,7 +257,8 @@ extension Node {
         let (leaving, coming) = (left.flatMap(\.parts), units.flatMap(\.parts))
         for part in coming { for other in leaving { part.takeOver(from: other) } }
         for part in coming { self.startLate(part) }
-        await ports.closeRest()
+        let rest = await ports.closeRest()
+        self.state.withLock { $0.draining = rest }
         self.leave(old, leaving, limits.drain)
     }
 

@@ -129,6 +129,45 @@ import WarrenTesting
         try await echo.stop()
     }
 
+    @Test(
+        "whose unit goes and comes back is let run on, and the port serves others again at once",
+        arguments: Tunnel.allCases, [false, true])
+    func comesBack(tunnel: Tunnel, changed: Bool) async throws {
+        let (echo, folder) = (try await Server.echo(), try Self.folder())
+        let first = Self.server(tunnel.server(echo.port, false), drain: "1m")
+        let finder = try await WarrenProcess.start(yaml: first, in: folder, name: "finder")
+        let port = try finder.port("in")
+        await finder.stop()
+        let before = first.replacing("127.0.0.1:0", with: "127.0.0.1:\(port)")
+        let server = try await WarrenProcess.start(yaml: before, in: folder, name: "server")
+        let yaml = Self.client(tunnel, at: port, target: echo.port)
+        let client = try await WarrenProcess.start(yaml: yaml, in: folder, name: "client")
+        let long = try await Wire.connect(to: client.address("door"))
+        #expect(try await Self.echoes(long, "long"))
+        folder.write("server.yaml", Self.server("type: mixed", drain: "1m"))
+        await Self.reload(server)
+        #expect(try await Self.echoes(long, "alone"))
+        let entry = tunnel.server(echo.port, changed)
+        let back = Self.server(entry, drain: "1m").replacing("127.0.0.1:0", with: "127.0.0.1:\(port)")
+        folder.write("server.yaml", back)
+        await Self.reload(server, number: 2)
+        #expect(!server.program.errors.text.contains("not applied"))
+        // Others meet the new unit on every thread, and the stream is that of the old one.
+        for number in 0..<4 {
+            let other = try await WarrenProcess.start(yaml: yaml, in: folder, name: "other\(number)")
+            #expect(try await Self.echoes(through: other.address("door")))
+            await other.stop()
+        }
+        #expect(try await Self.echoes(long, "still"))
+        long.close()
+        try await eventually("the client has come to the new unit") {
+            (try? await Self.echoes(through: client.address("door"))) == true
+        }
+        await client.stop()
+        await server.stop()
+        try await echo.stop()
+    }
+
     @Test("who is no user any more gets no new stream, and everybody else does")
     func removedUser() async throws {
         let (echo, folder) = (try await Server.echo(), try Self.folder())

@@ -146,6 +146,27 @@ private final class Door {
         for (socket, _) in peers { socket.close() }
     }
 
+    @Test("a listener that has stopped takes peers again, and has kept those it had") func resumes() throws {
+        let loop = SocketLoop.manual()
+        let door = try Door(on: loop)
+        let peers = try self.dial(door, 2)
+        self.send("known", peers[0].0)
+        #expect(door.serve { door.heard >= 1 })
+        var isEmpty = false
+        door.listener.stop { isEmpty = true }
+        let echo = Echo()
+        door.listener.resume { _ in echo }
+        self.send("unknown", peers[1].0)
+        self.send("still known", peers[0].0)
+        #expect(door.serve { door.heard >= 2 && !echo.heard.isEmpty })
+        for (socket, _) in peers { door.listener.peer(at: try #require(socket.localAddress))?.close() }
+        #expect(!isEmpty && !door.listener.socket.isClosed)
+        door.listener.stop { isEmpty = true }
+        #expect(isEmpty && !door.listener.socket.isClosed)
+        for (socket, _) in peers { socket.close() }
+        door.listener.close()
+    }
+
     @Test func nobodyHoldsAPeerThatIsClosed() throws {
         let loop = SocketLoop.manual()
         let door = try Door(on: loop)

@@ -53,6 +53,25 @@ import WarrenTesting
         #expect(sealed <= 60)
     }
 
+    @Test func tellsSilenceFromAge() {
+        var timing = SD.Timing()
+        timing.silence = .seconds(5)
+        let world = World(Mode.shared.keys, timing: timing)
+        world.run(.seconds(1))
+        world.run(timing.rekeyAfter)
+        // New keys by age, and nothing was said.
+        #expect(!world.client.hearsNothing(now: world.now))
+        world.passes = { _ in false }
+        #expect(world.clientSends(payload(1)))
+        world.run(.milliseconds(5999))
+        #expect(!world.client.hearsNothing(now: world.now))
+        world.run(.milliseconds(1))
+        #expect(world.client.hearsNothing(now: world.now) && world.client.state == .rekeying)
+        world.passes = { _ in true }
+        world.run(.seconds(6))
+        #expect(!world.client.hearsNothing(now: world.now) && world.client.state == .up)
+    }
+
     @Test func aServersPayloadCountsToo() {
         var timing = SD.Timing()
         timing.rekeyAfterDatagrams = 50

@@ -59,7 +59,8 @@ package final class DatagramPeer {
 package final class DatagramListener: DatagramWatcher {
     package let socket: DatagramSocket
     private let mostPeers: Int
-    private var isStopping = false
+    /// What is to be done behind the last peer of a listener that takes none any more.
+    private var whenEmpty: (() -> Void)?
     private var onUnknown: ((Datagram) -> (any DatagramPeerWatcher)?)?
     private var peers: [PeerAddress: DatagramPeer] = [:]
     /// Datagrams come in runs: the last one's peer is the likeliest.
@@ -101,6 +102,7 @@ package final class DatagramListener: DatagramWatcher {
     /// Forgets all peers and leaves the socket to another watcher.
     package func leave() {
         self.onUnknown = nil
+        self.whenEmpty = nil
         for peer in self.peers.values { peer.watcher = nil }
         self.peers = [:]
         self.last = nil
@@ -109,18 +111,33 @@ package final class DatagramListener: DatagramWatcher {
     }
 
     /// Takes no peer any more. The socket is closed behind the last of those there are.
-    package func stop() {
+    package func stop() { self.stop { [weak self] in self?.close() } }
+
+    /// Takes no peer any more.
+    ///
+    /// - Parameter whenEmpty: called behind the last of those there are, possibly at once.
+    package func stop(whenEmpty: @escaping () -> Void) {
         self.onUnknown = nil
-        self.isStopping = true
-        self.closeIfDone()
+        self.whenEmpty = whenEmpty
+        self.tellIfEmpty()
     }
 
-    private func closeIfDone() { if self.isStopping, self.peers.isEmpty { self.close() } }
+    /// Takes peers again, if the socket is open.
+    package func resume(onUnknown: @escaping (Datagram) -> (any DatagramPeerWatcher)?) {
+        self.whenEmpty = nil
+        self.onUnknown = onUnknown
+    }
+
+    private func tellIfEmpty() {
+        guard self.peers.isEmpty, let whenEmpty else { return }
+        self.whenEmpty = nil
+        whenEmpty()
+    }
 
     fileprivate func forget(_ peer: DatagramPeer) {
         if self.last === peer { self.last = nil }
         self.peers[peer.path.peer] = nil
-        self.closeIfDone()
+        self.tellIfEmpty()
     }
 
     fileprivate func willTell(_ peer: DatagramPeer) {

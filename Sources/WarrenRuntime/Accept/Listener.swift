@@ -28,6 +28,8 @@ package final class Listener: Sendable {
     private let current: CurrentPlan
     private let address: SocketAddress
     private let ports: [(loop: SocketLoop, port: NIOLoopBound<any OpenPort>)]
+    /// What becomes of a UDP port that is closed.
+    private let drain: UDPDrain
 
     /// Takes over an accepted connection, on its loop.
     package typealias Install = @Sendable (any Leg, SocketLoop) throws -> Void
@@ -85,11 +87,12 @@ package final class Listener: Sendable {
 
     private init(
         _ current: CurrentPlan, _ address: SocketAddress,
-        _ ports: [(loop: SocketLoop, port: NIOLoopBound<any OpenPort>)]
+        _ ports: [(loop: SocketLoop, port: NIOLoopBound<any OpenPort>)], _ drain: UDPDrain
     ) {
         self.current = current
         self.address = address
         self.ports = ports
+        self.drain = drain
     }
 
     package var plan: Plan { self.current.value }
@@ -105,6 +108,7 @@ package final class Listener: Sendable {
     package func exchange(_ plan: Plan) {
         plan.onBound(self.address)
         self.current.exchange(plan)
+        self.drain.reopen()
         for (loop, port) in self.ports where plan.kcp != nil { loop.execute { port.value.exchanged() } }
     }
 
@@ -122,21 +126,21 @@ package final class Listener: Sendable {
         // A plan that comes later may want its connections elsewhere.
         let spread = loops.count == all.all.count ? nil : all
         var ports: [(loop: SocketLoop, port: NIOLoopBound<any OpenPort>)] = []
-        let siblings = SecureSiblings(count: descriptors.count)
+        let (siblings, drain) = (SecureSiblings(count: descriptors.count), UDPDrain())
         for (number, (loop, descriptor)) in zip(loops, descriptors).enumerated() {
             let started = loop.submit {
-                let port = try Self.open(descriptor, current, number, of: siblings, on: loop, spread, gate)
+                let port = try Self.open(descriptor, current, number, of: siblings, drain, on: loop, spread, gate)
                 port.start()
                 return NIOLoopBound(port, eventLoop: loop)
             }
             ports.append((loop, try await started.get()))
         }
-        return Listener(current, address, ports)
+        return Listener(current, address, ports, drain)
     }
 
     private static func open(
-        _ descriptor: CInt, _ current: CurrentPlan, _ number: Int, of siblings: SecureSiblings, on loop: SocketLoop,
-        _ spread: Loops?, _ gate: ConnectionLimiter
+        _ descriptor: CInt, _ current: CurrentPlan, _ number: Int, of siblings: SecureSiblings, _ drain: UDPDrain,
+        on loop: SocketLoop, _ spread: Loops?, _ gate: ConnectionLimiter
     ) throws -> any OpenPort {
         guard current.value.kcp != nil else {
             return ListeningSocket(
@@ -149,7 +153,7 @@ package final class Listener: Sendable {
             throw ChannelError.unknownLocalAddress
         }
         let plan = { current.value }
-        return UDPDoor(socket, plan: plan) { socket, now in
+        return UDPDoor(socket, drain: drain, plan: plan) { socket, now in
             guard let key = now.key else { return KCPPort(socket, on: loop, limiter: gate, plan: plan) }
             return SecureKCPPort(
                 socket, key: key, number: number, of: siblings, on: loop, limiter: gate, plan: plan)
@@ -168,12 +172,29 @@ package final class Listener: Sendable {
         target.execute { gate.admit(descriptor, from: peer, to: plan, on: target) }
     }
 
-    /// No more connections; those that were accepted stay.
+    /// No more connections; those that were accepted stay. The sockets of a UDP port stay with them: see ``isDraining``.
     package func close() async {
+        self.drain.begin()
         for (loop, port) in self.ports {
             try? await loop.submit { port.value.stop() }.get()
         }
+        guard self.drain.isClosed else { return }
+        for (loop, port) in self.ports { try? await loop.submit { port.value.close() }.get() }
     }
+
+    /// It is closed for who comes, and its port is not free, as conversations go on there.
+    package var isDraining: Bool { self.drain.isDraining }
+
+    /// Keeps the port of one that drains until ``exchange(_:)`` or ``letGo()``.
+    ///
+    /// - Returns: false if it drains no more. Then the port is free.
+    package func keep() async -> Bool {
+        if self.drain.keep() { return true }
+        await self.close()
+        return false
+    }
+
+    package func letGo() { self.drain.letGo() }
 
     /// Sockets that share a port would also share it with those of a second process that starts at the same moment and
     /// finds it free. So only one at a time may look and bind; nobody waits for long, as a stranger could hold the lock.

@@ -7,6 +7,8 @@ protocol OpenPort: AnyObject {
     func start()
     /// Takes nobody any more; those who were taken stay.
     func stop()
+    /// Closes what ``stop()`` has left open.
+    func close()
     /// Another plan is the listener's from now on.
     func exchanged()
 }
@@ -14,6 +16,7 @@ protocol OpenPort: AnyObject {
 extension OpenPort {
     /// Most ask for the plan whenever somebody comes.
     func exchanged() {}
+    func close() { self.stop() }
 }
 
 extension ListeningSocket: OpenPort {}

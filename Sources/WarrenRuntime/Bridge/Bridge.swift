@@ -113,6 +113,9 @@ package final class Bridge: LegEvents {
         self.back.leg.end(fault)
     }
 
+    /// It leads to a connection that was made in advance, and carries nobody's stream yet.
+    package var waitsForUse: Bool { self.back.leg.waitsForUse }
+
     /// How the stream is now.
     package struct State {
         package let age: TimeAmount

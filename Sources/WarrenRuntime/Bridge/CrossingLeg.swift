@@ -27,6 +27,8 @@ package final class CrossingLeg: InnerLeg {
     private var taken = 0
     private var isTellingCredit = false
     private var source: SocketAddress?
+    /// The far end is a connection that was accepted, and has not said what it is for.
+    private var isInAdvance = false
 
     /// Names the end that lives on another loop.
     private struct FarEnd: @unchecked Sendable {
@@ -50,9 +52,14 @@ package final class CrossingLeg: InnerLeg {
 
     /// Two ends on one loop: what a stream of a session becomes that is to be accepted like a connection.
     ///
-    /// - Parameter peer: whose connection the second one is.
-    package static func pair(_ loop: SocketLoop, from peer: SocketAddress?) -> (CrossingLeg, accepted: CrossingLeg) {
+    /// - Parameters:
+    ///   - peer: whose connection the second one is.
+    ///   - isInAdvance: it may have been made before anybody needs it.
+    package static func pair(
+        _ loop: SocketLoop, from peer: SocketAddress?, isInAdvance: Bool = false
+    ) -> (CrossingLeg, accepted: CrossingLeg) {
         let (end, accepted) = Self.pair(loop, loop)
+        end.isInAdvance = isInAdvance
         accepted.source = peer
         return (end, accepted)
     }
@@ -65,6 +72,8 @@ package final class CrossingLeg: InnerLeg {
     }
 
     package override var isWritable: Bool { !self.isFull }
+    package override var waitsForUse: Bool { self.isInAdvance }
+    package override func comesIntoUse() { self.far?.tell { $0.leg.isInAdvance = false } }
     package override var waiting: Int { self.underWay }
 
     package override func write(_ bytes: ByteBuffer) {

@@ -40,6 +40,8 @@ package class InnerLeg: Leg {
     package func write(_ bytes: ByteBuffer) {}
     package func flush() {}
     package func consumed(_ count: Int) {}
+    package var waitsForUse: Bool { false }
+    package func comesIntoUse() {}
     package func finish() {}
     package func end(_ fault: StreamFault?) {}
     package var waiting: Int { 0 }

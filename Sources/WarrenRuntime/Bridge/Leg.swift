@@ -21,6 +21,8 @@ package protocol Leg: AnyObject {
     var obstacle: String? { get }
     /// The connection that this leg is, without anything around it.
     var plainSocket: SocketLeg? { get }
+    /// It leads to a connection that was made in advance, on which nobody's stream goes yet.
+    var waitsForUse: Bool { get }
 
     /// Starts the flow of events to ``events``: first what was put back, then the end of the input if that has come
     /// already. Called again when a carrier becomes a stream.
@@ -43,6 +45,8 @@ package protocol Leg: AnyObject {
     /// So many of the bytes received have gone on, so that the far end may send as many more. A connection needs no such
     /// word: what it does not read waits with the system.
     func consumed(_ count: Int)
+    /// Somebody's stream goes over this connection from now on.
+    func comesIntoUse()
     /// No more will be written; what was written still leaves. The leg may go on receiving.
     func finish()
     /// Both directions are over. Nil lets everything written leave first; a fault drops it and resets.
@@ -55,6 +59,8 @@ extension Leg {
     package func acknowledge() {}
     package func readAtMost(_ count: Int?) {}
     package func consumed(_ count: Int) {}
+    package var waitsForUse: Bool { false }
+    package func comesIntoUse() {}
     package var waiting: Int { 0 }
     package var isOneOfMany: Bool { false }
     package var plainSocket: SocketLeg? { nil }

@@ -84,33 +84,25 @@ final class KCPDial: OpenAttempt {
     }
 
     private func dial(_ peer: PeerAddress, _ answer: @escaping (Result<KCPLeg, CarrierFailure>) -> Void) throws {
-        let socket = try self.socket(to: peer)
         let leg = KCPLeg(self.configuration, with: peer, on: self.loop)
         guard let key else {
-            leg.attach(DialledPort(socket, for: leg))
+            leg.attach(DialledPort(try self.dialer.socket(to: peer, on: self.loop), for: leg))
             return answer(.success(leg))
         }
-        let port = SecurePort(socket, key: key, for: leg, within: min(self.dialer.connectTimeout, Self.agreement)) {
-            failure in
+        let (dialer, loop) = (self.dialer, self.loop)
+        let answered = { (failure: CarrierFailure?) in
             self.leg = nil
             guard let failure else { return answer(.success(leg)) }
-            self.dialer.memory?.failed(peer.address)
+            dialer.memory?.failed(peer.address)
             leg.close(failure.fault)
             answer(.failure(failure))
         }
+        let port = try SecurePort(
+            key: key, for: leg, within: min(dialer.connectTimeout, Self.agreement),
+            open: { try dialer.socket(to: peer, on: loop) }, answer: answered)
         self.leg = leg
         leg.attach(port)
         port.start()
-    }
-
-    private func socket(to peer: PeerAddress) throws -> DatagramSocket {
-        let socket = try DatagramSocket.dial(to: peer, from: self.dialer.bind, on: self.loop, options: .kcp)
-        guard DescriptorLimit.process.room(for: socket.descriptor) == .plenty else {
-            socket.close()
-            self.dialer.onShortage()
-            throw StreamFault.limit
-        }
-        return socket
     }
 
     func cancel() {
@@ -124,3 +116,16 @@ final class KCPDial: OpenAttempt {
 
 @available(*, unavailable)
 extension KCPDial: Sendable {}
+
+extension Dialer {
+    /// A UDP socket of our own toward one peer.
+    fileprivate func socket(to peer: PeerAddress, on loop: SocketLoop) throws -> DatagramSocket {
+        let socket = try DatagramSocket.dial(to: peer, from: self.bind, on: loop, options: .kcp)
+        guard DescriptorLimit.process.room(for: socket.descriptor) == .plenty else {
+            socket.close()
+            self.onShortage()
+            throw StreamFault.limit
+        }
+        return socket
+    }
+}

@@ -34,16 +34,25 @@ final class KCPPort: UDPPort {
         self.listener = DatagramListener(self.socket, mostPeers: Self.mostPeers) { [weak self] in self?.arrived($0) }
     }
 
-    func stop() {
-        self.listener?.stop()
+    func stop(whenEmpty: @escaping () -> Void) {
+        guard let listener else { return whenEmpty() }
+        listener.stop(whenEmpty: whenEmpty)
         self.unproven = []
     }
+
+    func resume() { self.listener?.resume { [weak self] in self?.arrived($0) } }
+
+    /// The plan is asked for whenever somebody comes.
+    func exchanged() {}
+
+    func close() { self.socket.close() }
 
     func fits(_ plan: Listener.Plan) -> Bool { plan.key == nil }
 
     func leave() -> DatagramSocket {
-        for case let leg as KCPLeg in self.listener?.watchers ?? [] { leg.close(.aborted) }
+        let watchers = self.listener?.watchers ?? []
         self.listener?.leave()
+        for case let leg as KCPLeg in watchers { leg.close(.aborted) }
         self.unproven = []
         return self.socket
     }

@@ -69,6 +69,8 @@ extension ChannelLeg {
 
     package func flush() { self.context?.flush() }
 
+    package func comesIntoUse() { self.channel.comesIntoUse() }
+
     package func setReading(_ reading: Bool) {
         guard reading != self.isReading else { return }
         self.isReading = reading

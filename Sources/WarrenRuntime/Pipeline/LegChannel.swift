@@ -80,6 +80,8 @@ final class LegChannel: Channel, @unchecked Sendable {
     /// Drops what is queued and resets the leg.
     func reset() { self.ask { $0.end(.aborted) } }
 
+    func comesIntoUse() { self.leg.comesIntoUse() }
+
     /// Ends the leg when what was written has left, whatever the handlers wait for.
     func endLeg() { self.ask { $0.end(nil) } }
 }

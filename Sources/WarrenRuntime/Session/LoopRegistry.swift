@@ -56,7 +56,7 @@ package final class LoopRegistry {
         for bridge in self.bridges.values where bridge.isIdle(since: moment) { bridge.cancel(.idle) }
     }
 
-    /// From now on no new streams; `whenEmpty` is called when the last bridge has ended.
+    /// From now on no new streams; `whenEmpty` is called when the last bridge has ended, but for connections made in advance.
     package func drain(whenEmpty: @escaping () -> Void) {
         self.isDraining = true
         self.whenEmpty = whenEmpty
@@ -99,7 +99,7 @@ package final class LoopRegistry {
     }
 
     private func checkEmpty() {
-        guard self.bridges.isEmpty, let whenEmpty else { return }
+        guard let whenEmpty, self.bridges.values.allSatisfy(\.waitsForUse) else { return }
         self.whenEmpty = nil
         whenEmpty()
     }

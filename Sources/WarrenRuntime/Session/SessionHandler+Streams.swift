@@ -9,6 +9,7 @@ extension SessionHandler {
     /// The peer opened a stream: find its other leg.
     func reach(_ request: StreamRequest, for id: StreamID) {
         guard !self.registry.isDraining else { return self.machine.reset(id, .shutdown) }
+        self.carrier.comesIntoUse()
         var request = request
         if request.source == nil { request.source = self.carrier.peer }
         request.user = self.user

@@ -55,6 +55,9 @@ package final class SessionHandler<Machine: SessionMachine> {
     package var grantList: GrantList { self.machine.grantList }
     package var label: SessionLabel? { self.owner.isTunnel ? self.owner.label : nil }
     package var unit: UnitTag? { self.owner.label?.unit }
+    package var isIdle: Bool {
+        !self.isOpening && self.legs.keys.allSatisfy { self.bridges[$0]?.waitsForUse ?? false }
+    }
     package var isOpening: Bool { !self.dialing.isEmpty || !self.asked.isEmpty }
 
     /// Takes the carrier and starts the machine.

@@ -103,7 +103,7 @@ package protocol Session: AnyObject {
     var unit: UnitTag? { get }
     /// A stream is being opened.
     var isOpening: Bool { get }
-    /// It has no streams, and none is being opened.
+    /// It has no streams but connections made in advance, and none is being opened.
     var isIdle: Bool { get }
     /// The judge has denied what the peer claimed, and the owner was told.
     var wasDenied: Bool { get }

@@ -96,6 +96,12 @@ extension SecureDatagrams {
             }
         }
 
+        /// The server was asked whether it is there, as it had left what we said without an answer for ``Timing/silence``, and
+        /// has not said so in ``Timing/firstRetry``.
+        public func hearsNothing(now: NIODeadline) -> Bool {
+            self.session.unansweredSince.map { now >= $0 + self.timing.silence + self.timing.firstRetry } ?? false
+        }
+
         public mutating func nextEvent() -> Event? { self.events.popFirst() }
 
         /// The next datagram to send that is not payload; does what is due.

@@ -8,6 +8,8 @@ import NIOPosix
 final class DatagramRelay: Sendable {
     private struct State {
         var client: SocketAddress?
+        /// A port of the client from which nothing comes through, and to which nothing does.
+        var stranded: SocketAddress?
         var back: (any Channel)?
         var longest = 0
         var firstBytes: Set<UInt8> = []
@@ -27,7 +29,8 @@ final class DatagramRelay: Sendable {
         let state = NIOLockedValueBox(State())
         let server = try SocketAddress(ipAddress: "127.0.0.1", port: port)
         let front = try await Self.bind { datagram in
-            let back = state.withLockedValue { state in
+            let back: (any Channel)? = state.withLockedValue { state in
+                guard datagram.remoteAddress != state.stranded else { return nil }
                 state.client = datagram.remoteAddress
                 state.longest = max(state.longest, datagram.data.readableBytes)
                 state.firstBytes.formUnion(datagram.data.readableBytesView.prefix(1))
@@ -46,11 +49,14 @@ final class DatagramRelay: Sendable {
     /// That any datagram of the client began with.
     var firstBytes: Set<UInt8> { self.state.withLockedValue { $0.firstBytes } }
 
+    /// The address that the client has now is its no more: a socket of another one gets through.
+    func strand() { self.state.withLockedValue { $0.stranded = $0.client } }
+
     /// From now on the server sees another port.
     func move() async throws {
         let (front, state) = (self.front, self.state)
         let back = try await Self.bind { datagram in
-            guard let client = state.withLockedValue({ $0.client }) else { return }
+            guard let client = state.withLockedValue({ $0.client == $0.stranded ? nil : $0.client }) else { return }
             front.writeAndFlush(AddressedEnvelope(remoteAddress: client, data: datagram.data), promise: nil)
         }
         let old = self.state.withLockedValue { state in

@@ -139,6 +139,28 @@ import WarrenTesting
         try await echo.stop()
     }
 
+    @Test("streams go on from another socket when the client's own address is gone")
+    func losesItsAddress() async throws {
+        let (echo, folder) = (try await Server.echo(), try Self.folder())
+        let server = try await Self.server(", key: both.key", to: echo.port, in: folder)
+        let relay = try await DatagramRelay.start(to: server.port("in"))
+        let client = try await Self.client(", key: both.key", to: relay.port, in: folder)
+        let wire = try await Wire.connect(to: client.address("door"))
+        for seed in UInt64(0)..<3 {
+            var random = SeededRandom(seed)
+            let content = random.bytes(100_000)
+            try await wire.send(content)
+            #expect(try await wire.read(content.readableBytes) == content)
+            relay.strand()
+        }
+        wire.close()
+        #expect(!client.program.errors.text.contains("tunnel lost"))
+        await client.stop()
+        await server.stop()
+        try await relay.stop()
+        try await echo.stop()
+    }
+
     @Test("a client whose public key comes into the folder is let in with the next configuration")
     func reload() async throws {
         let (echo, folder) = (try await Server.echo(), try Self.folder())

@@ -78,6 +78,34 @@ import WarrenTesting
         try await far.stop()
     }
 
+    @Test(
+        "connections that wait keep no server that ends", arguments: [WebSocksSite.Carrier.kcp, .tlsInKCP, .tls])
+    func serverEnds(carrier: WebSocksSite.Carrier) async throws {
+        let far = try await Server.exchange()
+        let site = try await WebSocksSite.start(carrier, far: ", pool: 2", server: "drain: 1m")
+        for seed in UInt64(0)..<4 { #expect(try await Exchange.run(seed, over: site.connect(to: far.port)) == nil) }
+        let begin = ContinuousClock.now
+        await site.server.stop()
+        #expect(ContinuousClock.now - begin < .seconds(20))
+        await site.agent.stop()
+        try await far.stop()
+    }
+
+    @Test("connections that wait do not keep their tunnel at a unit that has left") func tunnelEnds() async throws {
+        let far = try await Server.exchange()
+        let site = try await WebSocksSite.start(.kcp, far: ", pool: 2", server: "drain: 1m")
+        for seed in UInt64(0)..<4 { #expect(try await Exchange.run(seed, over: site.connect(to: far.port)) == nil) }
+        let long = try await site.connect(to: far.port)
+        try site.rewriteServer { $0.replacing("type: websocks,", with: "type: websocks, hold: 10ms,") }
+        site.server.program.signal(SIGHUP)
+        // That of another thread than the one with the stream.
+        #expect(await site.server.program.errors.line(with: "session ended inbound=door") != nil)
+        for seed in UInt64(4)..<8 { #expect(try await Exchange.run(seed, over: site.connect(to: far.port)) == nil) }
+        #expect(try await Exchange.run(8, over: long) == nil)
+        await site.stop()
+        try await far.stop()
+    }
+
     @Test("a pool whose login is refused says so once, and does not hammer the server") func refused() async throws {
         let site = try await WebSocksSite.start(far: ", pool: 2", password: "wrong")
         #expect(await site.agent.program.errors.line(with: "401") != nil)

@@ -42,10 +42,10 @@ private final class Resident {
     private final class Box { var faults: [StreamFault?] = [] }
     var faults: [StreamFault?] { self.box.faults }
 
-    init(in registry: LoopRegistry, on loop: SocketLoop = .manual()) {
+    init(in registry: LoopRegistry, on loop: SocketLoop = .manual(), to far: (any Leg)? = nil) {
         let box = self.box
         var ticket: LoopRegistry.Ticket?
-        let bridge = Bridge(front: self.front, back: self.back, on: loop) { report in
+        let bridge = Bridge(front: self.front, back: far ?? self.back, on: loop) { report in
             box.faults.append(report.fault)
             if let ticket { registry.remove(ticket) }
         }
@@ -87,6 +87,23 @@ private final class Resident {
         #expect(done == 1)
         #expect(first.faults == [nil])
         #expect(second.faults == [.aborted])
+    }
+
+    @Test func aConnectionMadeInAdvanceKeepsNoDrainUntilItIsUsed() {
+        for isUsed in [false, true] {
+            let (registry, loop) = (LoopRegistry(), SocketLoop.manual())
+            let (end, accepted) = CrossingLeg.pair(loop, from: nil, isInAdvance: true)
+            let bridge = Resident(in: registry, on: loop, to: end)
+            if isUsed { accepted.comesIntoUse() }
+            loop.runOnce()
+            var isDone = false
+            registry.drain { isDone = true }
+            #expect(isDone == !isUsed)
+            #expect(bridge.faults.isEmpty)
+            accepted.end(nil)
+            loop.runOnce()
+            #expect(bridge.faults == [nil] && isDone)
+        }
     }
 
     @Test func evictsRelaysAndSessions() {

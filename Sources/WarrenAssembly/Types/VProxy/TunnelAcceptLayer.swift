@@ -35,7 +35,7 @@ private struct TunnelledConnections: SessionOwner {
     func open(
         _ request: StreamRequest, on loop: SocketLoop, answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
-        let (end, accepted) = CrossingLeg.pair(loop, from: request.source)
+        let (end, accepted) = CrossingLeg.pair(loop, from: request.source, isInAdvance: true)
         answer(.success(end))
         do { try self.next(accepted, loop) } catch { accepted.discard() }
         return NoAttempt()

@@ -32,6 +32,7 @@ final class SecureKCPPort: UDPPort {
     private var told: ContiguousArray<SecurePeer> = []
     private var strangers: SecureStrangers
     private var isStopping = false
+    private var whenEmpty: (() -> Void)?
     /// The socket is another's.
     private var hasLeft = false
     private var alarm: LoopTimer?
@@ -65,15 +66,22 @@ final class SecureKCPPort: UDPPort {
         self.socket.watcher = self
     }
 
-    func stop() {
+    func stop(whenEmpty: @escaping () -> Void) {
         self.isStopping = true
-        self.closeIfDone()
+        self.whenEmpty = whenEmpty
+        self.tellIfEmpty()
+    }
+
+    func resume() {
+        self.isStopping = false
+        self.whenEmpty = nil
     }
 
     func fits(_ plan: Listener.Plan) -> Bool { plan.key != nil }
 
     func leave() -> DatagramSocket {
         self.hasLeft = true
+        self.whenEmpty = nil
         self.alarm?.cancel()
         self.alarm = nil
         self.siblings.leave(self.number)
@@ -97,8 +105,13 @@ final class SecureKCPPort: UDPPort {
         for peer in peers { peer.leg?.close(.aborted) }
     }
 
-    private func closeIfDone() {
-        guard self.isStopping, self.peers.isEmpty, !self.socket.isClosed else { return }
+    private func tellIfEmpty() {
+        guard self.peers.isEmpty, let whenEmpty else { return }
+        self.whenEmpty = nil
+        whenEmpty()
+    }
+
+    func close() {
         self.alarm?.cancel()
         self.alarm = nil
         self.siblings.leave(self.number)
@@ -138,7 +151,7 @@ extension SecureKCPPort {
         if self.last === peer { self.last = nil }
         self.leave(peer)
         self.sessions.close(peer.id)
-        self.closeIfDone()
+        self.tellIfEmpty()
     }
 
     private func leave(_ peer: SecurePeer) {
