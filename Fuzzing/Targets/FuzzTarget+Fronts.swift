@@ -11,6 +11,8 @@ extension FuzzTarget {
         FuzzTarget("socks4") { front($0) { SOCKS4Server($0) } },
         FuzzTarget("http") { front($0) { HTTPProxyServer($0) } },
         FuzzTarget("http-answer", answer),
+        FuzzTarget("public", visitor),
+        FuzzTarget("public-answer", device),
         FuzzTarget("socks5-upstream") { upstream($0) { SOCKS5Upstream(login: $0, handshake: .seconds(10)) } },
         FuzzTarget("http-upstream") { upstream($0) { HTTPUpstream(login: $0) } },
     ]
@@ -33,6 +35,48 @@ extension FuzzTarget {
         manner.echoes = flags & 8 != 0
         let configuration = ProxyServerConfiguration(requiresLogin: flags & 4 != 0)
         return FuzzDriver.judge(Array(input.dropFirst()), manner) { make(configuration) }
+    }
+
+    private static func publicServer() -> PublicServer {
+        var configuration = PublicServer.Configuration(limits: SessionLimits())
+        configuration.redirects = false
+        return PublicServer(configuration, port: 80)
+    }
+
+    /// What follows the first request of a visitor by plain HTTP.
+    private static func visitor(_ input: [UInt8]) -> String? {
+        let flags = input.first ?? 0
+        var manner = FuzzDriver<PublicServer>.Manner()
+        manner.accepts = flags & 1 == 0
+        manner.echoes = flags & 2 != 0
+        let first = Array("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+        return FuzzDriver.judge(first + input.dropFirst(), manner, self.publicServer)
+    }
+
+    private static let visits = [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: b\r\n\r\n",
+        "HEAD / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nearly",
+        "CONNECT a HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: b\r\n\r\n",
+    ]
+
+    /// What the device of such a visitor answers.
+    private static func device(_ input: [UInt8]) -> String? {
+        let visit = Array(Self.visits[Int(input.first ?? 0) % Self.visits.count].utf8)
+        for size in [max(input.count, 1), 1] {
+            var driver = FuzzDriver(Self.publicServer())
+            driver.feed(visit, by: visit.count)
+            var rest = ByteBuffer(bytes: input.dropFirst())
+            while let piece = rest.readSlice(length: min(size, rest.readableBytes)), piece.readableBytes > 0 {
+                driver.machine.send(piece, on: StreamID(0))
+                driver.pull()
+            }
+            driver.machine.finish(StreamID(0))
+            driver.pull()
+            driver.end()
+            if let complaint = driver.complaint { return complaint }
+        }
+        return nil
     }
 
     private static let requests: [String] = [

@@ -44,7 +44,7 @@ import WarrenTesting
         try await relay.token("dev", "--name", "dev.test")
         let device = try await relay.device(serving: "dev.test: \"127.0.0.1:\(echo.port)\"")
         let wire = try await Wire.connect(to: try relay.process.address("visitors"))
-        var bytes = ByteBuffer(string: "POST / HTTP/1.1\r\nHost: dev.test\r\n\r\n")
+        var bytes = ByteBuffer(string: "POST / HTTP/1.1\r\nHost: dev.test\r\nContent-Length: \(count)\r\n\r\n")
         var random = SeededRandom(3)
         bytes.writeImmutableBuffer(random.bytes(count))
         let (sent, expected) = (bytes, bytes)

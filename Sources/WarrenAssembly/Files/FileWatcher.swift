@@ -13,17 +13,20 @@ import WarrenRuntime
 package final class FileWatcher: Service {
     /// A set of files that belong together.
     package struct Watched: Sendable {
-        package var paths: [String]
+        package var paths: [String] { self.find() }
+        private let find: @Sendable () -> [String]
         /// Called after a change; what it throws is the sentence for the log, and it is called again then.
         package var reload: @Sendable () throws -> Void
         /// What deserves a warning once a day, such as a certificate that ends soon.
         package var inspect: @Sendable () -> [String]
 
+        /// - Parameter paths: asked at every look, as files may come and go.
         package init(
-            paths: [String], inspect: @escaping @Sendable () -> [String] = { [] },
+            paths: @escaping @Sendable @autoclosure () -> [String],
+            inspect: @escaping @Sendable () -> [String] = { [] },
             reload: @escaping @Sendable () throws -> Void
         ) {
-            self.paths = paths
+            self.find = paths
             self.inspect = inspect
             self.reload = reload
         }

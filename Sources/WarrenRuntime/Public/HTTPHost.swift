@@ -3,13 +3,17 @@
 import NIOCore
 import WarrenCore
 
-/// What the head of an HTTP request says about where it belongs; the request itself is passed on untouched.
+/// What the head of an HTTP request says about where it belongs and where it ends; the request itself is passed on untouched.
 struct HTTPHost: Hashable {
     /// As it was sent.
     let method: String
     let target: String
     /// Without its port, in small letters; nil where there is none, or one that is no name.
     let host: String?
+    /// Where it ends, or the answer to one that two readers could see end in two places.
+    let body: Result<HTTPBody, HTTPAnswer>
+    /// The connection may go on in another protocol behind its head.
+    let mayLeaveHTTP: Bool
 
     private static let longestMethod = 24
 
@@ -35,6 +39,18 @@ struct HTTPHost: Hashable {
         self.target = String(decoding: target, as: UTF8.self)
         // Two of them are two requests, depending on who reads it.
         self.host = head.fields.only("host").flatMap { Self.name($0.value) }
+        self.body = Self.body(head.fields, of: self.method, version)
+        self.mayLeaveHTTP = self.method == "CONNECT" || !head.fields.named("upgrade").isEmpty
+    }
+
+    private static func body(
+        _ fields: [HTTPField], of method: String, _ version: ByteBufferView
+    ) -> Result<HTTPBody, HTTPAnswer> {
+        Result { () throws(HTTPAnswer) in
+            let body = try HTTPBody(fields, minorVersion: version.elementsEqual("HTTP/1.0".utf8) ? 0 : 1)
+            guard method != "CONNECT" || body.isComplete else { throw .malformed("A CONNECT request has no body.") }
+            return body
+        }
     }
 
     private static func name(_ text: ByteBufferView) -> String? {

@@ -3,11 +3,13 @@
 package import NIOCore
 package import WarrenCore
 
-/// The inbound of public names: looks at what a visitor says first, and passes it on untouched.
+/// The inbound of public names: looks at what a visitor says first, and passes it on untouched. By plain HTTP every further
+/// request is looked at, too (``HTTPWatch``): a connection belongs to the name that it was opened for.
 ///
 /// ```
 /// waiting --ClientHello--> opening(name, https) --accepted--> handed over
-///    |----- HTTP head ---> opening(host, http), or an answer of ours (a redirect)
+///    |----- HTTP head ---> opening(host, http) ----accepted--> watching --101, CONNECT--> handed over
+///    |        +----------> an answer of ours (a redirect)
 ///    |----- silence, or anything else, on a raw port ---> opening(port, tcp)
 ///    +----- anything else, time out ---> closed
 /// opening --refused--> a TLS alert or an HTTP answer, then closed
@@ -36,7 +38,9 @@ package struct PublicServer: SessionMachine {
         case idle
         case waiting
         case opening(Said)
-        case accepted
+        case accepted(Said)
+        /// The session lasts as long as the connection.
+        case watching
         case refused(Said, StreamFault)
         /// All has been said.
         case over(CloseReason)
@@ -61,6 +65,8 @@ package struct PublicServer: SessionMachine {
     private var hasEnded = false
     /// Finds the end of a head, looking at every byte once.
     private var scan = HTTPHeadScan.request
+    /// While watching.
+    private var watch: HTTPWatch?
     package private(set) var deadline: NIODeadline?
 
     package init(_ configuration: Configuration, port: UInt16) {
@@ -70,7 +76,11 @@ package struct PublicServer: SessionMachine {
 
     /// What comes behind the first words waits with the system.
     package var wantsBytes: Bool {
-        if case .waiting = self.phase { self.early.readableBytes < Detection.mostBytes } else { false }
+        switch self.phase {
+        case .waiting: self.early.readableBytes < Detection.mostBytes
+        case .watching: self.watch?.wantsBytes ?? false
+        case .idle, .opening, .accepted, .refused, .over: false
+        }
     }
 
     package mutating func start(now: NIODeadline) {
@@ -83,15 +93,25 @@ package struct PublicServer: SessionMachine {
         if case .opening = self.phase { true } else { false }
     }
 
-    package mutating func receive(_ bytes: ByteBuffer) { self.early.take(bytes) }
-    package mutating func receiveEnd() { self.hasEnded = true }
+    package mutating func receive(_ bytes: ByteBuffer) {
+        if self.watch?.receive(bytes) == nil { self.early.take(bytes) }
+    }
+
+    package mutating func receiveEnd() {
+        self.hasEnded = true
+        self.watch?.receiveEnd()
+    }
 
     package mutating func accept(_ stream: StreamID) {
-        if case .opening = self.phase { self.phase = .accepted }
+        if case .opening(let said) = self.phase { self.phase = .accepted(said) }
     }
 
     package mutating func reset(_ stream: StreamID, _ fault: StreamFault?) {
-        if case .opening(let said) = self.phase { self.phase = .refused(said, fault ?? .failed) }
+        switch self.phase {
+        case .opening(let said): self.phase = .refused(said, fault ?? .failed)
+        case .accepted(let said): self.phase = .refused(said, fault ?? .failed)
+        case .idle, .waiting, .watching, .refused, .over: self.watch?.reset(fault)
+        }
     }
 
     package mutating func next(now: NIODeadline, writable: Bool) -> SessionAction? {
@@ -99,15 +119,40 @@ package struct PublicServer: SessionMachine {
         case .idle: return nil
         case .waiting: return self.look(now: now)
         case .opening: return nil
+        case .accepted(.http(let request)):
+            self.phase = .watching
+            self.watch(request)
+            return self.watch?.next(writable: writable)
         case .accepted:
             self.phase = .idle
             defer { self.early = ByteBuffer() }
             return .handOver(Self.stream, leftover: self.early)
+        case .watching: return self.watch?.next(writable: writable)
         case .refused(let said, let fault): return self.refuse(said, fault)
         case .over(let reason):
             self.phase = .idle
             return .close(reason)
         }
+    }
+}
+
+// MARK: - The requests of a connection
+
+extension PublicServer {
+    package var mayEndInOrder: Bool { self.watch?.mayEndInOrder ?? true }
+    package mutating func send(_ bytes: ByteBuffer, on stream: StreamID) { self.watch?.send(bytes) }
+    package mutating func finish(_ stream: StreamID) { self.watch?.finish() }
+    package mutating func consumed(_ count: Int, on stream: StreamID) { self.watch?.consumed(count) }
+
+    private mutating func watch(_ first: HTTPHost) {
+        let (name, redirects) = (first.host, self.configuration.redirects)
+        self.watch = HTTPWatch(
+            self.early, hasEnded: self.hasEnded, on: Self.stream, limits: self.configuration.limits
+        ) { request in
+            guard request.host == name, let name else { return .misdirected }
+            return redirects && !request.isOfAuthority ? .redirect(request, to: name) : nil
+        }
+        self.early = ByteBuffer()
     }
 }
 
@@ -160,9 +205,10 @@ extension PublicServer {
         }
         guard let request = HTTPHost(head.prefix(length)) else { return self.refuseHead(head, isTooLong: false) }
         guard let host = request.host else { return Look(step: self.refuse(.http(request), .unknownHost)) }
-        if self.configuration.redirects, !request.target.hasPrefix("/.well-known/acme-challenge/") {
-            return Look(step: self.redirect(request, to: host))
+        if self.configuration.redirects, !request.isOfAuthority {
+            return Look(step: self.answer(.redirect(request, to: host), to: request))
         }
+        if case .failure(let answer) = request.body { return Look(step: self.answer(answer, to: request)) }
         return Look(step: self.open(host, "http", .http(request)))
     }
 
@@ -216,15 +262,17 @@ extension PublicServer {
         return Look(step: .write(answer.bytes(withBody: true)))
     }
 
-    private mutating func redirect(_ request: HTTPHost, to host: String) -> SessionAction {
-        self.phase = .over(.finished)
+    private mutating func answer(_ answer: HTTPAnswer, to request: HTTPHost) -> SessionAction {
+        self.phase = .over(answer.code == 400 ? answer.violation : .finished)
         self.deadline = nil
         self.early = ByteBuffer()
-        let path = request.target.hasPrefix("/") ? request.target : "/"
-        var answer = HTTPAnswer(308, "Permanent Redirect", "This name is served over https.")
-        answer.fields = ["Location: https://\(host)\(path)"]
         return .write(answer.bytes(withBody: request.method != "HEAD"))
     }
+}
+
+extension HTTPHost {
+    /// A question of a certificate authority, which comes by plain HTTP.
+    fileprivate var isOfAuthority: Bool { self.target.hasPrefix("/.well-known/acme-challenge/") }
 }
 
 /// An alert before any handshake (RFC 8446, section 6): `21 u8 | version u16 | length u16 | level u8 | description u8`.
@@ -240,6 +288,13 @@ private enum TLSAlert {
 }
 
 extension HTTPAnswer {
+    fileprivate static func redirect(_ request: HTTPHost, to host: String) -> HTTPAnswer {
+        let path = request.target.hasPrefix("/") ? request.target : "/"
+        var answer = HTTPAnswer(308, "Permanent Redirect", "This name is served over https.")
+        answer.fields = ["Location: https://\(host)\(path)"]
+        return answer
+    }
+
     /// Why nobody serves a public name now.
     fileprivate init(publicName fault: StreamFault) {
         switch fault {

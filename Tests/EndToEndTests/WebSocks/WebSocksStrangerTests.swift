@@ -76,6 +76,15 @@ import Testing
         }
         web.write("index.html", "<p>new</p>")
         try await eventually("the new page is shown") { try await site.ask(Self.get).hasSuffix("<p>new</p>") }
+        // Folders come with nothing else beside them, their pages change, and they go.
+        let page = "GET /d/e/f.txt HTTP/1.1\r\n\r\n"
+        try files.createDirectory(atPath: "\(web.path)/d/e", withIntermediateDirectories: true)
+        for text in ["first", "second"] {
+            web.write("d/e/f.txt", text)
+            try await eventually("the page says \(text)") { try await site.ask(page).hasSuffix("\r\n\r\n\(text)") }
+        }
+        try files.removeItem(atPath: "\(web.path)/d")
+        try await eventually("the page is gone") { try await site.ask(page).hasPrefix("HTTP/1.1 404 ") }
         await site.stop()
     }
 }

@@ -105,7 +105,7 @@ private final class Visitor {
     /// Passed on untouched, or told no and let go.
     var isRight: Bool {
         switch self.steps.last {
-        case .handOver(_, let leftover)?: self.steps.count == 1 && leftover == self.said
+        case .handOver(_, let bytes)?, .deliver(_, let bytes)?: self.steps.count == 1 && bytes == self.said
         case .close?: self.steps.count == 2
         default: false
         }

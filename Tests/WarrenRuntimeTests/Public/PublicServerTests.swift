@@ -58,7 +58,7 @@ import WarrenTesting
         let request = "GET /a HTTP/1.1\r\nHost: Dev.Example:80\r\n\r\n"
         #expect(rig.say(request) == [Self.opened("dev.example", "http")])
         rig.front.accept(StreamID(0))
-        #expect(rig.steps() == [.handOver(StreamID(0), leftover: ByteBuffer(string: request))])
+        #expect(rig.steps() == [.deliver(StreamID(0), ByteBuffer(string: request))])
     }
 
     @Test func httpIsRedirectedButForTheQuestionsOfAuthorities() {

@@ -42,7 +42,7 @@ extension OpenedStream {
         #expect(try await rig.living() == [[0, 0], [1, 0]])
         let stream = try await visit.accept()
         #expect(String(buffer: try await stream.received(MoveRig.head.utf8.count + 5)) == MoveRig.head + "early")
-        #expect(try await rig.living() == [[0, 0], [0, 1]])
+        #expect(try await rig.living() == [[0, 0], [1, 1]])
         #expect(rig.limiter.count == 1)
         try await stream.write("answer ")
         #expect(String(buffer: try await peer.received(atLeast: 7)) == "answer ")

@@ -12,25 +12,19 @@ final class VisitorSite: Sendable {
     private static let most = (files: 1000, bytes: 16 << 20, depth: 8)
 
     private let folder: String?
-    /// The folder and those in it when it was read first.
-    private let folders: [String]
     private let current: Mutex<WebSocks.Visitors>
 
     init(_ visitors: WebSocks.Visitors) {
         self.folder = nil
-        self.folders = []
         self.current = Mutex(visitors)
     }
 
     init(folder: Located<String>, _ findings: Findings) {
         self.folder = folder.value
         do throws(Refusal) {
-            let found = try Self.read(folder.value)
-            self.current = Mutex(.pages(found.pages))
-            self.folders = found.folders
+            self.current = Mutex(.pages(try Self.read(folder.value)))
         } catch {
             self.current = Mutex(.refused)
-            self.folders = []
             findings.report(
                 "\(quoted(folder.value)) \(error.what ?? "cannot be read")", at: folder.place, hint: error.hint)
         }
@@ -38,13 +32,13 @@ final class VisitorSite: Sendable {
 
     var visitors: WebSocks.Visitors { self.current.withLock { $0 } }
 
-    /// Nothing where there is no folder. A folder that is new in it is found with the next change beside it.
+    /// Nothing where there is no folder. Those in it come and go.
     var watched: [FileWatcher.Watched] {
         guard let folder else { return [] }
         return [
-            FileWatcher.Watched(paths: self.folders) {
+            FileWatcher.Watched(paths: Self.folders(in: folder)) {
                 do throws(Refusal) {
-                    let pages = try Self.read(folder).pages
+                    let pages = try Self.read(folder)
                     self.current.withLock { $0 = .pages(pages) }
                 } catch {
                     throw FilesLeftOut(["\(folder) \(error.what ?? "cannot be read")"])
@@ -55,18 +49,38 @@ final class VisitorSite: Sendable {
 
     // MARK: Reading
 
-    private static func read(_ root: String) throws(Refusal) -> (pages: WebSocks.Pages, folders: [String]) {
+    /// All folders that pages are read from, and no more than there may be.
+    private static func folders(in root: String) -> [String] {
+        var (folders, waiting) = ([root], [(folder: root, depth: 0)])
+        while let next = waiting.popLast() {
+            guard next.depth < Self.most.depth else { continue }
+            for name in (try? FileManager.default.contentsOfDirectory(atPath: next.folder)) ?? [] {
+                let folder = "\(next.folder)/\(name)"
+                guard !name.hasPrefix("."), Self.kind(of: folder) == .typeDirectory else { continue }
+                guard folders.count < Self.most.files else { return folders }
+                folders.append(folder)
+                waiting.append((folder, next.depth + 1))
+            }
+        }
+        return folders
+    }
+
+    /// Links are what they are, and not what they lead to, so that nothing outside is shown.
+    private static func kind(of file: String) -> FileAttributeType? {
+        (try? FileManager.default.attributesOfItem(atPath: file))?[.type] as? FileAttributeType
+    }
+
+    private static func read(_ root: String) throws(Refusal) -> WebSocks.Pages {
         var pages: [String: WebSocks.Pages.Page] = [:]
-        var (folders, bytes) = ([root], 0)
+        var (folders, bytes) = (1, 0)
         var waiting = [(folder: root, path: "/", depth: 0)]
         while let next = waiting.popLast() {
             for name in try Self.names(in: next.folder) where !name.hasPrefix(".") {
                 let file = "\(next.folder)/\(name)"
-                // Links are left out, so that nothing outside is shown.
-                let kind = (try? FileManager.default.attributesOfItem(atPath: file))?[.type] as? FileAttributeType
+                let kind = Self.kind(of: file)
                 let path = next.path + Self.escaped(name)
                 if kind == .typeDirectory, next.depth < Self.most.depth {
-                    folders.append(file)
+                    folders += 1
                     waiting.append((file, path + "/", next.depth + 1))
                 } else if kind == .typeRegular {
                     let body = try Self.content(of: file)
@@ -74,10 +88,10 @@ final class VisitorSite: Sendable {
                     guard pages.count < Self.most.files, bytes <= Self.most.bytes else { throw Self.tooMuch }
                     pages[path] = WebSocks.Pages.Page(type: Self.type(of: name), body: body)
                 }
-                guard folders.count <= Self.most.files else { throw Self.tooMuch }
+                guard folders <= Self.most.files else { throw Self.tooMuch }
             }
         }
-        return (WebSocks.Pages(pages), folders)
+        return WebSocks.Pages(pages)
     }
 
     private static let tooMuch = Refusal(

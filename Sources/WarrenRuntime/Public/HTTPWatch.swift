@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import WarrenCore
+
+/// A visitor's connection by plain HTTP at the device of its first request: each further request is judged before anything of
+/// it is passed on. What goes on is as it came.
+///
+/// ```
+/// request:  head ──allowed──> body ──complete──> head       (not before the answer, where that may end HTTP here)
+///             └──of another name, or broken──> refused: when all answers that are due have come, ours, and the end
+/// answer:   device ──send──> HTTPAnswerWatch ──writable──> visitor        switched ──> handOver
+/// ```
+struct HTTPWatch {
+    /// Why nothing more of the visitor is passed on.
+    private struct Refusal {
+        let answer: ByteBuffer
+        let reason: CloseReason
+    }
+
+    private enum Device: Equatable {
+        case live
+        case finished
+        /// Ended by the runtime: nobody takes what we would deliver.
+        case gone(StreamFault?)
+    }
+
+    private let stream: StreamID
+    private let limits: SessionLimits
+    private let judge: @Sendable (HTTPHost) -> HTTPAnswer?
+    private var input: ByteBuffer
+    private var inputHasEnded: Bool
+    private var scan = HTTPHeadScan.request
+    private var body = HTTPBody.none
+    private var hasFinished = false
+    private var unread = 0
+    private var refusal: Refusal?
+    private var answers = HTTPAnswerWatch()
+    private var queue = CircularBuffer<ByteBuffer>()
+    private var queued = 0
+    private var isPaused = false
+    private var device = Device.live
+    /// The last steps; nil before them.
+    private var last: CircularBuffer<SessionAction>?
+
+    /// - Parameters:
+    ///   - input: what has come, from the first request on.
+    ///   - judge: the answer to a request that does not belong here.
+    init(
+        _ input: ByteBuffer, hasEnded: Bool, on stream: StreamID, limits: SessionLimits,
+        judge: @escaping @Sendable (HTTPHost) -> HTTPAnswer?
+    ) {
+        self.input = input
+        self.inputHasEnded = hasEnded
+        self.stream = stream
+        self.limits = limits
+        self.judge = judge
+    }
+
+    var wantsBytes: Bool {
+        self.last == nil && self.refusal == nil && self.unread < self.limits.unreadPerStream
+            && self.input.readableBytes < Detection.mostBytes
+    }
+
+    var mayEndInOrder: Bool { !self.answers.isUnderWay }
+
+    mutating func receive(_ bytes: ByteBuffer) {
+        if self.last == nil, self.refusal == nil { self.input.take(bytes) }
+    }
+
+    mutating func receiveEnd() { self.inputHasEnded = true }
+
+    mutating func send(_ bytes: ByteBuffer) {
+        if self.device == .live { self.enqueue(self.answers.follow(bytes)) }
+    }
+
+    mutating func finish() {
+        guard self.device == .live else { return }
+        self.device = .finished
+        self.enqueue(self.answers.end())
+    }
+
+    /// An orderly end leaves the visitor what was queued, and so does the device's reset; another fault does not.
+    mutating func reset(_ fault: StreamFault?) {
+        if self.device == .live { self.enqueue(self.answers.end()) }
+        self.device = .gone(fault)
+        guard let fault, !fault.comesBehindBytes else { return }
+        self.queue.removeAll()
+        self.queued = 0
+    }
+
+    mutating func consumed(_ count: Int) { self.unread = max(0, self.unread - count) }
+
+    private mutating func enqueue(_ bytes: ByteBuffer) {
+        guard bytes.readableBytes > 0 else { return }
+        self.queue.append(bytes)
+        self.queued += bytes.readableBytes
+    }
+}
+
+// MARK: - Steps
+
+extension HTTPWatch {
+    mutating func next(writable: Bool) -> SessionAction? {
+        if self.last != nil { return self.last?.popFirst() }
+        if let action = self.nextOfRequest() { return action }
+        if writable || self.isGone, let piece = self.queue.popFirst() {
+            self.queued -= piece.readableBytes
+            return .write(piece)
+        }
+        if let action = self.nextOfPressure() { return action }
+        return self.queue.isEmpty ? self.nextOfEnd() : nil
+    }
+
+    private var isGone: Bool { if case .gone = self.device { true } else { false } }
+
+    private mutating func nextOfRequest() -> SessionAction? {
+        guard !self.isGone, self.refusal == nil, !self.answers.hasSwitched else { return nil }
+        do throws(WireError) {
+            if let piece = try self.body.read(from: &self.input) { return self.deliver(piece) }
+        } catch {
+            return self.breakOff(error)
+        }
+        guard self.body.isComplete else { return self.nextOfInputEnd() }
+        // What comes behind it is a request, or it is not HTTP: its answer tells.
+        if self.answers.mayLeaveHTTP { return self.input.readableBytes == 0 ? self.nextOfInputEnd() : nil }
+        guard !self.answers.isFull else { return nil }
+        var method = ""
+        do throws(HTTPAnswer) {
+            guard let head = try self.readHead(&method) else { return self.nextOfInputEnd() }
+            return self.deliver(head)
+        } catch {
+            self.refuse(error, to: method)
+            return nil
+        }
+    }
+
+    /// - Returns: all of the next request's head, if it may go on; nil where more has to come.
+    private mutating func readHead(_ method: inout String) throws(HTTPAnswer) -> ByteBuffer? {
+        let found = try HTTPAnswer.reading { () throws(HTTPFlaw) in try self.scan.length(in: self.input) }
+        guard let length = found, let head = self.input.readSlice(length: length) else {
+            guard HTTPHost.mayBegin(self.input.readableBytesView.afterEmptyLines) else { throw .notARequest }
+            return nil
+        }
+        self.scan = .request
+        guard let request = HTTPHost(head.readableBytesView.afterEmptyLines) else { throw .notARequest }
+        method = request.method
+        if let answer = self.judge(request) { throw answer }
+        self.body = try request.body.get()
+        self.answers.expect(request)
+        return head
+    }
+
+    private mutating func deliver(_ bytes: ByteBuffer) -> SessionAction {
+        // The storage is the piece's alone.
+        if self.input.readableBytes == 0 { self.input = ByteBuffer() }
+        self.unread += bytes.readableBytes
+        return .deliver(self.stream, bytes)
+    }
+
+    /// The visitor may have gone, or only have nothing more to say: that is for the device to judge.
+    private mutating func nextOfInputEnd() -> SessionAction? {
+        guard self.inputHasEnded, !self.hasFinished else { return nil }
+        self.hasFinished = true
+        return .finish(self.stream)
+    }
+
+    private mutating func nextOfPressure() -> SessionAction? {
+        guard !self.isGone else { return nil }
+        let most = self.limits.queuedPerStream
+        guard self.isPaused ? self.queued < most / 2 : self.queued >= most else { return nil }
+        self.isPaused.toggle()
+        return self.isPaused ? .pause(self.stream) : .resume(self.stream)
+    }
+
+    /// Everything that has come of the device is written.
+    private mutating func nextOfEnd() -> SessionAction? {
+        switch self.device {
+        case .gone(let fault): return self.end(nil, fault.map { .cutOff($0) } ?? self.refusal?.reason ?? .finished)
+        case .live where self.answers.hasSwitched, .finished where self.answers.hasSwitched:
+            defer { self.end() }
+            return .handOver(self.stream, leftover: self.input)
+        case .finished:
+            // Its answer may have come early: a body goes on to its end.
+            guard self.body.isComplete || self.hasFinished || self.refusal != nil else { return nil }
+            return self.end(nil, self.refusal?.reason ?? .finished)
+        case .live:
+            guard let refusal else { return nil }
+            if self.answers.isAtRest { return self.end(refusal.answer, refusal.reason) }
+            return self.answers.isUnread ? self.end(nil, refusal.reason) : nil
+        }
+    }
+}
+
+// MARK: - The end
+
+extension HTTPWatch {
+    private mutating func refuse(_ answer: HTTPAnswer, to method: String) {
+        let isStranger = answer.code == 400 || answer.code == 431
+        let reason: CloseReason = isStranger ? answer.violation : .finished
+        self.input = ByteBuffer()
+        self.refusal = Refusal(answer: answer.bytes(withBody: method != "HEAD"), reason: reason)
+    }
+
+    /// The device has a part of a body and will not get the rest, so there may be no answer.
+    private mutating func breakOff(_ error: WireError) -> SessionAction? {
+        let answer = HTTPAnswer.malformed("The body is not chunked as it says.")
+        let mayAnswer = self.answers.hasOneToCome && self.queue.isEmpty
+        return self.end(mayAnswer ? answer.bytes() : nil, .violation(error), .aborted)
+    }
+
+    private mutating func end(
+        _ answer: ByteBuffer?, _ reason: CloseReason, _ fault: StreamFault? = nil
+    ) -> SessionAction? {
+        var last = CircularBuffer<SessionAction>()
+        if let answer { last.append(.write(answer)) }
+        if !self.isGone { last.append(.end(self.stream, fault)) }
+        last.append(.close(reason))
+        self.end()
+        self.last = last
+        return self.last?.popFirst()
+    }
+
+    private mutating func end() {
+        self.last = []
+        self.input = ByteBuffer()
+        self.queue.removeAll()
+        self.queued = 0
+    }
+}
+
+extension HTTPAnswer {
+    fileprivate static var notARequest: HTTPAnswer { .malformed("What follows is no request of HTTP/1.") }
+
+    /// To a request for another name than its connection is for.
+    static let misdirected = HTTPAnswer(
+        421, "Misdirected Request", "This connection is for another name. Ask again on a new one.")
+}
+
+extension ByteBufferView {
+    /// They are left over from sloppy bodies (RFC 9112, section 2.2).
+    fileprivate var afterEmptyLines: ByteBufferView {
+        var rest = self
+        while rest.starts(with: "\r\n".utf8) { rest = rest.dropFirst(2) }
+        return rest.elementsEqual("\r".utf8) ? rest.dropFirst() : rest
+    }
+}

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import Testing
+import WarrenCore
+import WarrenTesting
+
+@testable import WarrenRuntime
+
+/// A visitor of plain HTTP and a device, both in the hands of a test.
+private struct WatchRig {
+    static let stream = StreamID(0)
+    var front: PublicServer
+    let now = NIODeadline.uptimeNanoseconds(1)
+    /// What the device has been given, and what the visitor.
+    var delivered = ""
+    var written = ""
+    /// All other steps.
+    var steps: [SessionAction] = []
+
+    init(redirects: Bool = false) {
+        var configuration = PublicServer.Configuration(limits: SessionLimits())
+        configuration.redirects = redirects
+        self.front = PublicServer(configuration, port: 80)
+        self.front.start(now: self.now)
+    }
+
+    mutating func pull() {
+        while let step = self.front.next(now: self.now, writable: true) {
+            switch step {
+            case .deliver(_, let bytes):
+                self.delivered += String(buffer: bytes)
+                self.front.consumed(bytes.readableBytes, on: Self.stream)
+            case .write(let bytes): self.written += String(buffer: bytes)
+            case .open: self.front.accept(Self.stream)
+            default: self.steps.append(step)
+            }
+        }
+    }
+
+    /// - Parameter size: of the pieces.
+    mutating func say(_ text: String, by size: Int = .max) {
+        for piece in text.pieces(size) {
+            self.front.receive(piece)
+            self.pull()
+        }
+    }
+
+    mutating func answer(_ text: String, by size: Int = .max) {
+        for piece in text.pieces(size) {
+            self.front.send(piece, on: Self.stream)
+            self.pull()
+        }
+    }
+
+    var isOver: Bool { if case .close? = self.steps.last { true } else { false } }
+}
+
+extension String {
+    fileprivate func pieces(_ size: Int) -> [ByteBuffer] {
+        var rest = ByteBuffer(string: self)
+        var pieces: [ByteBuffer] = []
+        while rest.readableBytes > 0, let piece = rest.readSlice(length: min(size, rest.readableBytes)) {
+            pieces.append(piece)
+        }
+        return pieces
+    }
+}
+
+@Suite struct HTTPWatchTests {
+    private static func get(_ name: String, _ fields: String = "") -> String {
+        "GET / HTTP/1.1\r\nHost: \(name)\r\n\(fields)\r\n"
+    }
+    private static let post = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello"
+    private static let chunked =
+        "POST / HTTP/1.1\r\nHost: A.test:80\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + "5;x=y\r\nGET /\r\n0\r\nHost: b.test\r\n\r\n"
+    private static let page = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+    private static let upgrade = Self.get("a.test", "Connection: Upgrade\r\nUpgrade: websocket\r\n")
+    private static let ended: [SessionAction] = [.end(WatchRig.stream, nil), .close(.finished)]
+
+    @Test("requests for one name go on as they are, in every split", arguments: 1...90)
+    func passedOn(size: Int) {
+        let all = Self.get("a.test") + Self.post + "\r\n" + Self.chunked + Self.get("A.TEST.", "Connection: close\r\n")
+        let answers =
+            Self.page + "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 204 No\n\n" + Self.page + "HTTP/1.1 200 OK\n\nrest"
+        var rig = WatchRig()
+        rig.say(all, by: size)
+        rig.answer(answers, by: size)
+        #expect(rig.delivered == all)
+        #expect(rig.written == answers)
+        #expect(rig.steps == [])
+        rig.front.finish(WatchRig.stream)
+        rig.pull()
+        #expect(rig.steps == Self.ended)
+    }
+
+    @Test(
+        "nothing of a request for another name goes on; it is told behind the answers that are due", arguments: 1...90)
+    func misdirected(size: Int) {
+        for request in [
+            Self.get("b.test"), Self.get("a.test.b"), "GET / HTTP/1.0\r\n\r\n", "PUT / HTTP/1.1\r\nHost: b\r\n\r\n",
+        ] {
+            let own = Self.get("a.test") + Self.chunked
+            var rig = WatchRig()
+            rig.say(own + request + Self.get("a.test"), by: size)
+            #expect(rig.delivered == own)
+            #expect(!rig.front.wantsBytes)
+            rig.answer(Self.page, by: size)
+            #expect(rig.written == Self.page && rig.steps == [])
+            rig.answer(Self.page, by: size)
+            let told = rig.written.dropFirst(2 * Self.page.count)
+            #expect(told.hasPrefix("HTTP/1.1 421 Misdirected Request\r\n"))
+            #expect(told.contains("\r\nConnection: close\r\n"))
+            #expect(rig.steps == Self.ended)
+            rig.say(Self.get("a.test"))
+            #expect(rig.delivered == own)
+        }
+    }
+
+    @Test func headOfAnotherNameGetsNoBody() {
+        var rig = WatchRig()
+        rig.say(Self.get("a.test"))
+        rig.answer(Self.page)
+        rig.say("HEAD / HTTP/1.1\r\nHost: b.test\r\n\r\n")
+        #expect(rig.written.contains(" 421 ") && rig.written.hasSuffix("\r\n\r\n"))
+    }
+
+    @Test("behind a 101 and a CONNECT bytes are bytes", arguments: 1...40)
+    func switched(size: Int) {
+        let connect = "CONNECT a.test:80 HTTP/1.1\r\nHost: a.test\r\n\r\n"
+        for (request, answer) in [
+            (Self.upgrade, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"),
+            (connect, "HTTP/1.1 200 OK\r\n\r\n"),
+        ] {
+            var rig = WatchRig()
+            rig.say(Self.get("a.test") + request + "early", by: size)
+            #expect(rig.delivered == Self.get("a.test") + request)
+            rig.answer(Self.page + answer, by: size)
+            #expect(rig.written == Self.page + answer)
+            #expect(rig.steps == [.handOver(WatchRig.stream, leftover: ByteBuffer(string: "early"))])
+        }
+    }
+
+    @Test func anUpgradeThatIsRefusedIsFollowedByRequests() {
+        var rig = WatchRig()
+        rig.say(Self.upgrade + Self.get("a.test") + Self.get("b.test"))
+        #expect(rig.delivered == Self.upgrade)
+        rig.answer(Self.page)
+        #expect(rig.delivered == Self.upgrade + Self.get("a.test"))
+        rig.answer(Self.page)
+        #expect(rig.written.contains("421") && rig.isOver)
+    }
+
+    @Test(
+        "what is no HTTP behind a first request is not passed on",
+        arguments: [
+            "\u{1}\u{2}", "SSH-2.0-x\r\n", "PRI * HTTP/2.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: a.test\r\nX : y\r\n\r\n",
+            "GET / HTTP/1.1\nHost: a.test\n\n", "GET / HTTP/1.1\r\nX: " + String(repeating: "y", count: 20_000),
+            "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        ], [1, .max])
+    func noRequest(text: String, size: Int) {
+        var rig = WatchRig()
+        rig.say(Self.get("a.test"))
+        rig.say(text, by: size)
+        #expect(rig.delivered == Self.get("a.test"))
+        rig.answer(Self.page)
+        #expect(rig.written.dropFirst(Self.page.count).hasPrefix("HTTP/1.1 4"))
+        guard case .close(.violation)? = rig.steps.last else {
+            Issue.record("\(rig.steps)")
+            return
+        }
+    }
+
+    @Test func aFirstRequestWithTwoEndsIsRefused() {
+        var rig = WatchRig()
+        rig.say("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n")
+        #expect(rig.written.hasPrefix("HTTP/1.1 400 ") && rig.isOver && rig.delivered == "")
+    }
+
+    @Test func aBrokenBodyEndsAtOnce() {
+        var rig = WatchRig()
+        rig.say("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\nxyz")
+        #expect(rig.written.hasPrefix("HTTP/1.1 400 "))
+        #expect(rig.steps.first == .end(WatchRig.stream, .aborted) && rig.isOver)
+    }
+
+    @Test func theEndOfEitherSideIsPassedOn() {
+        var rig = WatchRig()
+        rig.say(Self.get("a.test"))
+        rig.front.receiveEnd()
+        rig.pull()
+        #expect(rig.steps == [.finish(WatchRig.stream)])
+        rig.answer("no HTTP at all")
+        #expect(rig.written == "no HTTP at all")
+        rig.front.finish(WatchRig.stream)
+        rig.pull()
+        #expect(rig.steps.suffix(2) == Self.ended[...])
+    }
+
+    @Test func anEarlyAnswerLeavesTheBodyItsWay() {
+        var rig = WatchRig()
+        rig.say("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\nab")
+        rig.answer(Self.page)
+        rig.front.finish(WatchRig.stream)
+        rig.pull()
+        #expect(rig.steps == [])
+        rig.say("cd")
+        #expect(rig.delivered.hasSuffix("abcd"))
+        #expect(rig.steps == Self.ended)
+    }
+
+    @Test func aDeviceThatIsGoneEndsTheConnection() {
+        for (fault, reason) in [(StreamFault?.none, CloseReason.finished), (.sessionLost, .cutOff(.sessionLost))] {
+            var rig = WatchRig()
+            rig.say(Self.get("a.test"))
+            rig.front.reset(WatchRig.stream, fault)
+            rig.pull()
+            #expect(rig.steps == [.close(reason)])
+        }
+    }
+
+    @Test func questionsOfAuthoritiesAreNotFollowedByOtherRequests() {
+        let question = "GET /.well-known/acme-challenge/x HTTP/1.1\r\nHost: a.test\r\n\r\n"
+        var rig = WatchRig(redirects: true)
+        rig.say(question + question + Self.get("a.test"))
+        #expect(rig.delivered == question + question)
+        rig.answer(Self.page + Self.page)
+        #expect(rig.written.contains("HTTP/1.1 308 ") && rig.steps == Self.ended)
+    }
+
+    @Test func requestsWithoutAnswersAreBounded() {
+        var rig = WatchRig()
+        let all = String(repeating: Self.get("a.test"), count: 2000)
+        for piece in all.pieces(4096) where rig.front.wantsBytes {
+            rig.front.receive(piece)
+            rig.pull()
+        }
+        #expect(rig.delivered.count == HTTPAnswerWatch.mostDue * Self.get("a.test").count)
+        #expect(!rig.front.wantsBytes)
+        rig.answer(Self.page)
+        #expect(rig.delivered.count == (HTTPAnswerWatch.mostDue + 1) * Self.get("a.test").count)
+    }
+
+    @Test func aReaderThatStopsStopsTheDevice() {
+        var rig = WatchRig()
+        rig.say(Self.get("a.test"))
+        rig.front.send(ByteBuffer(string: "HTTP/1.1 200 OK\r\n\r\n"), on: WatchRig.stream)
+        rig.front.send(ByteBuffer(repeating: 65, count: SessionLimits().queuedPerStream), on: WatchRig.stream)
+        #expect(rig.front.next(now: rig.now, writable: false) == .pause(WatchRig.stream))
+        #expect(rig.front.next(now: rig.now, writable: false) == nil)
+        rig.pull()
+        #expect(rig.steps == [.resume(WatchRig.stream)])
+    }
+}
+
+/// Random connections, cut anywhere, with answers that come at any moment after their requests.
+@Suite struct HTTPWatchModelTests {
+    private static func request(_ name: String, _ random: inout SeededRandom) -> String {
+        let filling = String(
+            repeating: "GET / HTTP/1.1\r\nHost: b.test\r\n\r\n", count: Int.random(in: 0...3, using: &random))
+        switch Int.random(in: 0..<4, using: &random) {
+        case 0: return "GET /x HTTP/1.1\r\nHost: \(name)\r\n\r\n"
+        case 1: return "\r\nOPTIONS * HTTP/1.1\r\nhost:\(name):8080\r\nA: b\r\n\r\n"
+        case 2: return "POST / HTTP/1.1\r\nHost: \(name)\r\nContent-Length: \(filling.utf8.count)\r\n\r\n\(filling)"
+        default:
+            let chunk = filling.isEmpty ? "" : "\(String(filling.utf8.count, radix: 16))\r\n\(filling)\r\n"
+            return "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: \(name)\r\n\r\n\(chunk)0\r\nT: t\r\n\r\n"
+        }
+    }
+
+    private static func answer(_ random: inout SeededRandom) -> String {
+        let text = String(repeating: "HTTP/1.1 101 x\r\n\r\n", count: Int.random(in: 0...3, using: &random))
+        switch Int.random(in: 0..<4, using: &random) {
+        case 0: return "HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n"
+        case 1: return "HTTP/1.1 200 OK\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)"
+        case 2: return "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200\r\nContent-Length: 1\r\n\r\n!"
+        default:
+            let chunk = text.isEmpty ? "" : "\(String(text.utf8.count, radix: 16))\r\n\(text)\r\n"
+            return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\(chunk)0\r\n\r\n"
+        }
+    }
+
+    @Test(arguments: ModelRuns.seeds) func anyCut(seed: UInt64) {
+        var random = SeededRandom(seed)
+        var (own, answers, ends) = ("", "", [Int]())
+        for _ in 0..<Int.random(in: 1...6, using: &random) {
+            own += Self.request(["a.test", "A.Test"].randomElement(using: &random) ?? "", &random)
+            ends.append(own.utf8.count)
+        }
+        let replies = ends.map { _ in Self.answer(&random) }
+        let strange = Self.request(
+            ["b.test", "a.tes", "xa.test", "a.test.test"].randomElement(using: &random) ?? "", &random)
+        var first = own
+        while first.hasPrefix("\r\n") { first.removeFirst() }
+        let offset = own.utf8.count - first.utf8.count
+        var said = ByteBuffer(string: first + strange + Self.request("a.test", &random))
+        var device = ByteBuffer()
+        var rig = WatchRig()
+        var answered = 0
+        for _ in 0..<100_000 where !rig.isOver {
+            let size = min(said.readableBytes, Int.random(in: 0...60, using: &random))
+            if rig.front.wantsBytes, size > 0, let piece = said.readSlice(length: size) {
+                rig.front.receive(piece)
+                rig.pull()
+            }
+            if device.readableBytes > 0, Bool.random(using: &random) {
+                let count = Int.random(in: 1...device.readableBytes, using: &random)
+                if let piece = device.readSlice(length: count) { rig.front.send(piece, on: WatchRig.stream) }
+                rig.pull()
+            }
+            while answered < ends.count, rig.delivered.utf8.count >= ends[answered] - offset {
+                device.writeString(replies[answered])
+                answers += replies[answered]
+                answered += 1
+            }
+        }
+        #expect(rig.delivered == first)
+        #expect(rig.written.hasPrefix(answers + "HTTP/1.1 421 "))
+        #expect(answered == ends.count && rig.isOver)
+    }
+}
