@@ -21,7 +21,7 @@ struct HTTPHost: Hashable {
     static func mayBegin(_ head: ByteBufferView) -> Bool {
         let method = head.prefix(Self.longestMethod).prefix { $0.isToken }
         guard !method.isEmpty else { return head.isEmpty }
-        guard method.endIndex < head.endIndex else { return method.count < Self.longestMethod }
+        guard method.endIndex < head.endIndex else { return true }
         guard head[method.endIndex] == UInt8(ascii: " ") else { return false }
         guard let end = head.firstIndex(of: UInt8(ascii: "\n")) else { return true }
         return head[..<end].firstRange(of: Array(" HTTP/1.".utf8)) != nil
