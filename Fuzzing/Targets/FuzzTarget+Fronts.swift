@@ -66,15 +66,7 @@ extension FuzzTarget {
         for size in [max(input.count, 1), 1] {
             var driver = FuzzDriver(Self.publicServer())
             driver.feed(visit, by: visit.count)
-            var rest = ByteBuffer(bytes: input.dropFirst())
-            while let piece = rest.readSlice(length: min(size, rest.readableBytes)), piece.readableBytes > 0 {
-                driver.machine.send(piece, on: StreamID(0))
-                driver.pull()
-            }
-            driver.machine.finish(StreamID(0))
-            driver.pull()
-            driver.end()
-            if let complaint = driver.complaint { return complaint }
+            if let complaint = driver.answered(input.dropFirst(), by: size) { return complaint }
         }
         return nil
     }
@@ -92,16 +84,23 @@ extension FuzzTarget {
         for size in [max(input.count, 1), 1] {
             var driver = FuzzDriver(HTTPProxyServer(ProxyServerConfiguration()))
             driver.feed(Array(request.utf8), by: request.utf8.count)
-            var rest = ByteBuffer(bytes: input.dropFirst())
-            while let piece = rest.readSlice(length: min(size, rest.readableBytes)), piece.readableBytes > 0 {
-                driver.machine.send(piece, on: StreamID(0))
-                driver.pull()
-            }
-            driver.machine.finish(StreamID(0))
-            driver.pull()
-            driver.end()
-            if let complaint = driver.complaint { return complaint }
+            if let complaint = driver.answered(input.dropFirst(), by: size) { return complaint }
         }
         return nil
+    }
+}
+
+extension FuzzDriver {
+    /// What is at the other end of the one stream says this, and no more.
+    fileprivate mutating func answered(_ bytes: ArraySlice<UInt8>, by size: Int) -> String? {
+        var rest = ByteBuffer(bytes: bytes)
+        while let piece = rest.readSlice(length: min(size, rest.readableBytes)), piece.readableBytes > 0 {
+            self.machine.send(piece, on: StreamID(0))
+            self.pull()
+        }
+        self.machine.finish(StreamID(0))
+        self.pull()
+        self.end()
+        return self.complaint
     }
 }

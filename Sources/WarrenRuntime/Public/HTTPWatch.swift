@@ -64,6 +64,15 @@ struct HTTPWatch {
 
     var mayEndInOrder: Bool { !self.answers.isUnderWay }
 
+    /// A part of a head has come, and the rest is nobody's matter but the visitor's.
+    var awaitsHead: Bool {
+        self.wantsBytes && !self.inputHasEnded && !self.isGone && self.input.readableBytes > 0 && self.body.isComplete
+            && !self.answers.hasSwitched && !self.answers.mayLeaveHTTP && !self.answers.isFull
+    }
+
+    /// The rest has not come in time.
+    mutating func headIsLate() { self.refuse(.tooSlow, to: "", .timedOut(phase: "request")) }
+
     mutating func receive(_ bytes: ByteBuffer) {
         if self.last == nil, self.refusal == nil { self.input.take(bytes) }
     }
@@ -195,9 +204,9 @@ extension HTTPWatch {
 // MARK: - The end
 
 extension HTTPWatch {
-    private mutating func refuse(_ answer: HTTPAnswer, to method: String) {
+    private mutating func refuse(_ answer: HTTPAnswer, to method: String, _ why: CloseReason? = nil) {
         let isStranger = answer.code == 400 || answer.code == 431
-        let reason: CloseReason = isStranger ? answer.violation : .finished
+        let reason = why ?? (isStranger ? answer.violation : .finished)
         self.input = ByteBuffer()
         self.refusal = Refusal(answer: answer.bytes(withBody: method != "HEAD"), reason: reason)
     }

@@ -122,12 +122,12 @@ package struct PublicServer: SessionMachine {
         case .accepted(.http(let request)):
             self.phase = .watching
             self.watch(request)
-            return self.watch?.next(writable: writable)
+            return self.follow(now: now, writable: writable)
         case .accepted:
             self.phase = .idle
             defer { self.early = ByteBuffer() }
             return .handOver(Self.stream, leftover: self.early)
-        case .watching: return self.watch?.next(writable: writable)
+        case .watching: return self.follow(now: now, writable: writable)
         case .refused(let said, let fault): return self.refuse(said, fault)
         case .over(let reason):
             self.phase = .idle
@@ -143,6 +143,16 @@ extension PublicServer {
     package mutating func send(_ bytes: ByteBuffer, on stream: StreamID) { self.watch?.send(bytes) }
     package mutating func finish(_ stream: StreamID) { self.watch?.finish() }
     package mutating func consumed(_ count: Int, on stream: StreamID) { self.watch?.consumed(count) }
+
+    /// A head that has begun must be there in the time that the first one has.
+    private mutating func follow(now: NIODeadline, writable: Bool) -> SessionAction? {
+        if let deadline, deadline <= now, self.watch?.awaitsHead == true { self.watch?.headIsLate() }
+        let action = self.watch?.next(writable: writable)
+        if case .deliver? = action { self.deadline = nil }
+        let isAwaited = self.watch?.awaitsHead ?? false
+        self.deadline = isAwaited ? self.deadline ?? now + self.configuration.limits.handshake : nil
+        return action
+    }
 
     private mutating func watch(_ first: HTTPHost) {
         let (name, redirects) = (first.host, self.configuration.redirects)

@@ -11,7 +11,7 @@ import WarrenTesting
 private struct WatchRig {
     static let stream = StreamID(0)
     var front: PublicServer
-    let now = NIODeadline.uptimeNanoseconds(1)
+    var now = NIODeadline.uptimeNanoseconds(1)
     /// What the device has been given, and what the visitor.
     var delivered = ""
     var written = ""
@@ -251,6 +251,29 @@ extension String {
         #expect(rig.front.next(now: rig.now, writable: false) == nil)
         rig.pull()
         #expect(rig.steps == [.resume(WatchRig.stream)])
+    }
+
+    @Test("a later head that does not come to its end in time gets 408, behind the answers that are due")
+    func slowHead() {
+        var rig = WatchRig()
+        rig.say("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        #expect(rig.front.deadline == nil)
+        rig.say("GET /x HTTP/1.1\r\nHo")
+        let deadline = rig.front.deadline
+        #expect(deadline == rig.now + SessionLimits().handshake)
+        // Further bytes are no reason to wait longer; a whole head is.
+        rig.now = rig.now + .seconds(1)
+        rig.say("st: a.test")
+        #expect(rig.front.deadline == deadline)
+        rig.say("\r\n\r\nGET /y")
+        #expect(rig.front.deadline == rig.now + SessionLimits().handshake)
+        rig.now = rig.front.deadline ?? rig.now
+        rig.pull()
+        #expect(rig.written.isEmpty && rig.front.deadline == nil)
+        for _ in 0..<2 { rig.answer("HTTP/1.1 204 No Content\r\n\r\n") }
+        let answers = rig.written.split(separator: "HTTP/1.1 ").map { $0.prefix(3) }
+        #expect(answers == ["204", "204", "408"])
+        #expect(rig.isOver && !rig.delivered.contains("/y"))
     }
 }
 
