@@ -39,4 +39,10 @@ public struct Boxed<Value> {
             yield &self.storage.pointer.pointee
         }
     }
+
+    /// Asks the value where it is: a getter that is not in line is given a copy of all its parts, unless it is `mutating`.
+    ///
+    /// - Parameter question: must change nothing, as copies share the value.
+    @inlinable
+    public func ask<Answer>(_ question: (inout Value) -> Answer) -> Answer { question(&self.storage.pointer.pointee) }
 }

@@ -8,15 +8,17 @@ public import NIOCore
 /// gives a command, then pulls steps until nil. Performing a step may lead to further commands: they are safe at any
 /// moment, because nothing comes out of them, and the pull that is under way sees their effect.
 ///
+/// What a driver asks in every turn is `mutating`, although nothing changes: asked in place, a machine is not copied.
+///
 /// Peer input never throws and never traps: a violation is a ``SessionAction/close(_:)`` step. After that every call is
 /// without effect and `next` returns nil. Commands for streams that are gone are ignored: both ends may close at once.
 public protocol SessionMachine {
     /// When `next` must be called though nothing has happened; nil means never.
-    var deadline: NIODeadline? { get }
+    var deadline: NIODeadline? { mutating get }
     /// It has something to say at once though nothing happens on its carrier: credit for what a reader has taken.
-    var wantsTurn: Bool { get }
+    var wantsTurn: Bool { mutating get }
     /// False while the driver should leave further bytes on the carrier. What comes all the same is taken.
-    var wantsBytes: Bool { get }
+    var wantsBytes: Bool { mutating get }
     /// The peer keeps a short message back until the last one is acknowledged (Nagle's algorithm, as Java leaves it on): the
     /// driver has that done at once.
     var peerHoldsBack: Bool { get }
@@ -41,7 +43,7 @@ public protocol SessionMachine {
     /// Whether ``send(_:on:)`` still finds room in the stream's queue. Says at once what ``SessionAction/pause(_:)`` says
     /// in the next step, so that a source does not read once too often. Once false, a ``SessionAction/resume(_:)`` must
     /// follow.
-    func hasRoom(on stream: StreamID) -> Bool
+    mutating func hasRoom(on stream: StreamID) -> Bool
 
     /// Answers ``SessionAction/isolateWrites``: so many bytes fit into one segment.
     mutating func isolated(segment: Int)
@@ -66,7 +68,7 @@ public protocol SessionMachine {
     mutating func consumed(_ count: Int, on stream: StreamID)
 
     /// It wants ``acknowledged(upTo:)``, which only some carriers can tell.
-    var hearsAcknowledgements: Bool { get }
+    var hearsAcknowledgements: Bool { mutating get }
     /// The carrier's other end has so many of the bytes that were written, counted from the first one.
     mutating func acknowledged(upTo count: UInt64)
     /// The session ends of our own accord.

@@ -163,5 +163,7 @@ import WarrenTesting
 
 extension Harness {
     /// How long until the next alarm.
-    var deadline: TimeAmount { self.machine.deadline.map { $0 - self.now } ?? .hours(1000) }
+    var deadline: TimeAmount {
+        mutating get { self.machine.deadline.map { $0 - self.now } ?? .hours(1000) }
+    }
 }

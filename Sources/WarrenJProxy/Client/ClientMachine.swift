@@ -37,8 +37,8 @@ extension JProxy {
             self.random = random
         }
 
-        public var deadline: NIODeadline? { self.shell.deadline ?? self.streams?.value.common.deadline }
-        public var wantsTurn: Bool { self.streams?.value.common.wantsTurn ?? false }
+        public var deadline: NIODeadline? { self.shell.deadline ?? self.streams?.ask { $0.common.deadline } }
+        public var wantsTurn: Bool { self.streams?.ask { $0.common.wantsTurn } ?? false }
         public var wantsBytes: Bool { self.streams?.value.common.wantsBytes ?? true }
         public var peerHoldsBack: Bool { self.streams?.value.common.isExtended == false }
 

@@ -97,15 +97,19 @@ struct Multiplexer {
     var wantsBytes: Bool { !self.intake.isHeld && self.control.readableBytes <= Self.mostControl }
 
     /// Credit comes of ``consumed(_:on:)``, behind which no step may follow.
-    var wantsTurn: Bool { self.isWritable && self.ledger?.isDue == true || self.intake.wantsTurn }
+    var wantsTurn: Bool {
+        mutating get { self.isWritable && self.ledger?.isDue == true || self.intake.wantsTurn }
+    }
 
     var deadline: NIODeadline? {
-        var first = self.ledger?.keepAlive.deadline ?? .distantFuture
-        if let due = self.intake.due { first = min(first, due) }
-        if let (_, since) = self.lingeringAnswered.oldest { first = min(first, since + self.linger) }
-        if let (_, since) = self.lingering.oldest { first = min(first, since + self.linger) }
-        if let (_, since) = self.connecting.oldest { first = min(first, since + self.connectTimeout) }
-        return first == .distantFuture ? nil : first
+        mutating get {
+            var first = self.ledger?.keepAlive.deadline ?? .distantFuture
+            if let due = self.intake.due { first = min(first, due) }
+            if let (_, since) = self.lingeringAnswered.oldest { first = min(first, since + self.linger) }
+            if let (_, since) = self.lingering.oldest { first = min(first, since + self.linger) }
+            if let (_, since) = self.connecting.oldest { first = min(first, since + self.connectTimeout) }
+            return first == .distantFuture ? nil : first
+        }
     }
 
     // MARK: Bytes

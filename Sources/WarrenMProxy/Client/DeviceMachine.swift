@@ -22,8 +22,8 @@ extension MProxy {
 
         public init(_ configuration: DeviceConfiguration) { self.configuration = configuration }
 
-        public var deadline: NIODeadline? { self.session?.value.deadline }
-        public var wantsTurn: Bool { self.session?.value.wantsTurn ?? false }
+        public var deadline: NIODeadline? { self.session?.ask { $0.deadline } }
+        public var wantsTurn: Bool { self.session?.ask { $0.wantsTurn } ?? false }
         public var wantsBytes: Bool { self.session?.value.common.wantsBytes ?? true }
         /// Which kind of relay it turned out to be; nil as long as nobody knows.
         public var dialect: Dialect? { self.session?.value.dialect }

@@ -51,12 +51,16 @@ struct DeviceSession {
         for token in configuration.tokens { self.unsaid.append(.addToken(token)) }
     }
 
-    var wantsTurn: Bool { self.hasHello && !self.unsaid.isEmpty || self.common.wantsTurn }
+    var wantsTurn: Bool {
+        mutating get { self.hasHello && !self.unsaid.isEmpty || self.common.wantsTurn }
+    }
 
     var deadline: NIODeadline? {
-        let first = min(self.helloDeadline ?? .distantFuture, self.asked.first?.deadline ?? .distantFuture)
-        let earliest = min(first, self.common.deadline ?? .distantFuture)
-        return earliest == .distantFuture ? nil : earliest
+        mutating get {
+            let first = min(self.helloDeadline ?? .distantFuture, self.asked.first?.deadline ?? .distantFuture)
+            let earliest = min(first, self.common.deadline ?? .distantFuture)
+            return earliest == .distantFuture ? nil : earliest
+        }
     }
 
     mutating func next(now: NIODeadline, writable: Bool) throws(WireError) -> SessionAction? {

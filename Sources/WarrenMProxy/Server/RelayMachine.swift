@@ -25,8 +25,8 @@ extension MProxy {
 
         public init(_ configuration: RelayConfiguration) { self.configuration = configuration }
 
-        public var deadline: NIODeadline? { self.session?.value.deadline }
-        public var wantsTurn: Bool { self.session?.value.common.wantsTurn ?? false }
+        public var deadline: NIODeadline? { self.session?.ask { $0.deadline } }
+        public var wantsTurn: Bool { self.session?.ask { $0.common.wantsTurn } ?? false }
         public var wantsBytes: Bool { self.session?.value.wantsBytes ?? true }
 
         public mutating func start(now: NIODeadline) {

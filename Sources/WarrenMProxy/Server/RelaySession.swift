@@ -59,9 +59,11 @@ struct RelaySession {
     var wantsBytes: Bool { self.common.wantsBytes && self.orders.count < Self.mostOrders }
 
     var deadline: NIODeadline? {
-        let first = min(self.tokenDeadline ?? .distantFuture, self.tokens.deadline ?? .distantFuture)
-        let earliest = min(first, self.common.deadline ?? .distantFuture)
-        return earliest == .distantFuture ? nil : earliest
+        mutating get {
+            let first = min(self.tokenDeadline ?? .distantFuture, self.tokens.deadline ?? .distantFuture)
+            let earliest = min(first, self.common.deadline ?? .distantFuture)
+            return earliest == .distantFuture ? nil : earliest
+        }
     }
 
     mutating func next(now: NIODeadline, writable: Bool) throws(WireError) -> SessionAction? {

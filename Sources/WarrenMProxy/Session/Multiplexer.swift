@@ -71,13 +71,17 @@ struct Multiplexer {
 
     /// A frame may wait that no step has led to: a resume, or credit, comes of ``consumed(_:on:)``.
     var wantsTurn: Bool {
-        self.isWritable && (!self.frames.isEmpty || self.ledger?.isDue == true) || self.intake.wantsTurn
+        mutating get {
+            self.isWritable && (!self.frames.isEmpty || self.ledger?.isDue == true) || self.intake.wantsTurn
+        }
     }
 
     var deadline: NIODeadline? {
-        var first = self.intake.due
-        if let (_, since) = self.lingering.oldest { first = min(first ?? .distantFuture, since + self.linger) }
-        return first
+        mutating get {
+            var first = self.intake.due
+            if let (_, since) = self.lingering.oldest { first = min(first ?? .distantFuture, since + self.linger) }
+            return first
+        }
     }
 
     // MARK: Frames

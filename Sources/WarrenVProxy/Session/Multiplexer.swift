@@ -97,8 +97,10 @@ struct Multiplexer {
 
     /// Credit comes of ``consumed(_:on:)``, behind which no step may follow, and so does room for frames that have come.
     var wantsTurn: Bool {
-        self.intake.wantsTurn || self.isWritable && self.ledger?.isDue == true
-            || self.isReadingHeld && !self.intake.isHeld
+        mutating get {
+            self.intake.wantsTurn || self.isWritable && self.ledger?.isDue == true
+                || self.isReadingHeld && !self.intake.isHeld
+        }
     }
 
     /// Frames may have been left unread, as readers have too much.
@@ -108,12 +110,14 @@ struct Multiplexer {
     var mayEndInOrder: Bool { self.table.count == self.table.windowed }
 
     var deadline: NIODeadline {
-        var first = self.keepAlive.deadline
-        if let due = self.intake.due { first = min(first, due) }
-        if let announcement { first = min(first, announcement.until) }
-        if let (_, since) = self.holding.oldest { first = min(first, since + self.holdTime) }
-        if let (_, since) = self.asking.oldest { first = min(first, since + self.settings.connectTimeout) }
-        return first
+        mutating get {
+            var first = self.keepAlive.deadline
+            if let due = self.intake.due { first = min(first, due) }
+            if let announcement { first = min(first, announcement.until) }
+            if let (_, since) = self.holding.oldest { first = min(first, since + self.holdTime) }
+            if let (_, since) = self.asking.oldest { first = min(first, since + self.settings.connectTimeout) }
+            return first
+        }
     }
 
     mutating func receive(_ bytes: ByteBuffer) {

@@ -35,12 +35,12 @@ struct Tunnel {
     var deadline: NIODeadline? {
         switch self.phase {
         case .starting, .handshake: self.handshakeDeadline
-        case .active: self.streams?.value.deadline
+        case .active: self.streams?.ask { $0.deadline }
         case .leaving, .closed: nil
         }
     }
 
-    var wantsTurn: Bool { self.isToLeave || self.streams?.value.wantsTurn ?? false }
+    var wantsTurn: Bool { self.isToLeave || self.streams?.ask { $0.wantsTurn } ?? false }
     var wantsBytes: Bool { self.streams?.value.wantsBytes ?? true }
     var hearsAcknowledgements: Bool { self.settings.acknowledges }
     var mayEndInOrder: Bool { self.streams?.value.mayEndInOrder ?? true }

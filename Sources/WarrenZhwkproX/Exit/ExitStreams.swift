@@ -29,16 +29,22 @@ struct ExitStreams: Streams {
         self.sendOnly = configuration.sendOnly
     }
 
-    var wantsBytes: Bool { !self.intake.isHeld && !self.common.isCrowded }
+    var wantsBytes: Bool {
+        mutating get { !self.intake.isHeld && !self.common.isCrowded }
+    }
 
-    var wantsTurn: Bool { self.intake.wantsTurn }
+    var wantsTurn: Bool {
+        mutating get { self.intake.wantsTurn }
+    }
 
     var deadline: NIODeadline? {
-        var first = self.intake.due ?? .distantFuture
-        if let (_, since) = self.quiet.oldest { first = min(first, since + self.idle) }
-        if let (_, since) = self.asked.oldest { first = min(first, since + self.sendOnly) }
-        if let due = self.common.paceDeadline { first = min(first, due) }
-        return first == .distantFuture ? nil : first
+        mutating get {
+            var first = self.intake.due ?? .distantFuture
+            if let (_, since) = self.quiet.oldest { first = min(first, since + self.idle) }
+            if let (_, since) = self.asked.oldest { first = min(first, since + self.sendOnly) }
+            if let due = self.common.paceDeadline { first = min(first, due) }
+            return first == .distantFuture ? nil : first
+        }
     }
 
     mutating func next(now: NIODeadline, writable: Bool) throws(WireError) -> SessionAction? {

@@ -48,18 +48,24 @@ struct InterStreams: Streams {
         self.roundTrip = roundTrip
     }
 
-    var wantsBytes: Bool { !self.intake.isHeld && !self.common.isCrowded }
+    var wantsBytes: Bool {
+        mutating get { !self.intake.isHeld && !self.common.isCrowded }
+    }
 
-    var wantsTurn: Bool { self.intake.wantsTurn }
+    var wantsTurn: Bool {
+        mutating get { self.intake.wantsTurn }
+    }
 
     var deadline: NIODeadline? {
-        var first = self.intake.due ?? .distantFuture
-        if let (_, since) = self.quiet.oldest { first = min(first, since + self.idle) }
-        if let (_, since) = self.late.oldest { first = min(first, since + self.lateTime) }
-        if let due = self.waiting.deadline { first = min(first, due) }
-        if let (_, since) = self.receiving.oldest { first = min(first, since + self.reminder) }
-        if let due = self.common.paceDeadline { first = min(first, due) }
-        return first == .distantFuture ? nil : first
+        mutating get {
+            var first = self.intake.due ?? .distantFuture
+            if let (_, since) = self.quiet.oldest { first = min(first, since + self.idle) }
+            if let (_, since) = self.late.oldest { first = min(first, since + self.lateTime) }
+            if let due = self.waiting.deadline { first = min(first, due) }
+            if let (_, since) = self.receiving.oldest { first = min(first, since + self.reminder) }
+            if let due = self.common.paceDeadline { first = min(first, due) }
+            return first == .distantFuture ? nil : first
+        }
     }
 
     mutating func next(now: NIODeadline, writable: Bool) throws(WireError) -> SessionAction? {

@@ -34,14 +34,20 @@ struct ExtendedStreams: Streams {
         self.measureRoundTrip(now: now)
     }
 
-    var wantsBytes: Bool { !self.common.isCrowded }
+    var wantsBytes: Bool {
+        mutating get { !self.common.isCrowded }
+    }
 
     /// Credit comes of ``consumed(_:on:)``, behind which no step may follow.
-    var wantsTurn: Bool { self.isWritable && self.ledger.isDue }
+    var wantsTurn: Bool {
+        mutating get { self.isWritable && self.ledger.isDue }
+    }
 
     var deadline: NIODeadline? {
-        guard let (_, since) = self.asking.oldest else { return self.ledger.keepAlive.deadline }
-        return min(self.ledger.keepAlive.deadline, since + self.connectTimeout)
+        mutating get {
+            guard let (_, since) = self.asking.oldest else { return self.ledger.keepAlive.deadline }
+            return min(self.ledger.keepAlive.deadline, since + self.connectTimeout)
+        }
     }
 
     mutating func isPeerGone(now: NIODeadline) -> Bool { self.ledger.isPeerGone(now: now) }

@@ -7,9 +7,9 @@ import WarrenCore
 protocol Streams {
     var common: Multiplexer { get set }
     /// When ``next(now:writable:)`` must be called though nothing has happened.
-    var deadline: NIODeadline? { get }
-    var wantsTurn: Bool { get }
-    var wantsBytes: Bool { get }
+    var deadline: NIODeadline? { mutating get }
+    var wantsTurn: Bool { mutating get }
+    var wantsBytes: Bool { mutating get }
     mutating func next(now: NIODeadline, writable: Bool) throws(WireError) -> SessionAction?
     mutating func receive(_ bytes: ByteBuffer)
     mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID
@@ -40,9 +40,9 @@ struct LiveStreams<Plain: Streams> {
 
     var exist: Bool { self.plain != nil || self.extended != nil }
     var isExtended: Bool { self.extended != nil }
-    var deadline: NIODeadline? { self.plain?.value.deadline ?? self.extended?.value.deadline }
-    var wantsTurn: Bool { self.plain?.value.wantsTurn ?? self.extended?.value.wantsTurn ?? false }
-    var wantsBytes: Bool { self.plain?.value.wantsBytes ?? self.extended?.value.wantsBytes ?? true }
+    var deadline: NIODeadline? { self.plain?.ask { $0.deadline } ?? self.extended?.ask { $0.deadline } }
+    var wantsTurn: Bool { self.plain?.ask { $0.wantsTurn } ?? self.extended?.ask { $0.wantsTurn } ?? false }
+    var wantsBytes: Bool { self.plain?.ask { $0.wantsBytes } ?? self.extended?.ask { $0.wantsBytes } ?? true }
     var isInsideMessage: Bool {
         self.plain?.value.common.isInsideMessage ?? self.extended?.value.common.isInsideMessage ?? false
     }
