@@ -4,7 +4,7 @@ package import NIOCore
 
 /// Something that a loop does later, once. On the loop's thread only.
 package final class LoopTimer {
-    package let deadline: NIODeadline
+    package fileprivate(set) var deadline: NIODeadline
     fileprivate var action: (() -> Void)?
     /// Its place in the heap; -1 when it is in none.
     fileprivate var index = -1
@@ -21,6 +21,12 @@ package final class LoopTimer {
         self.action = nil
         guard self.index >= 0 else { return }
         self.loop?.timers.remove(self)
+    }
+
+    /// Fires then instead. One that has fired or was cancelled stays so.
+    package func move(to deadline: NIODeadline) {
+        guard self.index >= 0 else { return }
+        self.loop?.timers.move(self, to: deadline)
     }
 
     package func fire() {
@@ -54,6 +60,13 @@ package struct TimerHeap {
         self.timers[index] = last
         self.siftUp(from: index)
         self.siftDown(from: last.index)
+    }
+
+    package mutating func move(_ timer: LoopTimer, to deadline: NIODeadline) {
+        guard timer.index >= 0 else { return }
+        timer.deadline = deadline
+        self.siftUp(from: timer.index)
+        self.siftDown(from: timer.index)
     }
 
     private mutating func siftUp(from start: Int) {

@@ -9,7 +9,7 @@ import WarrenTesting
 @Suite struct TimerHeapTests {
     private static func moment(_ number: Int) -> NIODeadline { .uptimeNanoseconds(UInt64(number)) }
 
-    @Test("inserted and removed at random, the first one is always the earliest", arguments: 0..<20)
+    @Test("inserted, moved and removed at random, the first one is always the earliest", arguments: 0..<20)
     func agreesWithASortedModel(seed: UInt64) {
         var random = SeededRandom(seed)
         let loop = SocketLoop.manual()
@@ -26,6 +26,10 @@ import WarrenTesting
                 let timer = model.remove(at: .random(in: 0..<model.count, using: &random))
                 heap.remove(timer)
                 heap.remove(timer)
+                heap.move(timer, to: Self.moment(0))
+            }
+            if let timer = model.randomElement(using: &random) {
+                heap.move(timer, to: Self.moment(.random(in: 0..<300, using: &random)))
             }
             #expect(heap.count == model.count)
             #expect(heap.first?.deadline == model.map(\.deadline).min())
@@ -44,6 +48,7 @@ import WarrenTesting
         let (one, other) = (LoopTimer(Self.moment(1), on: loop) {}, LoopTimer(Self.moment(2), on: loop) {})
         heap.insert(one)
         heap.remove(other)
+        other.move(to: Self.moment(0))
         #expect(heap.first === one)
         #expect(heap.count == 1)
     }
