@@ -53,6 +53,10 @@ extension KCP {
         public var deadSends = 20
         public var deadTime = TimeAmount.seconds(20)
 
+        /// How long an acknowledgement may wait for data that leaves with it. Only one of little data that came in order
+        /// waits: less than two full segments.
+        public var acknowledgementDelay = TimeAmount.zero
+
         /// Bytes that wait to be sent before ``KCP/Machine/isWritable`` says no.
         public var queued = 256 << 10
         /// Added to the milliseconds of `now` for what the wire calls `ts`: peers only give it back, so a random one

@@ -63,6 +63,7 @@ private struct LossyPair {
         configuration.sendWindow = .random(in: 16...256, using: &random)
         configuration.receiveWindow = .random(in: 32...256, using: &random)
         configuration.mtu = .random(in: 600...1400, using: &random)
+        configuration.acknowledgementDelay = .milliseconds([0, 0, 1, 20].randomElement(using: &random) ?? 0)
         configuration.clockOffset = Bool.random(using: &random) ? 0 : UInt32.max - .random(in: 0...3000, using: &random)
         return configuration
     }

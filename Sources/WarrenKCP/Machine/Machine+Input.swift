@@ -69,7 +69,9 @@ extension KCP.Machine {
             self.counters.beyondWindow += 1
             return
         }
-        self.acknowledgements.append(header.number, stamp: header.stamp, isInOrder: arrival == .inOrder)
+        self.acknowledgements.append(
+            header.number, stamp: header.stamp, isInOrder: arrival == .inOrder, bytes: segment.data.readableBytes,
+            now: self.time)
         if self.received.isStuck { self.fail(.messageTooLong) }
     }
 

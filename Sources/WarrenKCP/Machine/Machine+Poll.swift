@@ -42,7 +42,8 @@ extension KCP.Machine {
     private var hasSomethingToSay: Bool {
         mutating get {
             guard self.failure == nil else { return false }
-            if !self.acknowledgements.isEmpty || self.mustAsk || self.mustTell { return true }
+            if self.mustAsk || self.mustTell { return true }
+            if let due = self.acknowledgements.due, due <= self.time { return true }
             if self.copyIsDue { return true }
             if self.queue.isEmpty, !self.window.hasLost { self.congestion.idled(underWay: self.window.underWay) }
             return (self.mayRepeat || self.maySendNew) && self.congestion.isOpen(now: self.time)

@@ -54,8 +54,9 @@ extension KCP.Machine {
     /// ticks.
     public var deadline: NIODeadline? {
         guard self.failure == nil else { return nil }
-        guard self.acknowledgements.isEmpty, !self.mustAsk, !self.mustTell else { return Self.deadline(self.time) }
+        guard !self.mustAsk, !self.mustTell else { return Self.deadline(self.time) }
         var due = self.nextTimeout
+        if let at = self.acknowledgements.due.map({ max($0, self.time) }) { due = min(due ?? at, at) }
         if let at = self.losses.skippedAt { due = min(due ?? at, at) }
         if let at = self.nextCopy { due = min(due ?? at, at) }
         if let at = self.peer.askAt { due = min(due ?? at, at) }

@@ -15,8 +15,9 @@ extension KCP {
     ///
     /// The owner tells it what comes (``input(_:now:)``) and what is to be sent (``send(_:)``), then asks for datagrams
     /// (``poll(now:)``) and data (``receive()``) until there are none, and sets one alarm from ``deadline``. It
-    /// acknowledges with the next datagram that is polled; an owner who reads all that has come before it polls saves
-    /// most of these.
+    /// acknowledges with the next datagram that is polled, which
+    /// little data may put off by ``Configuration/acknowledgementDelay``; an owner who reads all that has come before it
+    /// polls saves most of these.
     ///
     /// Nothing a peer sends throws or traps: what makes no sense is dropped and counted. What the peer can make the
     /// machine keep is bounded by ``Configuration/receiveWindow`` segments and as many acknowledgements.
@@ -66,7 +67,10 @@ extension KCP {
             self.window = SendWindow(first: firstNumber)
             self.peer = PeerWindow(first: firstNumber, configuration)
             self.received = ReceiveWindow(first: firstNumber, limit: receiveWindow, framing: configuration.framing)
-            self.acknowledgements = Acknowledgements(limit: max(receiveWindow, 64))
+            self.acknowledgements = Acknowledgements(
+                limit: max(receiveWindow, 64),
+                patience: Acknowledgements.Patience(
+                    delay: configuration.acknowledgementDelay.nanoseconds, most: 2 * configuration.segment))
             self.roundTripEstimate = RoundTrip(configuration)
             self.congestion = CongestionControl(configuration, now: self.time)
             self.losses = Losses(now: self.time)
@@ -103,6 +107,9 @@ extension KCP {
             self.acknowledgements.limit = max(self.received.limit, 64)
             self.mustTell = true
         }
+
+        /// Acknowledges at once from now on, as no more data will come that could leave with it.
+        public mutating func hurry() { self.acknowledgements.hurry() }
 
         /// Notes the time.
         mutating func turn(_ now: NIODeadline) { self.time = max(self.time, Int64(clamping: now.uptimeNanoseconds)) }

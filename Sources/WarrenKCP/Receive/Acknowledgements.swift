@@ -21,15 +21,29 @@ struct Acknowledgements {
     /// Entries out of order that have left, and go before the next ones once more.
     private var left = ContiguousArray<Entry>()
     var limit: Int
+    private var patience: Patience
 
-    /// - Parameter limit: how many may wait; further ones are left out, and the peer asks again by repeating itself.
-    init(limit: Int) { self.limit = limit }
+    /// - Parameters:
+    ///   - limit: how many may wait; further ones are left out, and the peer asks again by repeating itself.
+    ///   - patience: how long all of them may wait.
+    init(limit: Int, patience: Patience) {
+        self.limit = limit
+        self.patience = patience
+    }
 
     var isEmpty: Bool { self.first == self.entries.count }
 
-    mutating func append(_ number: UInt32, stamp: UInt32, isInOrder: Bool) {
+    /// When they must leave, in nanoseconds; the past for at once. Nil if there are none.
+    var due: Int64? { self.isEmpty ? nil : self.patience.due }
+
+    /// From now on none waits.
+    mutating func hurry() { self.patience.end() }
+
+    /// - Parameter bytes: of data that has come with it.
+    mutating func append(_ number: UInt32, stamp: UInt32, isInOrder: Bool, bytes: Int, now: Int64) {
         let entry = Entry(number: number, stamp: stamp, isInOrder: isInOrder)
         if self.isEmpty { self.begin() }
+        self.patience.came(isInOrder && self.copies == 0 ? bytes : nil, now: now)
         if isInOrder, !self.isEmpty, self.entries.last?.isInOrder == true {
             self.entries[self.entries.count - 1] = entry
             return
@@ -43,6 +57,7 @@ struct Acknowledgements {
         self.first = 0
         swap(&self.entries, &self.left)
         self.copies = self.entries.count
+        self.patience.begin()
     }
 
     /// The next one for the datagram that is being written.
@@ -60,5 +75,41 @@ struct Acknowledgements {
             return entry
         }
         return nil
+    }
+}
+
+extension Acknowledgements {
+    /// How long acknowledgements may wait for data to leave with: what asks mostly gets an answer, and two datagrams less
+    /// are half of what a small round trip costs.
+    ///
+    /// Much data waits for no answer, and a gap tells the peer what it has to repeat: neither waits.
+    struct Patience: Hashable {
+        /// In nanoseconds.
+        private var delay: Int64
+        /// Bytes that may wait.
+        private let most: Int
+        private var bytes = 0
+        private(set) var due = Int64.min
+
+        init(delay: Int64, most: Int) {
+            self.delay = max(delay, 0)
+            self.most = most
+        }
+
+        mutating func begin() {
+            self.bytes = 0
+            self.due = .max
+        }
+
+        /// - Parameter bytes: nil for what the peer should hear of at once.
+        mutating func came(_ bytes: Int?, now: Int64) {
+            self.bytes += bytes ?? self.most
+            self.due = self.bytes < self.most && self.delay > 0 ? min(self.due, now + self.delay) : .min
+        }
+
+        mutating func end() {
+            self.delay = 0
+            self.due = .min
+        }
     }
 }

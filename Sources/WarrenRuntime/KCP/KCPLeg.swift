@@ -20,6 +20,8 @@ package final class KCPLeg: Leg {
     /// How long the peer may take with our last words.
     private static let lingerTime = TimeAmount.seconds(5)
     private static let largestPiece = 64 << 10
+    /// By how much the alarm may ring too early.
+    private static let tooEarly = TimeAmount.milliseconds(4)
 
     package var events: (any LegEvents)? {
         didSet { self.tells = self.events?.needs.contains(.counts) ?? false }
@@ -123,6 +125,7 @@ extension KCPLeg {
 
     package func end(_ fault: StreamFault?) {
         guard self.ending != .gone else { return }
+        self.machine.hurry()
         self.pump()
         guard self.ending != .gone else { return }
         if fault != nil || self.machine.isFinished { return self.close(fault) }
@@ -233,10 +236,12 @@ extension KCPLeg {
     private func setAlarm() {
         // Without room at the port its word of room is what to wait for.
         guard self.ending != .gone, let deadline = self.machine.deadline, self.port?.isWritable == true else { return }
-        // One that rings too early costs a turn: cheaper than moving it with every datagram.
-        if let alarm, alarm.deadline <= deadline { return }
-        self.alarm?.cancel()
-        self.alarm = self.loop.timer(at: max(deadline, self.loop.now + .microseconds(100))) {
+        // One that rings a little too early costs a turn: cheaper than moving it with every datagram. The system's clock has
+        // to be set anew for each wait that ends soon, which costs more than a turn.
+        if let alarm, alarm.deadline <= deadline, deadline - alarm.deadline < Self.tooEarly { return }
+        let time = max(deadline, self.loop.now + .microseconds(100))
+        if let alarm { return alarm.move(to: time) }
+        self.alarm = self.loop.timer(at: time) {
             self.alarm = nil
             self.pump()
         }

@@ -60,6 +60,7 @@ extension Section {
         // Deployed ends have 1024 segments and take no more of ours; a loss holds up what a long path carries meanwhile.
         configuration.sendWindow = 8192
         configuration.receiveWindow = 8192
+        configuration.acknowledgementDelay = .milliseconds(5)
         return configuration
     }
 }
