@@ -23,8 +23,8 @@ public protocol SessionMachine {
     /// False while an orderly end of the carrier would make a part look like all: whoever ends the session from outside
     /// resets it then.
     var mayEndInOrder: Bool { get }
-    /// Nothing was said to the peer, and all that waits for an answer is one stream that it asked for: the session may go on
-    /// on another thread, with nothing but its carrier and the machine.
+    /// There is nothing but one stream that the peer asked for and that waits for its answer: the session may go on on another
+    /// thread, with nothing but its carrier and the machine.
     var mayMove: Bool { get }
     /// How much of what it grants the peer says, from ``SessionAction/ready`` on.
     var grantList: GrantList { get }

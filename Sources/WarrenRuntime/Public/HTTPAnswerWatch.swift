@@ -24,6 +24,7 @@ struct HTTPAnswerWatch {
     private struct Due {
         let method: String
         let mayLeaveHTTP: Bool
+        let isLast: Bool
     }
 
     /// How many requests may wait for their answers.
@@ -34,6 +35,9 @@ struct HTTPAnswerWatch {
     private var body = HTTPBody.none
     private var held = ByteBuffer()
     private var due = CircularBuffer<Due>()
+
+    /// A request or its answer has said that nothing follows it.
+    private(set) var wasLast = false
 
     var isFull: Bool { self.due.count >= Self.mostDue }
     var isUnread: Bool { self.phase == .unread }
@@ -50,7 +54,7 @@ struct HTTPAnswerWatch {
     /// A request goes to the device.
     mutating func expect(_ request: HTTPHost) {
         guard !self.isUnread else { return }
-        self.due.append(Due(method: request.method, mayLeaveHTTP: request.mayLeaveHTTP))
+        self.due.append(Due(method: request.method, mayLeaveHTTP: request.mayLeaveHTTP, isLast: request.isLast))
     }
 
     /// - Returns: what the visitor may have now.
@@ -111,6 +115,7 @@ struct HTTPAnswerWatch {
             self.due.removeAll()
             return
         }
+        if request.isLast || response.fields.endConnection(minorVersion: response.minorVersion) { self.wasLast = true }
         self.body = try response.body(answering: request.method)
         self.phase = .body
         self.endIfComplete()
