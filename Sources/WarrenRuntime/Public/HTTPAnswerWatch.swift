@@ -36,6 +36,8 @@ struct HTTPAnswerWatch {
     private var held = ByteBuffer()
     private var due = CircularBuffer<Due>()
 
+    /// Something of an answer, or of what is none, has come.
+    private(set) var hasBegun = false
     /// A request or its answer has said that nothing follows it.
     private(set) var wasLast = false
 
@@ -48,6 +50,8 @@ struct HTTPAnswerWatch {
     var hasOneToCome: Bool { self.phase == .head && self.due.count == 1 && self.held.readableBytes == 0 }
     /// The last request may be the end of HTTP here: its answer tells what comes behind it.
     var mayLeaveHTTP: Bool { self.due.last?.mayLeaveHTTP ?? false }
+    /// What the visitor asked whom nothing has been answered yet, not even in part.
+    var firstUnanswered: String? { self.hasBegun ? nil : self.due.first?.method }
     /// A visitor has a part of an answer and not yet all of it.
     var isUnderWay: Bool { self.phase != .head }
 
@@ -59,6 +63,7 @@ struct HTTPAnswerWatch {
 
     /// - Returns: what the visitor may have now.
     mutating func follow(_ bytes: ByteBuffer) -> ByteBuffer {
+        if bytes.readableBytes > 0 { self.hasBegun = true }
         var rest = self.held
         self.held = ByteBuffer()
         rest.take(bytes)

@@ -11,6 +11,7 @@ import WarrenCore
 ///             ├──of another name──> left: when all answers that are due have come, the end of the stream, and ``left``
 ///             └──broken──> refused: when all answers that are due have come, ours, and the end
 /// answer:   device ──send──> HTTPAnswerWatch ──writable──> visitor        switched ──> handOver
+///             └──a fault before the first byte──> ours, and the end
 /// ```
 struct HTTPWatch {
     /// What becomes of a request.
@@ -53,6 +54,8 @@ struct HTTPWatch {
     private var queued = 0
     private var isPaused = false
     private var device = Device.live
+    /// What the visitor gets of us in the place of an answer of the device's, which will not come.
+    private var apology: ByteBuffer?
     /// The last steps; nil before them.
     private var last: CircularBuffer<SessionAction>?
 
@@ -101,8 +104,12 @@ struct HTTPWatch {
         self.enqueue(self.answers.end())
     }
 
-    /// An orderly end leaves the visitor what was queued, and so does the device's reset; another fault does not.
+    /// An orderly end leaves the visitor what was queued, and so does the device's reset; another fault does not. A visitor who
+    /// has no byte of any answer is told; half of one must not look whole.
     mutating func reset(_ fault: StreamFault?) {
+        if let fault, let method = self.answers.firstUnanswered, self.device == .live {
+            self.apology = HTTPAnswer(device: fault).bytes(withBody: method != "HEAD")
+        }
         if self.device == .live { self.enqueue(self.answers.end()) }
         self.device = .gone(fault)
         guard let fault, !fault.comesBehindBytes else { return }
@@ -205,6 +212,7 @@ extension HTTPWatch {
     /// Everything that has come of the device is written.
     private mutating func nextOfEnd() -> SessionAction? {
         switch self.device {
+        case .gone where self.apology != nil: return self.end(self.apology, self.refusal?.reason ?? .finished)
         case .gone(let fault): return self.end(nil, fault.map { .cutOff($0) } ?? self.refusal?.reason ?? .finished)
         case .live where self.answers.hasSwitched, .finished where self.answers.hasSwitched:
             defer { self.end() }

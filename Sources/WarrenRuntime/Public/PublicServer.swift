@@ -319,6 +319,17 @@ private enum TLSAlert {
 }
 
 extension HTTPAnswer {
+    /// Why a device that has taken a visitor has no answer for him.
+    init(device fault: StreamFault) {
+        switch fault {
+        case .refused, .unreachable, .unknownHost, .failed, .aborted:
+            let sentence = "What serves this name at its device does not take the connection, or has ended it."
+            self.init(502, "Bad Gateway", sentence)
+        case .limit, .sessionLost, .noExit, .noServer, .shutdown, .stalled, .unsupported, .notAllowed, .timedOut, .idle:
+            self.init(publicName: fault)
+        }
+    }
+
     fileprivate static func redirect(_ request: HTTPHost, to host: String) -> HTTPAnswer {
         let path = request.target.hasPrefix("/") ? request.target : "/"
         var answer = HTTPAnswer(308, "Permanent Redirect", "This name is served over https.")

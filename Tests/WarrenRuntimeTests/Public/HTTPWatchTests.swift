@@ -264,10 +264,52 @@ extension String {
         for (fault, reason) in [(StreamFault?.none, CloseReason.finished), (.sessionLost, .cutOff(.sessionLost))] {
             var rig = WatchRig()
             rig.say(Self.get("a.test"))
+            rig.answer(Self.page)
+            rig.say(Self.get("a.test"))
             rig.front.reset(WatchRig.stream, fault)
             rig.pull()
-            #expect(rig.steps == [.close(reason)])
+            #expect(rig.written == Self.page && rig.steps == [.close(reason)])
         }
+    }
+
+    @Test("who has no byte of an answer is told what has become of it, and of half an answer nothing")
+    func aDeviceThatCannotAnswer() {
+        let codes: [(StreamFault, String)] = [
+            (.refused, "502"), (.unreachable, "502"), (.aborted, "502"), (.failed, "502"), (.timedOut, "504"),
+            (.sessionLost, "503"), (.notAllowed, "404"),
+        ]
+        for (fault, code) in codes {
+            for method in ["GET", "HEAD"] {
+                var rig = WatchRig()
+                rig.say("\(method) / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+                rig.front.reset(WatchRig.stream, fault)
+                rig.pull()
+                #expect(rig.written.hasPrefix("HTTP/1.1 \(code) ") && rig.written.contains("\r\nConnection: close\r\n"))
+                #expect(rig.written.hasSuffix("\r\n\r\n") == (method == "HEAD"))
+                #expect(rig.steps == [.close(.finished)])
+            }
+            let page = Self.page
+            let heads = [page.prefix(1), page.prefix(30), page.dropLast()].map { String($0) }
+            for part in heads + ["HTTP/1.1 100 Continue\r\n\r\n"] {
+                var rig = WatchRig()
+                rig.say(Self.get("a.test"))
+                rig.answer(part)
+                rig.front.reset(WatchRig.stream, fault)
+                rig.pull()
+                #expect(part.hasPrefix(rig.written) && rig.steps == [.close(.cutOff(fault))])
+            }
+        }
+    }
+
+    @Test func theDeviceOfAnotherNameThatCannotAnswerIsToldOfToo() {
+        var rig = WatchRig()
+        rig.say(Self.get("a.test"))
+        rig.answer(Self.page)
+        rig.say("POST / HTTP/1.1\r\nHost: b.test\r\nContent-Length: 100\r\n\r\nabc")
+        rig.front.reset(rig.current, .refused)
+        rig.pull()
+        #expect(rig.written.dropFirst(Self.page.count).hasPrefix("HTTP/1.1 502 "))
+        #expect(rig.steps == [.end(StreamID(0), nil), .close(.finished)])
     }
 
     @Test func questionsOfAuthoritiesAreNotFollowedByOtherRequests() {
