@@ -47,11 +47,17 @@ package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
         self.unit = unit
         self.reporter = reporter
         self.table = NameTable(plan.duplicates)
+        self.watchNames(of: self.table)
+    }
+
+    private func watchNames(of table: NameTable) {
+        table.watchNames(self.awaited) { [awaited] name in awaited.wake(for: name) }
     }
 
     package func follow(_ former: any NodeComponent) {
         guard let former = former as? PublicNamesOutbound else { return }
         self.formers.add(former, former.formers)
+        for one in self.formers.all { self.watchNames(of: one.table) }
         self.table.expect(self.formerTables.flatMap(\.names))
     }
 
@@ -68,6 +74,8 @@ package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
 
     package func stop() {
         self.isStopped.store(true, ordering: .relaxed)
+        for table in [self.table] + self.formers.all.map(\.table) { table.unwatchNames(self.awaited) }
+        self.awaited.wake()
     }
 
     private var isOver: Bool { self.isStopped.load(ordering: .relaxed) }
@@ -119,7 +127,7 @@ extension PublicNamesOutbound {
         _ since: NIODeadline, _ request: StreamRequest, on loop: SocketLoop,
         _ answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
-        let attempt = AwaitedDevice(in: self.awaited, since: since, on: loop) { isLast in
+        let attempt = AwaitedDevice(as: request.destination.names, in: self.awaited, since: since, on: loop) { isLast in
             let found = self.table.find(request.destination, from: loop, before: self.formerTables)
             guard !self.isOver, case .device(let holder) = found else {
                 return isLast || self.isOver ? self.refuse(.unreachable, answer) : nil
@@ -139,6 +147,14 @@ extension PublicNamesOutbound {
     ) -> any OpenAttempt {
         answer(.failure(self.isOver ? .shutdown : fault))
         return NoAttempt()
+    }
+}
+
+extension Destination {
+    /// By each of which somebody may serve it.
+    fileprivate var names: [String] {
+        guard case .service(let name, _) = self else { return [] }
+        return NameTable.candidates(for: name)
     }
 }
 
