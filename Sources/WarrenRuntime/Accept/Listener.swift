@@ -185,6 +185,9 @@ package final class Listener: Sendable {
     /// It is closed for who comes, and its port is not free, as conversations go on there.
     package var isDraining: Bool { self.drain.isDraining }
 
+    /// Tells, once, that it drains no more; not where the port is taken over before.
+    func whenDrained(_ tell: @escaping @Sendable () -> Void) { self.drain.whenClosed(tell) }
+
     /// Keeps the port of one that drains until ``exchange(_:)`` or ``letGo()``.
     ///
     /// - Returns: false if it drains no more. Then the port is free.
