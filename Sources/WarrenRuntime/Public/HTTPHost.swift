@@ -17,16 +17,10 @@ struct HTTPHost: Hashable {
     /// Nothing is to follow it on its connection.
     let isLast: Bool
 
-    private static let longestMethod = 24
-
-    /// Whether bytes, few or many, may be the beginning of a request: a method, and a first line that ends in a version.
+    /// Whether bytes, few or many, may be the beginning of a request.
     static func mayBegin(_ head: ByteBufferView) -> Bool {
-        let method = head.prefix(Self.longestMethod).prefix { $0.isToken }
-        guard !method.isEmpty else { return head.isEmpty }
-        guard method.endIndex < head.endIndex else { return true }
-        guard head[method.endIndex] == UInt8(ascii: " ") else { return false }
-        guard let end = head.firstIndex(of: UInt8(ascii: "\n")) else { return true }
-        return head[..<end].firstRange(of: Array(" HTTP/1.".utf8)) != nil
+        var beginning = HTTPBeginning()
+        return beginning.mayGoOn(head)
     }
 
     /// - Parameter head: all of it with its last empty line, as ``HTTPHeadScan`` has found it.

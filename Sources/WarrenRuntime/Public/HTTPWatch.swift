@@ -41,6 +41,7 @@ struct HTTPWatch {
     private var input: ByteBuffer
     private var inputHasEnded: Bool
     private var scan = HTTPHeadScan.request
+    private var beginning = HTTPBeginning(skippingEmptyLines: true)
     private var body = HTTPBody.none
     private var hasFinished = false
     private var unread = 0
@@ -167,10 +168,10 @@ extension HTTPWatch {
     private mutating func readHead(_ method: inout String) throws(HTTPAnswer) -> ByteBuffer? {
         let found = try HTTPAnswer.reading { () throws(HTTPFlaw) in try self.scan.length(in: self.input) }
         guard let length = found, let head = self.input.getSlice(at: self.input.readerIndex, length: length) else {
-            guard HTTPHost.mayBegin(self.input.readableBytesView.afterEmptyLines) else { throw .notARequest }
+            guard self.beginning.mayGoOn(self.input.readableBytesView) else { throw .notARequest }
             return nil
         }
-        self.scan = .request
+        (self.scan, self.beginning) = (.request, HTTPBeginning(skippingEmptyLines: true))
         let text = head.readableBytesView.afterEmptyLines
         guard let request = HTTPHost(text) else { throw .notARequest }
         method = request.method
@@ -287,6 +288,6 @@ extension ByteBufferView {
     fileprivate var afterEmptyLines: ByteBufferView {
         var rest = self
         while rest.starts(with: "\r\n".utf8) { rest = rest.dropFirst(2) }
-        return rest.elementsEqual("\r".utf8) ? rest.dropFirst() : rest
+        return rest
     }
 }

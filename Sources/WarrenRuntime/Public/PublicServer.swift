@@ -67,6 +67,7 @@ package struct PublicServer: SessionMachine {
     private var stream = StreamID(0)
     /// Finds the end of a head, looking at every byte once.
     private var scan = HTTPHeadScan.request
+    private var beginning = HTTPBeginning()
     /// While watching.
     private var watch: HTTPWatch?
     package private(set) var deadline: NIODeadline?
@@ -180,7 +181,7 @@ extension PublicServer {
     private mutating func comeAgain(with rest: ByteBuffer, now: NIODeadline) -> SessionAction? {
         self.watch = nil
         self.early = rest
-        self.scan = .request
+        (self.scan, self.beginning) = (.request, HTTPBeginning())
         self.stream = StreamID(self.stream.rawValue &+ 1)
         self.phase = .waiting
         return self.look(now: now)
@@ -230,7 +231,7 @@ extension PublicServer {
             return self.refuseHead(head, isTooLong: error == .tooLarge)
         }
         guard let length else {
-            guard HTTPHost.mayBegin(head) else { return nil }
+            guard self.beginning.mayGoOn(head) else { return nil }
             if head.count >= Detection.mostBytes { return self.refuseHead(head, isTooLong: true) }
             return Look(step: self.hasEnded ? self.close(.finished) : nil)
         }
