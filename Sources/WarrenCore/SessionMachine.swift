@@ -47,8 +47,8 @@ public protocol SessionMachine {
     mutating func isolated(segment: Int)
     /// Answers ``SessionAction/authenticate(_:)``.
     mutating func judged(_ verdict: Verdict)
-    /// Answers ``SessionAction/serve(_:)``: another has it. Also later, when another takes it over.
-    mutating func withheld(_ destination: Destination)
+    /// Answers ``SessionAction/serve(_:)``: the peer does not get it. Also later, when another takes it over.
+    mutating func withheld(_ destination: Destination, _ reason: Withholding)
     /// Opens a stream toward the peer; ``SessionAction/opened(_:)`` or ``SessionAction/end(_:_:)`` follows.
     ///
     /// - Throws: the reason why there can be none now (limit, unsupported destination, session not ready).
@@ -87,7 +87,7 @@ extension SessionMachine {
     public func hasRoom(on stream: StreamID) -> Bool { true }
     public mutating func isolated(segment: Int) {}
     public mutating func judged(_ verdict: Verdict) {}
-    public mutating func withheld(_ destination: Destination) {}
+    public mutating func withheld(_ destination: Destination, _ reason: Withholding) {}
     public mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID {
         throw .unsupported
     }

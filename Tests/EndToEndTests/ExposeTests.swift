@@ -45,6 +45,8 @@ import Testing
         relay.folder.write("other", "a secret of another relay, and not of this one\n")
         try await relay.token("dev", "--name", "dev.test", "--name", "two.test", "--port", "\(relay.raw)")
         try await relay.token("taken", "--name", "dev.test", "--subject", "somebody else")
+        try await relay.token("port", "--port", "\(relay.raw)", "--subject", "somebody else")
+        try await relay.token("closed", "--port", "1")
         try await relay.token("foreign", secret: "other", "--name", "dev.test")
         let place = try relay.process.port("devices")
         let first = try Self.expose("two.test", at: 1, as: "dev", of: relay, at: place)
@@ -53,6 +55,11 @@ import Testing
             ("other.test", "dev", "only port \(relay.raw), dev.test, two.test to this token, and not other.test"),
             ("1", "dev", "and not port 1; use a token for it (warren token mproxy --port 1)"),
             ("dev.test", "taken", "another device has it"),
+            (
+                "\(relay.raw)", "port",
+                "none of its ports is free, E_PORT_TAKEN; another device has it, or another program"
+            ),
+            ("1", "closed", "this relay opens none of its ports, E_PORT_CLOSED; name it in ports: of the relay"),
             ("dev.test", "foreign", "invalid token, E_INVALID_TOKEN; the token is of another secret, or has expired"),
         ]
         for (name, token, words) in cases {

@@ -202,7 +202,7 @@ private struct DeviceOwner: OutboundSessionOwner {
 
     func sessionBegan(_ session: any Session) {}
     func sessionReady(_ session: any Session) { self.outbound.ready(session) }
-    func sessionServes(_ session: any Session, _ destination: Destination) -> Bool {
+    func sessionServes(_ session: any Session, _ destination: Destination) -> Withholding? {
         self.outbound.serves(session, self.instance, destination)
     }
     func sessionWithdraws(_ session: any Session, _ destination: Destination) {
@@ -220,11 +220,11 @@ extension PublicNamesOutbound {
         self.reporter.emit(.tunnelUp(.outbound(self.name), peer: self.peer(session)))
     }
 
-    fileprivate func serves(_ session: any Session, _ instance: String?, _ destination: Destination) -> Bool {
+    fileprivate func serves(_ session: any Session, _ instance: String?, _ destination: Destination) -> Withholding? {
         if case .service("", let port) = destination, !self.offersPort(port) {
             let sentence = "\(self.peer(session)) may have port \(port), which no ports: names; it is not opened"
             self.reporter.emit(.warn("\(self.name): \(sentence)"))
-            return false
+            return .notOffered
         }
         let holder = NameTable.Holder(
             session: session, loop: session.loop, device: session.user ?? "", instance: instance)
@@ -233,7 +233,7 @@ extension PublicNamesOutbound {
             let sentence = "\(destination) is another device's, and \(self.peer(session)) does not get it"
             self.reporter.emit(.warn("\(self.name): \(sentence)"))
         }
-        return isServed
+        return isServed ? nil : .taken
     }
 
     fileprivate func ended(_ session: any Session, _ reason: CloseReason) {

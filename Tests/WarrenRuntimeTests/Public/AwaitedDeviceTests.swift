@@ -27,7 +27,7 @@ import WarrenLoop
             let session = AskedSession(owner, user: "dev", on: self.loop)
             session.begin()
             session.comeUp()
-            #expect(owner.sessionServes(session, .service(name: name, port: 0)))
+            #expect(owner.sessionServes(session, .service(name: name, port: 0)) == nil)
             return session
         }
 
