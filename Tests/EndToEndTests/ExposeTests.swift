@@ -72,4 +72,25 @@ import Testing
         #expect(await first.outcome().code == 0)
         await relay.process.stop()
     }
+
+    @Test("a port that another program on the relay's machine has is refused, and told of in the log")
+    func anotherProgram() async throws {
+        let other = try await Server.page("other")
+        let relay = try await PublicRelay.start { _, _ in PublicRelay.yaml(other.port) }
+        try await relay.token("dev", "--name", "dev.test", "--port", "\(other.port)")
+        try await relay.token("port", "--port", "\(other.port)")
+        let place = try relay.process.port("devices")
+        let cases = [
+            ("port", "none of its ports is free, E_PORT_TAKEN; another device has it, or another program"),
+            ("dev", "only dev.test to this token, and not port \(other.port)"),
+        ]
+        for (token, words) in cases {
+            let outcome = try await Self.expose("\(other.port)", at: 1, as: token, of: relay, at: place).outcome()
+            #expect(outcome.code == 2 && outcome.output.isEmpty && outcome.errors.contains(words), "\(outcome)")
+        }
+        let line = "may have port \(other.port), which cannot be opened: the port is in use"
+        #expect(await relay.process.program.errors.line(with: line, number: 2) != nil)
+        await relay.process.stop()
+        try await other.stop()
+    }
 }

@@ -210,6 +210,19 @@ package final class Listener: Sendable {
         return -1
     }
 
+    /// Why a TCP port cannot be had now, as far as that is known at once: of a host by name it is not.
+    static func obstacle(to plan: Plan) -> (any Error)? {
+        if let host = plan.host, IPAddress(host) == nil { return nil }
+        let lock = cws_lock_port(plan.port)
+        defer { if lock >= 0 { _ = systemClose(lock) } }
+        do {
+            for descriptor in try Self.bind(plan, times: 1) { ListeningSocket.giveBack(descriptor) }
+            return nil
+        } catch {
+            return error
+        }
+    }
+
     private static func bind(_ plan: Plan, times: Int) throws -> [CInt] {
         guard let host = plan.host else { return try Self.bindAll(plan, times) }
         let resolved = try SocketAddress.makeAddressResolvingHost(host, port: Int(plan.port))

@@ -192,6 +192,27 @@ import WarrenTesting
         #expect(!isGranted(rig.first + 2))
     }
 
+    @Test func aPortThatAnotherProgramHasIsNotGranted() async throws {
+        let rig = try await Rig()
+        let gate = ConnectionLimiter(limit: 10, reporter: LogRecorder().reporter)
+        let other = try await Listener.bind(Rig.plan(rig.first, saying: "other"), on: rig.loops, gate: gate)
+        let (device, owner) = (rig.device("one"), rig.outbound.owner(of: nil))
+        func serve(_ port: UInt16) -> Withholding? { owner.sessionServes(device, .service(name: "", port: port)) }
+        #expect(serve(rig.first) == .taken)
+        let reason = "the port is in use; stop the other program or choose another port"
+        #expect(rig.warnings == ["devices: one may have port \(rig.first), which cannot be opened: \(reason)"])
+        #expect(!rig.outbound.servesPort(rig.first))
+        #expect(serve(rig.first + 1) == nil)
+        await rig.waits(for: rig.first + 1, open: true)
+        await other.close()
+        #expect(serve(rig.first) == nil)
+        await rig.waits(for: rig.first, open: true)
+        // What it has is open, and no obstacle to itself.
+        #expect(serve(rig.first) == nil && serve(rig.first + 1) == nil)
+        #expect(rig.warnings.count == 1)
+        rig.ports.stop()
+    }
+
     @Test func whatIsServedAlreadyIsOpenedAtTheStartAndNothingBehindTheStop() async throws {
         let rig = try await Rig()
         let device = rig.device("one")
