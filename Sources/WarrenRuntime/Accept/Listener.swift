@@ -210,10 +210,12 @@ package final class Listener: Sendable {
         return -1
     }
 
-    /// Why a TCP port cannot be had now, as far as that is known at once: of a host by name it is not.
+    /// Why a TCP port cannot be had now, as far as that is known at once: of a host by name it is not, nor of a port that somebody
+    /// looks at, or binds, at the same moment.
     static func obstacle(to plan: Plan) -> (any Error)? {
         if let host = plan.host, IPAddress(host) == nil { return nil }
         let lock = cws_lock_port(plan.port)
+        guard lock >= 0 || errno != EADDRINUSE else { return nil }
         defer { if lock >= 0 { _ = systemClose(lock) } }
         do {
             for descriptor in try Self.bind(plan, times: 1) { ListeningSocket.giveBack(descriptor) }

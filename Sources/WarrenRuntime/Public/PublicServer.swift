@@ -57,6 +57,7 @@ package struct PublicServer: SessionMachine {
 
     /// How long a visitor of a raw port may be silent before its target speaks first; deployed relays: the same.
     private static let silence = TimeAmount.milliseconds(350)
+
     private let configuration: Configuration
     /// Where the visitor came in.
     private let port: UInt16

@@ -213,6 +213,20 @@ import WarrenTesting
         rig.ports.stop()
     }
 
+    @Test("lanes of a device that ask for a free port at the same moment are no obstacles to each other")
+    func manyLookAtOnce() async throws {
+        let rig = try await Rig()
+        let plan = Rig.plan(rig.first)
+        let obstacles = await withTaskGroup(of: Int.self) { group in
+            for _ in 0..<8 {
+                group.addTask { (0..<200).count { _ in Listener.obstacle(to: plan) != nil } }
+            }
+            return await group.reduce(0, +)
+        }
+        #expect(obstacles == 0)
+        rig.ports.stop()
+    }
+
     @Test func whatIsServedAlreadyIsOpenedAtTheStartAndNothingBehindTheStop() async throws {
         let rig = try await Rig()
         let device = rig.device("one")
