@@ -16,7 +16,7 @@ public enum SessionAction: Hashable, Sendable {
     /// The peer, a relay, lets others reach us in this way.
     case granted(Grant)
     /// Others may ask us for the peer by this name or port: a session at a relay, whose peer has shown that it may have it.
-    /// Answered with ``SessionMachine/withheld(_:)`` where it is another's.
+    /// Answered with ``SessionMachine/withheld(_:_:)`` where the peer does not get it.
     case serve(Destination)
     /// No more.
     case withdraw(Destination)

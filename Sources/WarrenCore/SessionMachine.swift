@@ -25,8 +25,8 @@ public protocol SessionMachine {
     /// False while an orderly end of the carrier would make a part look like all: whoever ends the session from outside
     /// resets it then.
     var mayEndInOrder: Bool { get }
-    /// Nothing was said to the peer, and all that waits for an answer is one stream that it asked for: the session may go on
-    /// on another thread, with nothing but its carrier and the machine.
+    /// There is nothing but one stream that the peer asked for and that waits for its answer: the session may go on on another
+    /// thread, with nothing but its carrier and the machine.
     var mayMove: Bool { get }
     /// How much of what it grants the peer says, from ``SessionAction/ready`` on.
     var grantList: GrantList { get }
@@ -49,8 +49,8 @@ public protocol SessionMachine {
     mutating func isolated(segment: Int)
     /// Answers ``SessionAction/authenticate(_:)``.
     mutating func judged(_ verdict: Verdict)
-    /// Answers ``SessionAction/serve(_:)``: another has it. Also later, when another takes it over.
-    mutating func withheld(_ destination: Destination)
+    /// Answers ``SessionAction/serve(_:)``: the peer does not get it. Also later, when another takes it over.
+    mutating func withheld(_ destination: Destination, _ reason: Withholding)
     /// Opens a stream toward the peer; ``SessionAction/opened(_:)`` or ``SessionAction/end(_:_:)`` follows.
     ///
     /// - Throws: the reason why there can be none now (limit, unsupported destination, session not ready).
@@ -89,7 +89,7 @@ extension SessionMachine {
     public func hasRoom(on stream: StreamID) -> Bool { true }
     public mutating func isolated(segment: Int) {}
     public mutating func judged(_ verdict: Verdict) {}
-    public mutating func withheld(_ destination: Destination) {}
+    public mutating func withheld(_ destination: Destination, _ reason: Withholding) {}
     public mutating func open(_ request: StreamRequest, now: NIODeadline) throws(StreamFault) -> StreamID {
         throw .unsupported
     }

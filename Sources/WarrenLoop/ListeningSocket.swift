@@ -56,7 +56,7 @@ package final class ListeningSocket: Watched {
 
     /// Closes a listening descriptor so that its port can be bound again at once. A program that is being started from this
     /// process has a copy of it for a moment, which would keep the port taken.
-    private static func giveBack(_ descriptor: CInt) {
+    package static func giveBack(_ descriptor: CInt) {
         #if os(Linux)
         // Elsewhere the descriptors of all loops are one socket.
         _ = shutdown(descriptor, CInt(SHUT_RDWR))

@@ -258,8 +258,18 @@ extension Node {
         for part in coming { for other in leaving { part.takeOver(from: other) } }
         for part in coming { self.startLate(part) }
         let rest = await ports.closeRest()
-        self.state.withLock { $0.draining = rest }
+        self.letDrain(rest)
         self.leave(old, leaving, limits.drain)
+    }
+
+    /// Keeps closed ports on which conversations go on, until those have ended.
+    private func letDrain(_ listeners: [Listener]) {
+        self.state.withLock { $0.draining = listeners }
+        for listener in listeners {
+            listener.whenDrained { [weak self, weak listener] in
+                self?.state.withLock { $0.draining.removeAll { $0 === listener } }
+            }
+        }
     }
 
     private func startLate(_ part: any NodeComponent) {

@@ -45,6 +45,8 @@ import Testing
         relay.folder.write("other", "a secret of another relay, and not of this one\n")
         try await relay.token("dev", "--name", "dev.test", "--name", "two.test", "--port", "\(relay.raw)")
         try await relay.token("taken", "--name", "dev.test", "--subject", "somebody else")
+        try await relay.token("port", "--port", "\(relay.raw)", "--subject", "somebody else")
+        try await relay.token("closed", "--port", "1")
         try await relay.token("foreign", secret: "other", "--name", "dev.test")
         let place = try relay.process.port("devices")
         let first = try Self.expose("two.test", at: 1, as: "dev", of: relay, at: place)
@@ -53,6 +55,11 @@ import Testing
             ("other.test", "dev", "only port \(relay.raw), dev.test, two.test to this token, and not other.test"),
             ("1", "dev", "and not port 1; use a token for it (warren token mproxy --port 1)"),
             ("dev.test", "taken", "another device has it"),
+            (
+                "\(relay.raw)", "port",
+                "none of its ports is free, E_PORT_TAKEN; another device has it, or another program"
+            ),
+            ("1", "closed", "this relay opens none of its ports, E_PORT_CLOSED; name it in ports: of the relay"),
             ("dev.test", "foreign", "invalid token, E_INVALID_TOKEN; the token is of another secret, or has expired"),
         ]
         for (name, token, words) in cases {
@@ -64,5 +71,26 @@ import Testing
         first.signal(SIGTERM)
         #expect(await first.outcome().code == 0)
         await relay.process.stop()
+    }
+
+    @Test("a port that another program on the relay's machine has is refused, and told of in the log")
+    func anotherProgram() async throws {
+        let other = try await Server.page("other")
+        let relay = try await PublicRelay.start { _, _ in PublicRelay.yaml(other.port) }
+        try await relay.token("dev", "--name", "dev.test", "--port", "\(other.port)")
+        try await relay.token("port", "--port", "\(other.port)")
+        let place = try relay.process.port("devices")
+        let cases = [
+            ("port", "none of its ports is free, E_PORT_TAKEN; another device has it, or another program"),
+            ("dev", "only dev.test to this token, and not port \(other.port)"),
+        ]
+        for (token, words) in cases {
+            let outcome = try await Self.expose("\(other.port)", at: 1, as: token, of: relay, at: place).outcome()
+            #expect(outcome.code == 2 && outcome.output.isEmpty && outcome.errors.contains(words), "\(outcome)")
+        }
+        let line = "may have port \(other.port), which cannot be opened: the port is in use"
+        #expect(await relay.process.program.errors.line(with: line, number: 2) != nil)
+        await relay.process.stop()
+        try await other.stop()
     }
 }

@@ -153,7 +153,7 @@ import WarrenTesting
         var actions: [SessionAction] = []
         while let action = relay.machine.next(now: relay.now, writable: true) {
             actions.append(action)
-            if case .serve(service("foo.test")) = action { relay.machine.withheld(service("foo.test")) }
+            if case .serve(service("foo.test")) = action { relay.machine.withheld(service("foo.test"), .taken) }
         }
         let grant =
             #"[2,"grant",[["ssh+https","bar.test",443],["ssh",null,[null]],["tcp",null,[null]],["https","bar.test"]]]"#
@@ -171,9 +171,44 @@ import WarrenTesting
         relay.machine.judged(accepted())
         #expect(relay.machine.next(now: relay.now, writable: true) == .ready)
         #expect(relay.machine.next(now: relay.now, writable: true) == .serve(service("foo.test")))
-        relay.machine.withheld(service("foo.test"))
+        relay.machine.withheld(service("foo.test"), .taken)
         #expect(relay.drain() == [control(#"[-5,{"message":"all of it is another's","code":"E_NAME_TAKEN"}]"#)])
         #expect(relay.after(.seconds(10)) == [.close(.timedOut(phase: "login"))])
+    }
+
+    @Test(
+        "a token of ports alone, of which none is had, is refused with the reason",
+        arguments: [
+            ([Withholding.taken, .taken], #"{"message":"none of its ports is free","code":"E_PORT_TAKEN"}"#),
+            ([.notOffered, .taken], #"{"message":"none of its ports is free","code":"E_PORT_TAKEN"}"#),
+            ([.notOffered, .notOffered], #"{"message":"this relay opens none of its ports","code":"E_PORT_CLOSED"}"#),
+        ])
+    func refusesATokenOfPorts(reasons: [Withholding], failure: String) {
+        var relay = Relay(MProxy.RelayMachine(.init()))
+        _ = relay.drain()
+        for id in 5...6 {
+            _ = relay.control("[\(id),\"add_token\",\"a\"]")
+            relay.machine.judged(accepted([], [7350, 7351]))
+            if id == 5 { #expect(relay.machine.next(now: relay.now, writable: true) == .ready) }
+            for (port, reason) in zip([UInt16(7350), 7351], reasons) {
+                #expect(relay.machine.next(now: relay.now, writable: true) == .serve(service("", port)))
+                relay.machine.withheld(service("", port), reason)
+            }
+            #expect(relay.drain() == [control("[-\(id),\(failure)]")])
+        }
+    }
+
+    @Test func aTokenOfNamesAndPortsOfWhichNothingIsHadIsRefusedForItsNames() {
+        var relay = Relay(MProxy.RelayMachine(.init()))
+        _ = relay.drain()
+        _ = relay.control(#"[5,"add_token","a"]"#)
+        relay.machine.judged(accepted(["foo.test"], [7350]))
+        #expect(relay.machine.next(now: relay.now, writable: true) == .ready)
+        for (destination, reason) in [(service("foo.test"), Withholding.taken), (service("", 7350), .notOffered)] {
+            #expect(relay.machine.next(now: relay.now, writable: true) == .serve(destination))
+            relay.machine.withheld(destination, reason)
+        }
+        #expect(relay.drain() == [control(#"[-5,{"message":"all of it is another's","code":"E_NAME_TAKEN"}]"#)])
     }
 
     @Test func closesWhenNoTokenComes() {

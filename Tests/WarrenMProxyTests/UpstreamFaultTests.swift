@@ -112,7 +112,7 @@ import WarrenTesting
         relay.machine.judged(accepted([], [7350]))
         #expect(relay.machine.next(now: relay.now, writable: true) == .ready)
         #expect(relay.machine.next(now: relay.now, writable: true) == .serve(service("", 7350)))
-        relay.machine.withheld(service("", 7350))
+        relay.machine.withheld(service("", 7350), .taken)
         _ = relay.drain()
         // What was withheld is another's: this device withdraws nothing.
         relay.machine.receiveEnd()

@@ -74,7 +74,7 @@ import WarrenCore
         #expect(nothing.refusal?.hasPrefix("the relay grants nothing to this token, and not port 4000; ") == true)
         #expect(
             nothing.refusal?.hasSuffix(
-                "(warren token mproxy --port 4000), or end the other device that has it, or name the port in ports: of the relay"
+                "(warren token mproxy --port 4000), or end the other device or program that has it, or name the port in ports: of the relay"
             ) == true)
     }
 
@@ -92,6 +92,14 @@ import WarrenCore
         arguments: [
             ("rejected by the peer: invalid token, E_INVALID_TOKEN", "(warren token mproxy --name www.test)"),
             ("rejected by the peer: all of it is another's, E_NAME_TAKEN", "another device has it"),
+            (
+                "rejected by the peer: none of its ports is free, E_PORT_TAKEN",
+                "or another program on the relay's machine"
+            ),
+            (
+                "rejected by the peer: this relay opens none of its ports, E_PORT_CLOSED",
+                "name it in ports: of the relay"
+            ),
             ("HTTP 404 \u{1B}[2J\n", "see whether --relay leads to"),
         ])
     func refusals(answer: String, remedy: String) {

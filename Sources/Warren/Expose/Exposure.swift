@@ -84,8 +84,12 @@ package final class Exposure: Sendable {
         self.conclude(
             .refused(
                 "the relay grants \(what) to this token, and not \(self.called); use a token for it"
-                    + " (warren token mproxy \(self.option)), or end the other device that has it\(self.orOpen)"))
+                    + " (warren token mproxy \(self.option)), or end the other \(self.holder) that has it\(self.orOpen)"
+            ))
     }
+
+    /// Who else may have it.
+    private var holder: String { if case .port? = self.asked { "device or program" } else { "device" } }
 
     /// A relay opens no port that its operator has not named.
     private var orOpen: String {
@@ -97,6 +101,10 @@ package final class Exposure: Sendable {
         let remedy =
             if answer.contains("E_NAME_TAKEN") {
                 "another device has it: end that one, or choose another\(self.orOpen)"
+            } else if answer.contains("E_PORT_TAKEN") {
+                "another device has it, or another program on the relay's machine: end that one, or choose another"
+            } else if answer.contains("E_PORT_CLOSED") {
+                "name it in ports: of the relay, or choose one that stands there"
             } else if answer.hasPrefix("rejected by the peer") {
                 "the token is of another secret, or has expired: make one (warren token mproxy \(self.option))"
             } else {

@@ -58,6 +58,8 @@ extension MProxy.Failure {
     static let noConnection = Self(message: "no matching connection", code: "E_NO_CONN")
     static let invalidToken = Self(message: "invalid token", code: "E_INVALID_TOKEN")
     static let nameTaken = Self(message: "all of it is another's", code: "E_NAME_TAKEN")
+    static let portTaken = Self(message: "none of its ports is free", code: "E_PORT_TAKEN")
+    static let portClosed = Self(message: "this relay opens none of its ports", code: "E_PORT_CLOSED")
     static let expired = Self(message: "the token has expired", code: "E_TOKEN_EXPIRED")
     static let tooMany = Self(message: "too many tokens", code: "E_LIMIT")
 

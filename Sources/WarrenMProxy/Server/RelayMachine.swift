@@ -67,7 +67,9 @@ extension MProxy {
 
 extension MProxy.RelayMachine {
     public mutating func judged(_ verdict: Verdict) { self.session?.value.judged(verdict) }
-    public mutating func withheld(_ destination: Destination) { self.session?.value.withheld(destination) }
+    public mutating func withheld(_ destination: Destination, _ reason: Withholding) {
+        self.session?.value.withheld(destination, reason)
+    }
 
     /// - Throws: `unsupported` for what is no service, for a scheme that is none, and for a name that does not fit into a header;
     ///   `limit` when all streams or addresses are in use; `sessionLost` before ``SessionAction/ready`` and after the end.

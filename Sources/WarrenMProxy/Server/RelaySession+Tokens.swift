@@ -13,7 +13,11 @@ extension RelaySession {
         self.judged?.verdict = verdict
     }
 
-    mutating func withheld(_ destination: Destination) { self.tokens.withhold(destination) }
+    mutating func withheld(_ destination: Destination, _ reason: Withholding) {
+        guard self.tokens.serves(destination) else { return }
+        self.tokens.withhold(destination)
+        self.withholdings[destination] = reason
+    }
 
     /// Goes on with tokens: the judge's answer, or the next order.
     mutating func order(now: NIODeadline) -> SessionAction? {
@@ -82,13 +86,21 @@ extension RelaySession {
         var served = entitlement
         served.names.removeAll { !self.tokens.serves(.service(name: $0, port: 0)) }
         served.ports.removeAll { !self.tokens.serves(.service(name: "", port: $0)) }
-        let isAllTaken = served.destinations.isEmpty && !entitlement.destinations.isEmpty
-        guard !isAllTaken else {
+        let isNothingLeft = served.destinations.isEmpty && !entitlement.destinations.isEmpty
+        defer { self.withholdings = [:] }
+        guard !isNothingLeft else {
             _ = self.tokens.remove(token)
-            return self.reply(id, .nameTaken)
+            return self.reply(id, self.failure(withholding: entitlement))
         }
         if !served.destinations.isEmpty { self.common.say(.request(id: 2, .grant(self.shares(served)))) }
         self.reply(id, nil)
+    }
+
+    /// Why the device gets nothing of a token.
+    private func failure(withholding entitlement: MProxy.Entitlement) -> MProxy.Failure {
+        guard entitlement.names.isEmpty else { return .nameTaken }
+        let isOffered = entitlement.destinations.contains { self.withholdings[$0] != .notOffered }
+        return isOffered ? .portTaken : .portClosed
     }
 
     /// As deployed relays write it, which know one name and one port.

@@ -31,6 +31,8 @@ struct RelaySession {
     let configuration: MProxy.RelayConfiguration
     var common: Multiplexer
     var tokens = Tokens()
+    /// Of the token that is being served: what the device does not get, and why.
+    var withholdings: [Destination: Withholding] = [:]
     var orders = CircularBuffer<Order>()
     var steps = CircularBuffer<Step>()
     /// The token that the judge has, and what it said.

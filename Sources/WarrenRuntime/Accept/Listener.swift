@@ -185,6 +185,9 @@ package final class Listener: Sendable {
     /// It is closed for who comes, and its port is not free, as conversations go on there.
     package var isDraining: Bool { self.drain.isDraining }
 
+    /// Tells, once, that it drains no more; not where the port is taken over before.
+    func whenDrained(_ tell: @escaping @Sendable () -> Void) { self.drain.whenClosed(tell) }
+
     /// Keeps the port of one that drains until ``exchange(_:)`` or ``letGo()``.
     ///
     /// - Returns: false if it drains no more. Then the port is free.
@@ -205,6 +208,21 @@ package final class Listener: Sendable {
             guard errno == EADDRINUSE, (try? await Task.sleep(for: .milliseconds(20))) != nil else { break }
         }
         return -1
+    }
+
+    /// Why a TCP port cannot be had now, as far as that is known at once: of a host by name it is not, nor of a port that somebody
+    /// looks at, or binds, at the same moment.
+    static func obstacle(to plan: Plan) -> (any Error)? {
+        if let host = plan.host, IPAddress(host) == nil { return nil }
+        let lock = cws_lock_port(plan.port)
+        guard lock >= 0 || errno != EADDRINUSE else { return nil }
+        defer { if lock >= 0 { _ = systemClose(lock) } }
+        do {
+            for descriptor in try Self.bind(plan, times: 1) { ListeningSocket.giveBack(descriptor) }
+            return nil
+        } catch {
+            return error
+        }
     }
 
     private static func bind(_ plan: Plan, times: Int) throws -> [CInt] {

@@ -25,6 +25,8 @@ final class UDPDrain: Sendable {
         var doors: [Door] = []
         /// Numbers of doors that have conversations, or have not said yet that they have none.
         var busy: Set<Int> = []
+        /// Who is told of the end.
+        var onClose: (@Sendable () -> Void)?
     }
 
     private let state = Mutex(State())
@@ -68,16 +70,32 @@ final class UDPDrain: Sendable {
     func letGo() { self.change { if $0.phase == .kept { $0.phase = .draining } } }
 
     /// The port is taken over.
-    func reopen() { self.state.withLock { if $0.phase == .kept { $0.phase = .open } } }
+    func reopen() {
+        self.state.withLock { state in
+            guard state.phase == .kept else { return }
+            state.phase = .open
+            state.onClose = nil
+        }
+    }
+
+    /// Tells, once, that it drains no more and its port will be free; not where the port is taken over before.
+    func whenClosed(_ tell: @escaping @Sendable () -> Void) {
+        let isClosed = self.state.withLock { state in
+            if state.phase != .closed { state.onClose = tell }
+            return state.phase == .closed
+        }
+        if isClosed { tell() }
+    }
 
     private func change(_ change: (inout State) -> Void) {
-        let doors: [Door] = self.state.withLock { state in
+        let (doors, onClose) = self.state.withLock { state -> ([Door], (@Sendable () -> Void)?) in
             change(&state)
-            guard state.phase == .draining, state.busy.isEmpty else { return [] }
+            guard state.phase == .draining, state.busy.isEmpty else { return ([], nil) }
             state.phase = .closed
-            defer { state.doors = [] }
-            return state.doors
+            defer { (state.doors, state.onClose) = ([], nil) }
+            return (state.doors, state.onClose)
         }
         for one in doors { one.loop.execute { one.door.value.close() } }
+        onClose?()
     }
 }

@@ -10,62 +10,85 @@ import WarrenLoop
 final class AwaitedDevice: OpenAttempt {
     /// How long a device may be away before its visitors are told so.
     static let patience = TimeAmount.milliseconds(700)
-    private static let pause = TimeAmount.milliseconds(25)
 
-    /// Visitors of all names that wait at the same time.
+    /// Visitors of all names that wait at the same time, and are told when somebody serves theirs.
     final class Line: Sendable {
         private static let most = 256
-        private let count = Atomic(0)
 
-        /// - Returns: false if it is full.
-        fileprivate func enter() -> Bool {
-            guard self.count.add(1, ordering: .relaxed).newValue > Self.most else { return true }
-            self.leave()
-            return false
+        private struct Place: @unchecked Sendable {
+            // Sendable: who waits is touched on `loop` only.
+            let awaited: AwaitedDevice
+            let loop: SocketLoop
+            let names: Set<String>
         }
 
-        fileprivate func leave() { self.count.subtract(1, ordering: .relaxed) }
+        private let places = Mutex<[ObjectIdentifier: Place]>([:])
+
+        /// - Returns: false if it is full.
+        fileprivate func enter(_ awaited: AwaitedDevice, _ names: Set<String>) -> Bool {
+            let place = Place(awaited: awaited, loop: awaited.loop, names: names)
+            return self.places.withLock { places in
+                guard places.count < Self.most else { return false }
+                places[ObjectIdentifier(place.awaited)] = place
+                return true
+            }
+        }
+
+        fileprivate func leave(_ awaited: AwaitedDevice) {
+            let id = ObjectIdentifier(awaited)
+            self.places.withLock { $0[id] = nil }
+        }
+
+        /// Lets everybody look again. On any thread.
+        ///
+        /// - Parameter name: lets only those look who would have a device that serves this.
+        func wake(for name: String? = nil) {
+            let places = self.places.withLock { places in
+                places.values.filter { place in name.map { place.names.contains($0) } ?? true }
+            }
+            for place in places { place.loop.execute { place.awaited.turn() } }
+        }
     }
 
     private let line: Line
     private let loop: SocketLoop
-    private let end: NIODeadline
     private let look: (_ isLast: Bool) -> (any OpenAttempt)?
     private var timer: LoopTimer?
     private var attempt: (any OpenAttempt)?
 
     /// - Parameters:
+    ///   - names: under one of which its device may come back.
     ///   - since: when the device went.
     ///   - look: opens the stream, or tells that it cannot be had; nil while the device is away, unless that was the last look.
     /// - Returns: nil where nobody is waited for any more, or too many wait.
     init?(
-        in line: Line, since: NIODeadline, on loop: SocketLoop, look: @escaping (_ isLast: Bool) -> (any OpenAttempt)?
+        as names: [String], in line: Line, since: NIODeadline, on loop: SocketLoop,
+        look: @escaping (_ isLast: Bool) -> (any OpenAttempt)?
     ) {
         let left = Self.patience - (.now() - since)
-        guard left > .zero, line.enter() else { return nil }
         self.line = line
         self.loop = loop
-        self.end = loop.now + left
         self.look = look
-        self.wait()
+        guard left > .zero, line.enter(self, Set(names)) else { return nil }
+        self.timer = loop.timer(in: left) { self.turn(isLast: true) }
+        // It may have come back before this was in the line.
+        self.turn()
     }
 
-    private func wait() { self.timer = self.loop.timer(in: Self.pause) { self.turn() } }
-
-    private func turn() {
-        self.timer = nil
-        let attempt = self.look(self.loop.now >= self.end)
-        guard let attempt else { return self.wait() }
+    private func turn(isLast: Bool = false) {
+        guard let timer, let attempt = self.look(isLast) else { return }
         self.attempt = attempt
-        self.line.leave()
+        self.leave(timer)
+    }
+
+    private func leave(_ timer: LoopTimer) {
+        timer.cancel()
+        self.timer = nil
+        self.line.leave(self)
     }
 
     func cancel() {
-        if let timer {
-            timer.cancel()
-            self.timer = nil
-            self.line.leave()
-        }
+        if let timer { self.leave(timer) }
         self.attempt?.cancel()
         self.attempt = nil
     }

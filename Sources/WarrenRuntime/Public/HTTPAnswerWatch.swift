@@ -24,6 +24,7 @@ struct HTTPAnswerWatch {
     private struct Due {
         let method: String
         let mayLeaveHTTP: Bool
+        let isLast: Bool
     }
 
     /// How many requests may wait for their answers.
@@ -35,6 +36,11 @@ struct HTTPAnswerWatch {
     private var held = ByteBuffer()
     private var due = CircularBuffer<Due>()
 
+    /// Something of an answer, or of what is none, has come.
+    private(set) var hasBegun = false
+    /// A request or its answer has said that nothing follows it.
+    private(set) var wasLast = false
+
     var isFull: Bool { self.due.count >= Self.mostDue }
     var isUnread: Bool { self.phase == .unread }
     var hasSwitched: Bool { self.phase == .switched }
@@ -44,17 +50,20 @@ struct HTTPAnswerWatch {
     var hasOneToCome: Bool { self.phase == .head && self.due.count == 1 && self.held.readableBytes == 0 }
     /// The last request may be the end of HTTP here: its answer tells what comes behind it.
     var mayLeaveHTTP: Bool { self.due.last?.mayLeaveHTTP ?? false }
+    /// What the visitor asked whom nothing has been answered yet, not even in part.
+    var firstUnanswered: String? { self.hasBegun ? nil : self.due.first?.method }
     /// A visitor has a part of an answer and not yet all of it.
     var isUnderWay: Bool { self.phase != .head }
 
     /// A request goes to the device.
     mutating func expect(_ request: HTTPHost) {
         guard !self.isUnread else { return }
-        self.due.append(Due(method: request.method, mayLeaveHTTP: request.mayLeaveHTTP))
+        self.due.append(Due(method: request.method, mayLeaveHTTP: request.mayLeaveHTTP, isLast: request.isLast))
     }
 
     /// - Returns: what the visitor may have now.
     mutating func follow(_ bytes: ByteBuffer) -> ByteBuffer {
+        if bytes.readableBytes > 0 { self.hasBegun = true }
         var rest = self.held
         self.held = ByteBuffer()
         rest.take(bytes)
@@ -111,6 +120,7 @@ struct HTTPAnswerWatch {
             self.due.removeAll()
             return
         }
+        if request.isLast || response.fields.endConnection(minorVersion: response.minorVersion) { self.wasLast = true }
         self.body = try response.body(answering: request.method)
         self.phase = .body
         self.endIfComplete()

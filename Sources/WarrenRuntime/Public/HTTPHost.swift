@@ -14,17 +14,13 @@ struct HTTPHost: Hashable {
     let body: Result<HTTPBody, HTTPAnswer>
     /// The connection may go on in another protocol behind its head.
     let mayLeaveHTTP: Bool
+    /// Nothing is to follow it on its connection.
+    let isLast: Bool
 
-    private static let longestMethod = 24
-
-    /// Whether bytes, few or many, may be the beginning of a request: a method, and a first line that ends in a version.
+    /// Whether bytes, few or many, may be the beginning of a request.
     static func mayBegin(_ head: ByteBufferView) -> Bool {
-        let method = head.prefix(Self.longestMethod).prefix { $0.isToken }
-        guard !method.isEmpty else { return head.isEmpty }
-        guard method.endIndex < head.endIndex else { return true }
-        guard head[method.endIndex] == UInt8(ascii: " ") else { return false }
-        guard let end = head.firstIndex(of: UInt8(ascii: "\n")) else { return true }
-        return head[..<end].firstRange(of: Array(" HTTP/1.".utf8)) != nil
+        var beginning = HTTPBeginning()
+        return beginning.mayGoOn(head)
     }
 
     /// - Parameter head: all of it with its last empty line, as ``HTTPHeadScan`` has found it.
@@ -41,20 +37,33 @@ struct HTTPHost: Hashable {
         self.host = head.fields.only("host").flatMap { Self.name($0.value) }
         self.body = Self.body(head.fields, of: self.method, version)
         self.mayLeaveHTTP = self.method == "CONNECT" || !head.fields.named("upgrade").isEmpty
+        self.isLast = head.fields.endConnection(minorVersion: Self.minorVersion(version))
     }
 
     private static func body(
         _ fields: [HTTPField], of method: String, _ version: ByteBufferView
     ) -> Result<HTTPBody, HTTPAnswer> {
         Result { () throws(HTTPAnswer) in
-            let body = try HTTPBody(fields, minorVersion: version.elementsEqual("HTTP/1.0".utf8) ? 0 : 1)
+            let body = try HTTPBody(fields, minorVersion: Self.minorVersion(version))
             guard method != "CONNECT" || body.isComplete else { throw .malformed("A CONNECT request has no body.") }
             return body
         }
     }
 
+    private static func minorVersion(_ version: ByteBufferView) -> Int {
+        version.elementsEqual("HTTP/1.0".utf8) ? 0 : 1
+    }
+
     private static func name(_ text: ByteBufferView) -> String? {
         let bare = text.prefix { $0 != UInt8(ascii: ":") }
         return HostName(String(decoding: bare, as: UTF8.self))?.text
+    }
+}
+
+extension [HTTPField] {
+    /// Whether the connection ends behind the message that has these fields (RFC 9112, section 9.3).
+    func endConnection(minorVersion: Int) -> Bool {
+        let words = self.words("connection")
+        return words.contains("close") || minorVersion == 0 && !words.contains("keep-alive")
     }
 }

@@ -3,15 +3,25 @@
 import NIOCore
 import WarrenCore
 
-/// A visitor's connection by plain HTTP at the device of its first request: each further request is judged before anything of
+/// A visitor's connection by plain HTTP at the device of one name: each further request is judged before anything of
 /// it is passed on. What goes on is as it came.
 ///
 /// ```
 /// request:  head ──allowed──> body ──complete──> head       (not before the answer, where that may end HTTP here)
-///             └──of another name, or broken──> refused: when all answers that are due have come, ours, and the end
+///             ├──of another name──> left: when all answers that are due have come, the end of the stream, and ``left``
+///             └──broken──> refused: when all answers that are due have come, ours, and the end
 /// answer:   device ──send──> HTTPAnswerWatch ──writable──> visitor        switched ──> handOver
+///             └──a fault before the first byte──> ours, and the end
 /// ```
 struct HTTPWatch {
+    /// What becomes of a request.
+    enum Judgement {
+        case passed
+        /// It is for another name.
+        case left
+        case refused(HTTPAnswer)
+    }
+
     /// Why nothing more of the visitor is passed on.
     private struct Refusal {
         let answer: ByteBuffer
@@ -27,28 +37,34 @@ struct HTTPWatch {
 
     private let stream: StreamID
     private let limits: SessionLimits
-    private let judge: @Sendable (HTTPHost) -> HTTPAnswer?
+    private let judge: @Sendable (HTTPHost) -> Judgement
     private var input: ByteBuffer
     private var inputHasEnded: Bool
     private var scan = HTTPHeadScan.request
+    private var beginning = HTTPBeginning(skippingEmptyLines: true)
     private var body = HTTPBody.none
     private var hasFinished = false
     private var unread = 0
     private var refusal: Refusal?
+    /// What waits is for another name.
+    private var isLeaving = false
+    /// The stream has ended, and the connection goes on with this, which begins with a whole head; nil before.
+    private(set) var left: ByteBuffer?
     private var answers = HTTPAnswerWatch()
     private var queue = CircularBuffer<ByteBuffer>()
     private var queued = 0
     private var isPaused = false
     private var device = Device.live
+    /// What the visitor gets of us in the place of an answer of the device's, which will not come.
+    private var apology: ByteBuffer?
     /// The last steps; nil before them.
     private var last: CircularBuffer<SessionAction>?
 
     /// - Parameters:
     ///   - input: what has come, from the first request on.
-    ///   - judge: the answer to a request that does not belong here.
     init(
         _ input: ByteBuffer, hasEnded: Bool, on stream: StreamID, limits: SessionLimits,
-        judge: @escaping @Sendable (HTTPHost) -> HTTPAnswer?
+        judge: @escaping @Sendable (HTTPHost) -> Judgement
     ) {
         self.input = input
         self.inputHasEnded = hasEnded
@@ -58,7 +74,7 @@ struct HTTPWatch {
     }
 
     var wantsBytes: Bool {
-        self.last == nil && self.refusal == nil && self.unread < self.limits.unreadPerStream
+        self.last == nil && self.refusal == nil && !self.isLeaving && self.unread < self.limits.unreadPerStream
             && self.input.readableBytes < Detection.mostBytes
     }
 
@@ -89,8 +105,12 @@ struct HTTPWatch {
         self.enqueue(self.answers.end())
     }
 
-    /// An orderly end leaves the visitor what was queued, and so does the device's reset; another fault does not.
+    /// An orderly end leaves the visitor what was queued, and so does the device's reset; another fault does not. A visitor who
+    /// has no byte of any answer is told; half of one must not look whole.
     mutating func reset(_ fault: StreamFault?) {
+        if let fault, let method = self.answers.firstUnanswered, self.device == .live {
+            self.apology = HTTPAnswer(device: fault).bytes(withBody: method != "HEAD")
+        }
         if self.device == .live { self.enqueue(self.answers.end()) }
         self.device = .gone(fault)
         guard let fault, !fault.comesBehindBytes else { return }
@@ -124,7 +144,7 @@ extension HTTPWatch {
     private var isGone: Bool { if case .gone = self.device { true } else { false } }
 
     private mutating func nextOfRequest() -> SessionAction? {
-        guard !self.isGone, self.refusal == nil, !self.answers.hasSwitched else { return nil }
+        guard !self.isGone, self.refusal == nil, !self.isLeaving, !self.answers.hasSwitched else { return nil }
         do throws(WireError) {
             if let piece = try self.body.read(from: &self.input) { return self.deliver(piece) }
         } catch {
@@ -136,7 +156,7 @@ extension HTTPWatch {
         guard !self.answers.isFull else { return nil }
         var method = ""
         do throws(HTTPAnswer) {
-            guard let head = try self.readHead(&method) else { return self.nextOfInputEnd() }
+            guard let head = try self.readHead(&method) else { return self.isLeaving ? nil : self.nextOfInputEnd() }
             return self.deliver(head)
         } catch {
             self.refuse(error, to: method)
@@ -144,17 +164,25 @@ extension HTTPWatch {
         }
     }
 
-    /// - Returns: all of the next request's head, if it may go on; nil where more has to come.
+    /// - Returns: all of the next request's head, if it may go on; nil where more has to come, or it is for another name.
     private mutating func readHead(_ method: inout String) throws(HTTPAnswer) -> ByteBuffer? {
         let found = try HTTPAnswer.reading { () throws(HTTPFlaw) in try self.scan.length(in: self.input) }
-        guard let length = found, let head = self.input.readSlice(length: length) else {
-            guard HTTPHost.mayBegin(self.input.readableBytesView.afterEmptyLines) else { throw .notARequest }
+        guard let length = found, let head = self.input.getSlice(at: self.input.readerIndex, length: length) else {
+            guard self.beginning.mayGoOn(self.input.readableBytesView) else { throw .notARequest }
             return nil
         }
-        self.scan = .request
-        guard let request = HTTPHost(head.readableBytesView.afterEmptyLines) else { throw .notARequest }
+        (self.scan, self.beginning) = (.request, HTTPBeginning(skippingEmptyLines: true))
+        let text = head.readableBytesView.afterEmptyLines
+        guard let request = HTTPHost(text) else { throw .notARequest }
         method = request.method
-        if let answer = self.judge(request) { throw answer }
+        switch self.judge(request) {
+        case .refused(let answer): throw answer
+        case .left:
+            self.isLeaving = true
+            self.input.moveReaderIndex(forwardBy: length - text.count)
+            return nil
+        case .passed: self.input.moveReaderIndex(forwardBy: length)
+        }
         self.body = try request.body.get()
         self.answers.expect(request)
         return head
@@ -185,6 +213,7 @@ extension HTTPWatch {
     /// Everything that has come of the device is written.
     private mutating func nextOfEnd() -> SessionAction? {
         switch self.device {
+        case .gone where self.apology != nil: return self.end(self.apology, self.refusal?.reason ?? .finished)
         case .gone(let fault): return self.end(nil, fault.map { .cutOff($0) } ?? self.refusal?.reason ?? .finished)
         case .live where self.answers.hasSwitched, .finished where self.answers.hasSwitched:
             defer { self.end() }
@@ -193,6 +222,8 @@ extension HTTPWatch {
             // Its answer may have come early: a body goes on to its end.
             guard self.body.isComplete || self.hasFinished || self.refusal != nil else { return nil }
             return self.end(nil, self.refusal?.reason ?? .finished)
+        case .live where self.isLeaving:
+            return self.leave()
         case .live:
             guard let refusal else { return nil }
             if self.answers.isAtRest { return self.end(refusal.answer, refusal.reason) }
@@ -218,6 +249,16 @@ extension HTTPWatch {
         return self.end(mayAnswer ? answer.bytes() : nil, .violation(error), .aborted)
     }
 
+    /// Behind what was the last answer nothing is read any more.
+    private mutating func leave() -> SessionAction? {
+        guard self.answers.isAtRest, !self.answers.wasLast else {
+            return self.answers.isAtRest || self.answers.isUnread ? self.end(nil, .finished) : nil
+        }
+        self.left = self.input
+        self.end()
+        return .end(self.stream, nil)
+    }
+
     private mutating func end(
         _ answer: ByteBuffer?, _ reason: CloseReason, _ fault: StreamFault? = nil
     ) -> SessionAction? {
@@ -240,10 +281,6 @@ extension HTTPWatch {
 
 extension HTTPAnswer {
     fileprivate static var notARequest: HTTPAnswer { .malformed("What follows is no request of HTTP/1.") }
-
-    /// To a request for another name than its connection is for.
-    static let misdirected = HTTPAnswer(
-        421, "Misdirected Request", "This connection is for another name. Ask again on a new one.")
 }
 
 extension ByteBufferView {
@@ -251,6 +288,6 @@ extension ByteBufferView {
     fileprivate var afterEmptyLines: ByteBufferView {
         var rest = self
         while rest.starts(with: "\r\n".utf8) { rest = rest.dropFirst(2) }
-        return rest.elementsEqual("\r".utf8) ? rest.dropFirst() : rest
+        return rest
     }
 }

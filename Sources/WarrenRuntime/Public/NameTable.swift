@@ -87,6 +87,7 @@ package final class NameTable: Sendable {
         /// Names that were served and are not now.
         var offline: [String: Absence] = [:]
         var watchers: [ObjectIdentifier: @Sendable (UInt16) -> Void] = [:]
+        var watchersOfNames: [ObjectIdentifier: @Sendable (String) -> Void] = [:]
         /// Since when something is served, or nothing.
         var since = NIODeadline.now()
 
@@ -139,17 +140,19 @@ package final class NameTable: Sendable {
     }
 
     private func serve(_ name: String, by holder: Holder) -> Bool {
-        self.state.withLock {
-            $0.change { state in
+        let watchers = self.state.withLock {
+            $0.change { state -> [@Sendable (String) -> Void]? in
                 var entry = state.names[name] ?? Entry()
-                guard self.duplicates != .reject || entry.isOf(holder.device) else { return false }
+                guard self.duplicates != .reject || entry.isOf(holder.device) else { return nil }
                 state.offline[name] = nil
                 entry.add(holder)
                 state.names[name] = entry
                 state.served[ObjectIdentifier(holder.session), default: Served()].names.insert(name)
-                return true
+                return Array(state.watchersOfNames.values)
             }
         }
+        for watcher in watchers ?? [] { watcher(name) }
+        return watchers != nil
     }
 
     private func serve(_ port: UInt16, by holder: Holder) -> Bool {
@@ -281,7 +284,7 @@ package final class NameTable: Sendable {
     }
 
     /// The name, then `*.parent` and `parent` for each of its parents.
-    private static func candidates(for name: String) -> [String] {
+    static func candidates(for name: String) -> [String] {
         var all = [name]
         var rest = name[...]
         while let dot = rest.firstIndex(of: "."), all.count < 2 * 127 {
@@ -318,6 +321,17 @@ package final class NameTable: Sendable {
     var condition: (isEmpty: Bool, since: NIODeadline) { self.state.withLock { ($0.isEmpty, $0.since) } }
 
     func servesPort(_ port: UInt16) -> Bool { self.state.withLock { $0.ports[port] != nil } }
+
+    /// Tells of each name that a session serves from now on. On any thread.
+    func watchNames(_ watcher: AnyObject, _ tell: @escaping @Sendable (String) -> Void) {
+        let id = ObjectIdentifier(watcher)
+        self.state.withLock { $0.watchersOfNames[id] = tell }
+    }
+
+    func unwatchNames(_ watcher: AnyObject) {
+        let id = ObjectIdentifier(watcher)
+        self.state.withLock { $0.watchersOfNames[id] = nil }
+    }
 
     /// Tells of each port that is served, or is not any more, and of those that are so already. On any thread, in any order:
     /// whoever is told asks how it is.

@@ -38,7 +38,16 @@ package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
     private let formers = Forerunners<PublicNamesOutbound>()
     private let awaited = AwaitedDevice.Line()
     /// The ports that devices may have, by who opens them.
-    private let offered = Mutex<[ObjectIdentifier: [ClosedRange<UInt16>]]>([:])
+    private let offered = Mutex<[ObjectIdentifier: Offer]>([:])
+
+    /// Ports that somebody opens for whoever gets them.
+    private struct Offer: Sendable {
+        let ports: [ClosedRange<UInt16>]
+        /// Why one cannot be opened now; nil where it can, or is open.
+        let obstacle: @Sendable (UInt16) -> (any Error)?
+
+        func has(_ port: UInt16) -> Bool { self.ports.contains { $0.contains(port) } }
+    }
 
     package init(_ plan: Plan, name: String, loops: Loops, unit: UnitTag? = nil, reporter: Reporter) {
         self.plan = plan
@@ -47,11 +56,17 @@ package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
         self.unit = unit
         self.reporter = reporter
         self.table = NameTable(plan.duplicates)
+        self.watchNames(of: self.table)
+    }
+
+    private func watchNames(of table: NameTable) {
+        table.watchNames(self.awaited) { [awaited] name in awaited.wake(for: name) }
     }
 
     package func follow(_ former: any NodeComponent) {
         guard let former = former as? PublicNamesOutbound else { return }
         self.formers.add(former, former.formers)
+        for one in self.formers.all { self.watchNames(of: one.table) }
         self.table.expect(self.formerTables.flatMap(\.names))
     }
 
@@ -68,6 +83,8 @@ package final class PublicNamesOutbound: ArrivingOutbound, NodeComponent {
 
     package func stop() {
         self.isStopped.store(true, ordering: .relaxed)
+        for table in [self.table] + self.formers.all.map(\.table) { table.unwatchNames(self.awaited) }
+        self.awaited.wake()
     }
 
     private var isOver: Bool { self.isStopped.load(ordering: .relaxed) }
@@ -119,7 +136,7 @@ extension PublicNamesOutbound {
         _ since: NIODeadline, _ request: StreamRequest, on loop: SocketLoop,
         _ answer: @escaping (Result<any Leg, StreamFault>) -> Void
     ) -> any OpenAttempt {
-        let attempt = AwaitedDevice(in: self.awaited, since: since, on: loop) { isLast in
+        let attempt = AwaitedDevice(as: request.destination.names, in: self.awaited, since: since, on: loop) { isLast in
             let found = self.table.find(request.destination, from: loop, before: self.formerTables)
             guard !self.isOver, case .device(let holder) = found else {
                 return isLast || self.isOver ? self.refuse(.unreachable, answer) : nil
@@ -142,13 +159,26 @@ extension PublicNamesOutbound {
     }
 }
 
+extension Destination {
+    /// By each of which somebody may serve it.
+    fileprivate var names: [String] {
+        guard case .service(let name, _) = self else { return [] }
+        return NameTable.candidates(for: name)
+    }
+}
+
 // MARK: - Ports
 
 extension PublicNamesOutbound {
     /// From now on devices may have these ports.
-    func offerPorts(_ ports: [ClosedRange<UInt16>], by opener: AnyObject) {
-        let id = ObjectIdentifier(opener)
-        self.offered.withLock { $0[id] = ports }
+    ///
+    /// - Parameter obstacle: why a port cannot be opened now; nil where it can, or is open. Asked on any loop.
+    func offerPorts(
+        _ ports: [ClosedRange<UInt16>], by opener: AnyObject,
+        unless obstacle: @escaping @Sendable (UInt16) -> (any Error)?
+    ) {
+        let (id, offer) = (ObjectIdentifier(opener), Offer(ports: ports, obstacle: obstacle))
+        self.offered.withLock { $0[id] = offer }
     }
 
     /// What it has offered may be nobody's any more. Devices that have it keep it.
@@ -159,7 +189,18 @@ extension PublicNamesOutbound {
 
     /// Whether somebody would open the port.
     func offersPort(_ port: UInt16) -> Bool {
-        self.offered.withLock { $0.values.contains { $0.contains { $0.contains(port) } } }
+        self.offered.withLock { $0.values.contains { $0.has(port) } }
+    }
+
+    /// Why none of those who would open the port can; nil where one can, and where nobody would.
+    private func obstacle(to port: UInt16) -> (any Error)? {
+        let offers = self.offered.withLock { $0.values.filter { $0.has(port) } }
+        var first: (any Error)?
+        for offer in offers {
+            guard let error = offer.obstacle(port) else { return nil }
+            first = first ?? error
+        }
+        return first
     }
 
     func servesPort(_ port: UInt16) -> Bool { ([self.table] + self.formerTables).contains { $0.servesPort(port) } }
@@ -186,7 +227,7 @@ private struct DeviceOwner: OutboundSessionOwner {
 
     func sessionBegan(_ session: any Session) {}
     func sessionReady(_ session: any Session) { self.outbound.ready(session) }
-    func sessionServes(_ session: any Session, _ destination: Destination) -> Bool {
+    func sessionServes(_ session: any Session, _ destination: Destination) -> Withholding? {
         self.outbound.serves(session, self.instance, destination)
     }
     func sessionWithdraws(_ session: any Session, _ destination: Destination) {
@@ -204,11 +245,9 @@ extension PublicNamesOutbound {
         self.reporter.emit(.tunnelUp(.outbound(self.name), peer: self.peer(session)))
     }
 
-    fileprivate func serves(_ session: any Session, _ instance: String?, _ destination: Destination) -> Bool {
-        if case .service("", let port) = destination, !self.offersPort(port) {
-            let sentence = "\(self.peer(session)) may have port \(port), which no ports: names; it is not opened"
-            self.reporter.emit(.warn("\(self.name): \(sentence)"))
-            return false
+    fileprivate func serves(_ session: any Session, _ instance: String?, _ destination: Destination) -> Withholding? {
+        if case .service("", let port) = destination, let reason = self.withholding(port, from: session) {
+            return reason
         }
         let holder = NameTable.Holder(
             session: session, loop: session.loop, device: session.user ?? "", instance: instance)
@@ -217,7 +256,21 @@ extension PublicNamesOutbound {
             let sentence = "\(destination) is another device's, and \(self.peer(session)) does not get it"
             self.reporter.emit(.warn("\(self.name): \(sentence)"))
         }
-        return isServed
+        return isServed ? nil : .taken
+    }
+
+    /// A port that cannot be opened is nobody's: its device would be told of an address that leads elsewhere.
+    private func withholding(_ port: UInt16, from session: any Session) -> Withholding? {
+        let peer = self.peer(session)
+        guard self.offersPort(port) else {
+            let sentence = "\(peer) may have port \(port), which no ports: names; it is not opened"
+            self.reporter.emit(.warn("\(self.name): \(sentence)"))
+            return .notOffered
+        }
+        guard let obstacle = self.obstacle(to: port) else { return nil }
+        let reason = StartFailure.reason(notListening: obstacle)
+        self.reporter.emit(.warn("\(self.name): \(peer) may have port \(port), which cannot be opened: \(reason)"))
+        return .taken
     }
 
     fileprivate func ended(_ session: any Session, _ reason: CloseReason) {

@@ -60,7 +60,7 @@ package final class PublicPorts: NodeComponent, Sendable {
         self.loops = loops
         self.reporter = reporter
         self.makePlan = makePlan
-        outbound.offerPorts(allowed, by: self)
+        outbound.offerPorts(allowed, by: self) { [weak self] in self?.obstacle(to: $0) }
     }
 
     deinit { self.outbound.endOffer(by: self) }
@@ -111,6 +111,12 @@ package final class PublicPorts: NodeComponent, Sendable {
     /// What is about to open, or to close, at one that leaves is not tried here before that is done.
     private func expect(_ ports: [UInt16]) {
         self.state.withLock { state in for port in ports { state.doors[port] = .opening } }
+    }
+
+    /// Why a port cannot be opened now; nil where it can, and where it is open or on its way to be, or to be shut.
+    private func obstacle(to port: UInt16) -> (any Error)? {
+        guard self.state.withLock({ $0.doors[port] == nil }) else { return nil }
+        return Listener.obstacle(to: self.makePlan(port))
     }
 
     private func isAllowed(_ port: UInt16) -> Bool { self.allowed.contains { $0.contains(port) } }

@@ -4,11 +4,13 @@ package import NIOCore
 package import WarrenCore
 
 /// The inbound of public names: looks at what a visitor says first, and passes it on untouched. By plain HTTP every further
-/// request is looked at, too (``HTTPWatch``): a connection belongs to the name that it was opened for.
+/// request is looked at, too (``HTTPWatch``): one for another name is taken there as that of a visitor who has just come.
 ///
 /// ```
 /// waiting --ClientHello--> opening(name, https) --accepted--> handed over
 ///    |----- HTTP head ---> opening(host, http) ----accepted--> watching --101, CONNECT--> handed over
+///    |        |                                             ^      |
+///    |        |                                             |      +--another name, all answered--> waiting
 ///    |        +----------> an answer of ours (a redirect)
 ///    |----- silence, or anything else, on a raw port ---> opening(port, tcp)
 ///    +----- anything else, time out ---> closed
@@ -55,7 +57,6 @@ package struct PublicServer: SessionMachine {
 
     /// How long a visitor of a raw port may be silent before its target speaks first; deployed relays: the same.
     private static let silence = TimeAmount.milliseconds(350)
-    private static let stream = StreamID(0)
 
     private let configuration: Configuration
     /// Where the visitor came in.
@@ -63,8 +64,11 @@ package struct PublicServer: SessionMachine {
     private var phase = Phase.idle
     private var early = ByteBuffer()
     private var hasEnded = false
+    /// The connection's one stream at a time.
+    private var stream = StreamID(0)
     /// Finds the end of a head, looking at every byte once.
     private var scan = HTTPHeadScan.request
+    private var beginning = HTTPBeginning()
     /// While watching.
     private var watch: HTTPWatch?
     package private(set) var deadline: NIODeadline?
@@ -103,10 +107,11 @@ package struct PublicServer: SessionMachine {
     }
 
     package mutating func accept(_ stream: StreamID) {
-        if case .opening(let said) = self.phase { self.phase = .accepted(said) }
+        if stream == self.stream, case .opening(let said) = self.phase { self.phase = .accepted(said) }
     }
 
     package mutating func reset(_ stream: StreamID, _ fault: StreamFault?) {
+        guard stream == self.stream else { return }
         switch self.phase {
         case .opening(let said): self.phase = .refused(said, fault ?? .failed)
         case .accepted(let said): self.phase = .refused(said, fault ?? .failed)
@@ -126,8 +131,10 @@ package struct PublicServer: SessionMachine {
         case .accepted:
             self.phase = .idle
             defer { self.early = ByteBuffer() }
-            return .handOver(Self.stream, leftover: self.early)
-        case .watching: return self.follow(now: now, writable: writable)
+            return .handOver(self.stream, leftover: self.early)
+        case .watching:
+            if let rest = self.watch?.left { return self.comeAgain(with: rest, now: now) }
+            return self.follow(now: now, writable: writable)
         case .refused(let said, let fault): return self.refuse(said, fault)
         case .over(let reason):
             self.phase = .idle
@@ -140,9 +147,15 @@ package struct PublicServer: SessionMachine {
 
 extension PublicServer {
     package var mayEndInOrder: Bool { self.watch?.mayEndInOrder ?? true }
-    package mutating func send(_ bytes: ByteBuffer, on stream: StreamID) { self.watch?.send(bytes) }
-    package mutating func finish(_ stream: StreamID) { self.watch?.finish() }
-    package mutating func consumed(_ count: Int, on stream: StreamID) { self.watch?.consumed(count) }
+    package mutating func send(_ bytes: ByteBuffer, on stream: StreamID) {
+        if stream == self.stream { self.watch?.send(bytes) }
+    }
+    package mutating func finish(_ stream: StreamID) {
+        if stream == self.stream { self.watch?.finish() }
+    }
+    package mutating func consumed(_ count: Int, on stream: StreamID) {
+        if stream == self.stream { self.watch?.consumed(count) }
+    }
 
     /// A head that has begun must be there in the time that the first one has.
     private mutating func follow(now: NIODeadline, writable: Bool) -> SessionAction? {
@@ -157,12 +170,22 @@ extension PublicServer {
     private mutating func watch(_ first: HTTPHost) {
         let (name, redirects) = (first.host, self.configuration.redirects)
         self.watch = HTTPWatch(
-            self.early, hasEnded: self.hasEnded, on: Self.stream, limits: self.configuration.limits
+            self.early, hasEnded: self.hasEnded, on: self.stream, limits: self.configuration.limits
         ) { request in
-            guard request.host == name, let name else { return .misdirected }
-            return redirects && !request.isOfAuthority ? .redirect(request, to: name) : nil
+            guard request.host == name, let name else { return .left }
+            return redirects && !request.isOfAuthority ? .refused(.redirect(request, to: name)) : .passed
         }
         self.early = ByteBuffer()
+    }
+
+    /// The stream has ended, and a request for another name is next.
+    private mutating func comeAgain(with rest: ByteBuffer, now: NIODeadline) -> SessionAction? {
+        self.watch = nil
+        self.early = rest
+        (self.scan, self.beginning) = (.request, HTTPBeginning())
+        self.stream = StreamID(self.stream.rawValue &+ 1)
+        self.phase = .waiting
+        return self.look(now: now)
     }
 }
 
@@ -209,7 +232,7 @@ extension PublicServer {
             return self.refuseHead(head, isTooLong: error == .tooLarge)
         }
         guard let length else {
-            guard HTTPHost.mayBegin(head) else { return nil }
+            guard self.beginning.mayGoOn(head) else { return nil }
             if head.count >= Detection.mostBytes { return self.refuseHead(head, isTooLong: true) }
             return Look(step: self.hasEnded ? self.close(.finished) : nil)
         }
@@ -227,7 +250,7 @@ extension PublicServer {
         self.deadline = nil
         var request = StreamRequest(.service(name: name, port: self.port))
         request.scheme = scheme
-        return .open(Self.stream, request)
+        return .open(self.stream, request)
     }
 
     private mutating func close(_ reason: CloseReason) -> SessionAction {
@@ -298,6 +321,17 @@ private enum TLSAlert {
 }
 
 extension HTTPAnswer {
+    /// Why a device that has taken a visitor has no answer for him.
+    init(device fault: StreamFault) {
+        switch fault {
+        case .refused, .unreachable, .unknownHost, .failed, .aborted:
+            let sentence = "What serves this name at its device does not take the connection, or has ended it."
+            self.init(502, "Bad Gateway", sentence)
+        case .limit, .sessionLost, .noExit, .noServer, .shutdown, .stalled, .unsupported, .notAllowed, .timedOut, .idle:
+            self.init(publicName: fault)
+        }
+    }
+
     fileprivate static func redirect(_ request: HTTPHost, to host: String) -> HTTPAnswer {
         let path = request.target.hasPrefix("/") ? request.target : "/"
         var answer = HTTPAnswer(308, "Permanent Redirect", "This name is served over https.")

@@ -148,7 +148,7 @@ extension SessionHandler {
             self.owner.sessionReady(self)
         case .granted(let grant): self.owner.sessionGranted(self, grant)
         case .serve(let destination):
-            if !self.owner.sessionServes(self, destination) { self.machine.withheld(destination) }
+            if let reason = self.owner.sessionServes(self, destination) { self.machine.withheld(destination, reason) }
         case .withdraw(let destination): self.owner.sessionWithdraws(self, destination)
         case .handOver(let id, let leftover): self.handOver(id, leftover)
         case .close(let reason): self.close(reason)

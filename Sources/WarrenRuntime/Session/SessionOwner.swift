@@ -37,8 +37,8 @@ package protocol SessionOwner: Sendable {
     func sessionGranted(_ session: any Session, _ grant: Grant)
     /// Others may ask for the session's peer by this name or port. It withdraws nothing when it ends.
     ///
-    /// - Returns: false if it is another's.
-    func sessionServes(_ session: any Session, _ destination: Destination) -> Bool
+    /// - Returns: why it does not get it; nil if it does.
+    func sessionServes(_ session: any Session, _ destination: Destination) -> Withholding?
     func sessionWithdraws(_ session: any Session, _ destination: Destination)
     func sessionEnded(_ session: any Session, _ reason: CloseReason)
     /// The judge has denied a peer's claim.
@@ -52,7 +52,7 @@ extension SessionOwner {
     package func routed(_ request: StreamRequest) -> StreamRequest { request }
     package func home(for request: StreamRequest, from loop: SocketLoop) -> SocketLoop? { nil }
     package func sessionGranted(_ session: any Session, _ grant: Grant) {}
-    package func sessionServes(_ session: any Session, _ destination: Destination) -> Bool { false }
+    package func sessionServes(_ session: any Session, _ destination: Destination) -> Withholding? { .notOffered }
     package func sessionWithdraws(_ session: any Session, _ destination: Destination) {}
     package func loginDenied(_ session: any Session, _ claim: Claim) {}
 }

@@ -22,12 +22,12 @@ import WarrenLoop
                 plan, name: "devices", loops: .manual(), reporter: LogRecorder().reporter)
         }
 
-        func device() -> AskedSession {
+        func device(_ name: String = "dev.test") -> AskedSession {
             let owner = self.outbound.owner(of: nil)
             let session = AskedSession(owner, user: "dev", on: self.loop)
             session.begin()
             session.comeUp()
-            #expect(owner.sessionServes(session, .service(name: "dev.test", port: 0)))
+            #expect(owner.sessionServes(session, .service(name: name, port: 0)) == nil)
             return session
         }
 
@@ -46,7 +46,8 @@ import WarrenLoop
         world.loop.advance(by: .milliseconds(200))
         #expect(world.answers == [])
         let device = world.device()
-        world.loop.advance(by: .milliseconds(50))
+        // At once: nobody looks for it now and then.
+        world.loop.runOnce()
         #expect(device.asked.count == 1)
         device.answer(.success(ScriptedLeg()))
         #expect(world.answers == [nil])
@@ -108,7 +109,41 @@ import WarrenLoop
         world.device().end(.finished)
         world.visit()
         world.outbound.stop()
-        world.loop.advance(by: .milliseconds(50))
+        world.loop.runOnce()
         #expect(world.answers == [.shutdown])
+        #expect(world.loop.timers.count == 0)
+    }
+
+    @Test("a visitor who waits costs one timer, and is woken by a device of its name only")
+    func onlyItsOwnName() {
+        let world = World()
+        for name in ["dev.test", "*.dev.test"] { world.device(name).end(.finished) }
+        for _ in 0..<10 { world.visit() }
+        world.visit("x.dev.test")
+        #expect(world.loop.timers.count == 11)
+        let other = world.device("other.test")
+        world.loop.runOnce()
+        #expect(world.answers == [] && !other.wasAsked)
+        let wildcard = world.device("*.dev.test")
+        world.loop.runOnce()
+        #expect(wildcard.asked.count == 1 && world.loop.timers.count == 10)
+        let device = world.device()
+        world.loop.runOnce()
+        #expect(device.asked.count == 10 && world.loop.timers.count == 0)
+    }
+
+    @Test("a device that a former relay of the same unit takes in is told of, too")
+    func aFormerTable() {
+        let (former, world) = (World(), World())
+        world.outbound.follow(former.outbound)
+        world.device().end(.finished)
+        world.visit()
+        let device = former.device()
+        world.loop.runOnce()
+        former.loop.runOnce()
+        #expect(device.asked.count == 1)
+        device.answer(.success(ScriptedLeg()))
+        world.loop.runOnce()
+        #expect(world.answers == [nil])
     }
 }

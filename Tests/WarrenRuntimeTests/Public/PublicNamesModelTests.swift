@@ -183,7 +183,7 @@ private final class World {
             let owner = self.owners[ObjectIdentifier(session)]
         else { return }
         let expected = self.claims.claim(name, session)
-        if owner.sessionServes(session, .service(name: name, port: 0)) != expected {
+        if (owner.sessionServes(session, .service(name: name, port: 0)) == nil) != expected {
             self.mistakes.append("\(name) was given to the wrong device")
         }
     }

@@ -177,7 +177,7 @@ import WarrenTesting
     @Test func aPortThatNobodyWouldOpenIsNotGranted() async throws {
         let rig = try await Rig()
         let (device, owner) = (rig.device("one"), rig.outbound.owner(of: nil))
-        func isGranted(_ port: UInt16) -> Bool { owner.sessionServes(device, .service(name: "", port: port)) }
+        func isGranted(_ port: UInt16) -> Bool { owner.sessionServes(device, .service(name: "", port: port)) == nil }
         #expect(isGranted(rig.first))
         #expect(!isGranted(rig.first + 2))
         #expect(
@@ -190,6 +190,41 @@ import WarrenTesting
         next.stop()
         rig.ports.stop()
         #expect(!isGranted(rig.first + 2))
+    }
+
+    @Test func aPortThatAnotherProgramHasIsNotGranted() async throws {
+        let rig = try await Rig()
+        let gate = ConnectionLimiter(limit: 10, reporter: LogRecorder().reporter)
+        let other = try await Listener.bind(Rig.plan(rig.first, saying: "other"), on: rig.loops, gate: gate)
+        let (device, owner) = (rig.device("one"), rig.outbound.owner(of: nil))
+        func serve(_ port: UInt16) -> Withholding? { owner.sessionServes(device, .service(name: "", port: port)) }
+        #expect(serve(rig.first) == .taken)
+        let reason = "the port is in use; stop the other program or choose another port"
+        #expect(rig.warnings == ["devices: one may have port \(rig.first), which cannot be opened: \(reason)"])
+        #expect(!rig.outbound.servesPort(rig.first))
+        #expect(serve(rig.first + 1) == nil)
+        await rig.waits(for: rig.first + 1, open: true)
+        await other.close()
+        #expect(serve(rig.first) == nil)
+        await rig.waits(for: rig.first, open: true)
+        // What it has is open, and no obstacle to itself.
+        #expect(serve(rig.first) == nil && serve(rig.first + 1) == nil)
+        #expect(rig.warnings.count == 1)
+        rig.ports.stop()
+    }
+
+    @Test("lanes of a device that ask for a free port at the same moment are no obstacles to each other")
+    func manyLookAtOnce() async throws {
+        let rig = try await Rig()
+        let plan = Rig.plan(rig.first)
+        let obstacles = await withTaskGroup(of: Int.self) { group in
+            for _ in 0..<8 {
+                group.addTask { (0..<200).count { _ in Listener.obstacle(to: plan) != nil } }
+            }
+            return await group.reduce(0, +)
+        }
+        #expect(obstacles == 0)
+        rig.ports.stop()
     }
 
     @Test func whatIsServedAlreadyIsOpenedAtTheStartAndNothingBehindTheStop() async throws {

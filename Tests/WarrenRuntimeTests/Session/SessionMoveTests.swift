@@ -118,6 +118,10 @@ extension OpenedStream {
             peer.reset()
             #expect(try await stream.fault() == .aborted)
         } else {
+            // Behind the first bytes of an answer: before them the visitor is told.
+            let half = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"
+            try await stream.write(half)
+            _ = try await peer.received(atLeast: half.utf8.count)
             try await stream.on { leg, _ in leg.end(.aborted) }
             #expect(try await peer.everything().end == .reset)
         }
