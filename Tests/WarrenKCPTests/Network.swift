@@ -99,3 +99,17 @@ struct Network {
         link.pass(datagram, now: time) { self.pass($0, links.dropFirst(), to: end, at: $1) }
     }
 }
+
+extension Network {
+    /// Runs for a time in which some ends never run out of data.
+    mutating func run(seconds: Int64, full ends: [Int]) { self.run(nanoseconds: seconds * 1_000_000_000, full: ends) }
+
+    mutating func run(nanoseconds: Int64, full ends: [Int]) {
+        let chunk = ByteBuffer(repeating: 7, count: 65536)
+        for end in ends where self.ends[end].isWritable { self.send(chunk, from: end) }
+        _ = self.run(until: self.now + nanoseconds) { network, end in
+            while ends.contains(end), network.ends[end].isWritable { network.send(chunk, from: end) }
+            return false
+        }
+    }
+}

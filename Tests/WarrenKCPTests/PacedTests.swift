@@ -172,15 +172,3 @@ struct PacedTests {
         #expect(rate.sample(now: 59_000_000, least: 0) == nil)
     }
 }
-
-extension Network {
-    /// Runs for a time in which some ends never run out of data.
-    fileprivate mutating func run(seconds: Int64, full ends: [Int]) {
-        let chunk = ByteBuffer(repeating: 7, count: 65536)
-        for end in ends where self.ends[end].isWritable { self.send(chunk, from: end) }
-        _ = self.run(until: self.now + seconds * 1_000_000_000) { network, end in
-            while ends.contains(end), network.ends[end].isWritable { network.send(chunk, from: end) }
-            return false
-        }
-    }
-}

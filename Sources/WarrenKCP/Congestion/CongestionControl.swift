@@ -74,9 +74,9 @@ struct CongestionControl {
         if self.kind == .classic { self.classic.timedOut() }
     }
 
-    /// There is less to send than might be.
-    mutating func idled(underWay: Int) {
-        if self.kind == .paced, underWay < self.paced.window { self.paced.rate.limited(underWay: underWay) }
+    /// There is less to send than might be, or the peer has no room for it.
+    mutating func idled(underWay: Int, isForPeer: Bool) {
+        if self.kind == .paced { self.paced.idled(underWay: underWay, isForPeer: isForPeer) }
     }
 
     /// Bytes per second that datagrams leave with; nil if nothing paces them.

@@ -18,12 +18,10 @@ struct PacedModel {
 
     private static let startupGain = 2.885
     private static let windowGain = 2.0
-    private static let cycle: [Double] = [1.25, 0.75, 1, 1, 1, 1, 1, 1]
     private static let memory: Int64 = 5_000_000_000
     private static let emptyTime: Int64 = 100_000_000
     private static let firstDatagrams = 32.0
-    /// Of what a round delivers and loses, if that is enough to judge by.
-    private static let heavyLoss = 0.2
+    /// Datagrams delivered and lost that are enough to judge by.
     private static let judged = 512.0...2048.0
 
     var rate = DeliveryRate()
@@ -42,20 +40,21 @@ struct PacedModel {
 
     private var round: UInt64 = 0
     private var roundEnd: UInt64 = 0
-    private var roundStart: UInt64 = 0
-    private var roundLost = 0
+    /// Rounds that have told what the path can carry.
+    private var toldRounds: UInt64 = 0
+    private var losses = LossRounds()
+    private var queueing = Queueing()
     private var fullRate = 0.0
     private var fullRounds = 0
     private var isFilled = false
-    private var cyclePlace = 2
-    private var cycleAt: Int64
+    private var cycle: ProbeCycle
     private var ceiling: Double?
 
     init(datagram: Int, now: Int64) {
         self.datagram = Double(datagram)
         self.window = Int(Self.firstDatagrams) * datagram
         self.leastAt = now
-        self.cycleAt = now
+        self.cycle = ProbeCycle(now: now)
         let first = Self.startupGain * Self.firstDatagrams * Double(datagram) / 1e-3
         self.pacer = Pacer(datagram: datagram, rate: first, now: now)
     }
@@ -66,16 +65,20 @@ struct PacedModel {
     }
 
     mutating func concluded(_ report: AckReport, underWay: Int, now: Int64) {
-        self.roundLost = max(self.roundLost + report.lost - report.spared, 0)
+        self.losses.saw(lost: report.lost, spared: report.spared)
+        if let sample = report.roundTrip { self.queueing.saw(sample) }
         let sample = self.rate.sample(now: now, least: (self.leastRoundTrip ?? 0) / 2)
         let isNewRound = self.countRound(sample)
         if let sample, !sample.isLimited || sample.rate >= self.bandwidth.value {
-            self.bandwidth.update(sample.rate, round: self.round)
+            self.bandwidth.update(sample.rate, round: self.toldRounds)
         }
         self.excess.acknowledged(report.acknowledged, rate: self.bandwidth.value, round: self.round, now: now)
         if isNewRound {
             self.judgeLoss(underWay: underWay)
             if sample?.isLimited == false { self.judgeGrowth() }
+            if self.phase == .probing {
+                self.cycle.judge(rate: self.bandwidth.value, hasQueue: self.hasQueue, now: now)
+            }
         }
         self.drain(underWay: underWay)
         self.turn(underWay: underWay, hasLost: report.lost > 0, now: now)
@@ -83,6 +86,15 @@ struct PacedModel {
         self.setWindow(report.acknowledged)
         self.setPace(now: now)
     }
+
+    /// There is less to send than might be, or the peer has no room for it. With a queue on the path the peer is not what
+    /// bounds the sender.
+    mutating func idled(underWay: Int, isForPeer: Bool) {
+        guard underWay < self.window, !isForPeer || !self.hasQueue else { return }
+        self.rate.limited(underWay: underWay)
+    }
+
+    private var hasQueue: Bool { self.queueing.isSeen(over: self.leastRoundTrip) }
 
     // MARK: What the path holds
 
@@ -97,6 +109,8 @@ struct PacedModel {
         guard let sample, sample.prior >= self.roundEnd else { return false }
         self.roundEnd = self.rate.delivered
         self.round += 1
+        if !sample.isLimited { self.toldRounds += 1 }
+        self.queueing.nextRound()
         return true
     }
 
@@ -114,16 +128,11 @@ struct PacedModel {
 
     /// Once in a round: too much loss lowers the ceiling, as soon as there is enough to judge by; else it rises.
     private mutating func judgeLoss(underWay: Int) {
-        let delivered = Double(self.rate.delivered - self.roundStart)
-        let lost = Double(self.roundLost)
-        let isHeavy = lost > Self.heavyLoss * (lost + delivered)
+        let isHeavy = self.losses.isHeavy(delivered: self.rate.delivered)
         if !isHeavy, let ceiling = self.ceiling {
             self.ceiling = 1.25 * ceiling > self.amount(Self.windowGain) ? nil : 1.25 * ceiling
         }
-        guard lost + delivered >= self.enoughToJudge else { return }
-        self.roundStart = self.rate.delivered
-        self.roundLost = 0
-        guard isHeavy else { return }
+        guard self.losses.ends(delivered: self.rate.delivered, enough: self.enoughToJudge), isHeavy else { return }
         let least = max(self.amount(0.5), Self.firstDatagrams * self.datagram)
         self.ceiling = 0.85 * min(self.ceiling ?? .infinity, max(Double(underWay), least))
         self.isFilled = true
@@ -146,7 +155,7 @@ struct PacedModel {
     /// Moves on in the cycle of gains, about once in a round trip.
     private mutating func turn(underWay: Int, hasLost: Bool, now: Int64) {
         guard self.phase == .probing, let least = self.leastRoundTrip else { return }
-        let isOver = now - self.cycleAt > least
+        let isOver = self.cycle.isOver(now: now, roundTrip: least)
         let gain = self.gain
         let moves =
             if gain > 1 {
@@ -156,9 +165,7 @@ struct PacedModel {
             } else {
                 isOver
             }
-        guard moves else { return }
-        self.cyclePlace = (self.cyclePlace + 1) % Self.cycle.count
-        self.cycleAt = now
+        if moves { self.cycle.moveOn(rate: self.bandwidth.value, now: now) }
     }
 
     private mutating func watchRoundTrip(_ sample: Int64?, underWay: Int, now: Int64) {
@@ -180,8 +187,7 @@ struct PacedModel {
             guard now >= end, self.round > self.emptyRound else { return }
             self.leastAt = now
             self.phase = .probing
-            self.cycleAt = now
-            self.cyclePlace = 2 + Int(self.rate.delivered / 7 % 6)
+            self.cycle.restart(at: self.rate.delivered / 7, now: now)
         } else if Double(underWay) <= self.emptyWindow {
             self.emptyUntil = now + Self.emptyTime
             self.emptyRound = self.round
@@ -194,7 +200,7 @@ struct PacedModel {
         switch self.phase {
         case .startup: Self.startupGain
         case .drain: 1 / Self.startupGain
-        case .probing: self.cyclePlace < Self.cycle.count ? Self.cycle[self.cyclePlace] : 1
+        case .probing: self.cycle.gain
         case .emptying: 1
         }
     }

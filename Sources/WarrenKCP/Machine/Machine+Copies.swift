@@ -14,12 +14,14 @@ extension KCP.Machine {
     /// A segment has just left.
     mutating func planCopies(of number: UInt32) {
         let sends = self.window[number].sends
-        let isSmall = self.window[number].size <= Copies.small && self.window.underWay <= Copies.sparse
-        guard isSmall || sends >= Copies.stubborn, sends == 1 || self.isHeard else { return }
+        let limits = self.copyLimits
+        let isSmall = self.window[number].size <= limits.small && self.window.underWay <= Copies.sparse
+        let isRest = sends > 1 && self.queue.isEmpty && self.window.underWay <= limits.rest
+        guard isSmall || isRest || sends >= Copies.stubborn, sends <= limits.silent || self.isHeard else { return }
         let left =
             isSmall
             ? self.pathLoss.copies(roundTrip: self.roundTripEstimate.smoothed, now: self.time)
-            : self.pathLoss.copiesOfRepeats
+            : sends >= Copies.stubborn ? self.pathLoss.copiesOfRepeats : 1
         guard left > 0 else { return }
         self.copies.append(Copies.Entry(number: number, sends: sends, left: left, leftAt: self.time))
     }

@@ -48,6 +48,8 @@ extension KCP.Machine {
                 bytes += self.window[number].size
                 count += 1
                 self.counters.fastRepeats += 1
+                // Its peer is heard: there is nothing to wait longer for.
+                if self.configuration.congestion != .paced { self.window[number].waits += 1 }
                 self.window.lose(number)
             }
         }
@@ -68,6 +70,7 @@ extension KCP.Machine {
             while let number = self.window.front(of: line), self.timeout(of: number) <= self.time {
                 if self.isDead(number) { return self.fail(.deadLink) }
                 self.counters.timeouts += 1
+                self.window[number].waits += 1
                 self.window.lose(number)
                 self.losses.silence.repeats(timeout: self.roundTripEstimate.timeout, now: self.time)
                 count += 1
@@ -91,7 +94,7 @@ extension KCP.Machine {
 
     private func timeout(of number: UInt32) -> Int64 {
         let wait = self.roundTripEstimate.patience(
-            sends: self.window[number].sends, isQuick: self.configuration.isQuick)
+            sends: self.window[number].waits, isQuick: self.configuration.isQuick)
         let since =
             self.configuration.skipsUntilResend > 0
             ? max(self.window[number].sentAt, self.losses.progressAt) : self.window[number].sentAt
@@ -105,7 +108,7 @@ extension KCP.Machine {
 }
 
 extension SendWindow {
-    /// The lines with somebody in them, those sent most often first; without the lost.
+    /// The lines with somebody in them, those waited for most often first; without the lost.
     var linesFromLast: LineBits { LineBits(bits: self.occupied) }
 }
 

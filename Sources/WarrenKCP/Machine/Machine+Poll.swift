@@ -45,7 +45,9 @@ extension KCP.Machine {
             if self.mustAsk || self.mustTell { return true }
             if let due = self.acknowledgements.due, due <= self.time { return true }
             if self.copyIsDue { return true }
-            if self.queue.isEmpty, !self.window.hasLost { self.congestion.idled(underWay: self.window.underWay) }
+            if !self.window.hasLost, self.queue.isEmpty || !self.peerHasRoom {
+                self.congestion.idled(underWay: self.window.underWay, isForPeer: !self.queue.isEmpty)
+            }
             return (self.mayRepeat || self.maySendNew) && self.congestion.isOpen(now: self.time)
         }
     }
@@ -89,9 +91,14 @@ extension KCP.Machine {
 
     /// Whether there is something new and both windows have room for it.
     var maySendNew: Bool {
-        !self.queue.isEmpty && self.window.next.precedes(self.peer.edge)
-            && self.window.count < min(max(self.configuration.sendWindow, 1), 65535)
+        !self.queue.isEmpty && self.peerHasRoom
             && self.congestion.hasRoom(segments: self.window.count, underWay: self.window.underWay)
+    }
+
+    /// Whether both windows have room for one more.
+    private var peerHasRoom: Bool {
+        self.window.next.precedes(self.peer.edge)
+            && self.window.count < min(max(self.configuration.sendWindow, 1), 65535)
     }
 
     /// The segment that leaves now, if one fits into so many bytes: what was lost first, then what is new.

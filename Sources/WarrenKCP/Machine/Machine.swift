@@ -44,8 +44,9 @@ extension KCP {
         var roundTripEstimate: RoundTrip
         var congestion: CongestionControl
         var losses: Losses
-        var pathLoss = PathLoss()
+        var pathLoss: PathLoss
         var copies = Copies()
+        let copyLimits: CopyLimits
         /// The window is to be asked for, to be told.
         var mustAsk = false
         var mustTell = false
@@ -74,6 +75,8 @@ extension KCP {
             self.roundTripEstimate = RoundTrip(configuration)
             self.congestion = CongestionControl(configuration, now: self.time)
             self.losses = Losses(now: self.time)
+            self.pathLoss = PathLoss(isSteady: configuration.congestion == .paced)
+            self.copyLimits = CopyLimits(configuration.congestion)
             self.toldEdge = firstNumber &+ UInt32(clamping: receiveWindow)
         }
 

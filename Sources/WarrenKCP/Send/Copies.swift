@@ -1,5 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// What copies there are where it is configured how much.
+struct CopyLimits {
+    /// Bytes on the wire of a segment that is small.
+    var small: Int
+    /// Bytes under way that may be the rest of all there was to send: what is repeated of it has a copy.
+    var rest: Int
+    /// Sends of a segment up to which it has copies though nothing is heard.
+    var silent: Int
+
+    init(_ congestion: KCP.Congestion) {
+        // Small segments of several streams leave as one once they wait for the same loss.
+        self.small = congestion == .paced ? 1000 : 400
+        self.rest = congestion == .paced ? 32768 : 0
+        self.silent = congestion == .paced ? 3 : 1
+    }
+}
+
 /// Segments that leave again, unasked: small ones where little is under way, as nothing follows that would show a loss, and each
 /// would cost a round trip or a time-out; and those that were lost twice, as all behind them waits. Times are nanoseconds.
 ///
@@ -14,8 +31,7 @@ struct Copies {
         var leftAt: Int64 = 0
     }
 
-    /// Bytes on the wire of a segment that is small, and of all that may be under way for it.
-    static let small = 400
+    /// Bytes on the wire of all that may be under way for a segment that is small.
     static let sparse = 8192
     /// A copy in the same burst would be lost with the first one.
     static let apart: Int64 = 1_000_000

@@ -14,6 +14,8 @@ struct Flight {
     var before: UInt32 = 0
     var after: UInt32 = 0
     var sends = 0
+    /// By how often it was waited for in vain, and once more, it is waited for the longer.
+    var waits = 1
     /// How many copies have left unasked since then.
     var copies = 0
     /// What was the oldest in flight when it was last sent: the peer knew of all before.
@@ -40,7 +42,7 @@ struct FlightLine {
     var count = 0
 }
 
-/// All flights, by how often they were sent; those to be repeated stand in a line of their own.
+/// All flights, by how long they are waited for; those to be repeated stand in a line of their own.
 ///
 /// Within a line they are in the order in which they were last sent, so that whoever is due first, or has been skipped
 /// longest, is at its front: neither question looks at more than one flight per line.
@@ -53,8 +55,8 @@ struct FlightLines {
     /// A bit for each line that has anybody in it, but not for ``lost``.
     private(set) var occupied: UInt32 = 0
 
-    /// The line of those sent so often.
-    static func line(sends: Int) -> Int { min(max(sends, 1), Self.count - 1) }
+    /// The line of those waited for so often.
+    static func line(waits: Int) -> Int { min(max(waits, 1), Self.count - 1) }
 
     subscript(line: Int) -> FlightLine {
         get { self.lines[line] }

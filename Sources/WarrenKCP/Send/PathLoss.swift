@@ -5,8 +5,9 @@
 struct PathLoss {
     /// How long a loss is remembered.
     private static let memory: Int64 = 60_000_000_000
-    /// About so many segments are averaged.
+    /// About so many segments are averaged, and so many once more: what a burst loses is learnt of all at once.
     private static let averaged = 64.0
+    private static let long = 1024.0
     /// Where a loss costs less than this, nothing is suspected.
     private static let shortest: Int64 = 5_000_000
     /// From which part on there is a copy, are two, and three.
@@ -15,23 +16,33 @@ struct PathLoss {
     private static let heavy = 0.06
 
     private(set) var part = 0.0
+    private var longPart = 0.0
     private var seen = 0.0
     private var lostAt: Int64?
+    private let most: Double
+
+    /// - Parameter isSteady: whether one burst does not make all forgotten that was before.
+    init(isSteady: Bool = true) { self.most = isSteady ? Self.long : Self.averaged }
 
     mutating func saw(lost: Int, arrived: Int, now: Int64) {
         guard lost + arrived > 0 else { return }
-        let kept = min(self.seen, Self.averaged)
         let new = Double(lost + arrived)
-        self.part = (kept * self.part + Double(lost)) / (kept + new)
+        self.part = self.average(self.part, over: Self.averaged, lost: lost, of: new)
+        self.longPart = self.average(self.longPart, over: self.most, lost: lost, of: new)
         self.seen += new
         if lost > 0 { self.lostAt = now }
+    }
+
+    private func average(_ part: Double, over most: Double, lost: Int, of new: Double) -> Double {
+        let kept = min(self.seen, most)
+        return (kept * part + Double(lost)) / (kept + new)
     }
 
     /// Copies of a segment whose loss nothing that follows would show. A path that nothing is known of is suspected of
     /// losing, the less the more has been seen to arrive.
     func copies(roundTrip: Int64?, now: Int64) -> Int {
         let suspected = roundTrip ?? .max >= Self.shortest ? 2 / (self.seen + 1) : 0
-        let part = max(self.part, suspected)
+        let part = max(self.part, self.longPart, suspected)
         if part >= Self.heavy { return 3 }
         if part >= Self.considerable { return 2 }
         let hasLost = self.lostAt.map { now - $0 < Self.memory } ?? false
@@ -39,5 +50,5 @@ struct PathLoss {
     }
 
     /// Copies of a segment that was lost twice: all behind it waits.
-    var copiesOfRepeats: Int { self.part >= Self.heavy ? 2 : 1 }
+    var copiesOfRepeats: Int { self.longPart >= Self.heavy ? 2 : 1 }
 }

@@ -73,7 +73,7 @@ struct SendWindow {
         self[number].lastOrder = self.order
         self[number].copies = 0
         self[number].awaited = self.oldest
-        self.join(number, FlightLines.line(sends: self[number].sends))
+        self.join(number, FlightLines.line(waits: self[number].waits))
     }
 
     /// Notes a copy: what leaves later, and no more what left before, can prove the flight lost.
