@@ -13,11 +13,17 @@ package import NIOCore
 /// - every reader that has taken nothing in the wait, of those that hold half their share of the budget or more;
 /// - where there is none, the slowest one: the reader that would need the longest for what it holds.
 ///
-/// The only stream of a session holds up nobody, and is not ended. Where we open the streams, it needs no more than
-/// ``SessionLimits/unreadPerStream``; where the peer does, its next opening may stand behind what is not read.
+/// The only stream of a session holds up nobody that we know of. Where we open the streams, that is all there are: it is not
+/// ended, and needs no more than ``SessionLimits/unreadPerStream``. Where the peer does, the opening of another one,
+/// or the end of this one, may stand behind what is not read. Therefore it has three quarters of the budget at first, and
+/// for each ``stall`` in which its reader takes nothing at all a sixteenth more, to see what comes behind it. If four times
+/// nothing came but more of the same, it is ended with the fifth.
 package struct SlowReaderGuard {
     /// Parts of the budget that readers must take in a wait.
     private static let leastTaken = 16
+    /// Parts of the budget that are read at a time to see what stands behind the only stream, and how often.
+    private static let glance = 16
+    private static let mostGlances = 4
 
     /// What is known of the reader of one stream.
     private struct Reader {
@@ -31,6 +37,8 @@ package struct SlowReaderGuard {
     private let limits: SessionLimits
     private let stall: TimeAmount
     private let opensStreams: Bool
+    /// The peer opens streams: another one may stand behind what is not read.
+    private let looksBehind: Bool
     /// The readers by their streams' rows in the owner's table.
     private var readers = ContiguousArray<Reader>()
     private var unread = 0
@@ -39,6 +47,10 @@ package struct SlowReaderGuard {
     /// A wait is to begin, as soon as somebody says what time it is.
     private var mustWait = false
     private var takenInWait = 0
+    /// Waits in which the only stream's reader has taken nothing, others that came and went aside, and what it may leave
+    /// untaken meanwhile.
+    private var glances = 0
+    private var glanceBound: Int
     /// Found out together, and ended one by one.
     private var dead: [Int] = []
     /// How many streams the session has, those that are none of the readers' included. Kept by the owner.
@@ -46,26 +58,37 @@ package struct SlowReaderGuard {
     /// The carrier is to be left alone.
     package private(set) var isHeld = false
 
-    /// - Parameter opensStreams: all streams are ours, so that none can open unknown to us.
-    package init(_ limits: SessionLimits, stall: TimeAmount, opensStreams: Bool) {
+    /// - Parameters:
+    ///   - opensStreams: all streams are ours, so that none can open unknown to us, and nothing else comes that matters.
+    ///   - knowsStreams: all streams are ours, but other things that matter come as well: the only one may have the budget.
+    package init(_ limits: SessionLimits, stall: TimeAmount, opensStreams: Bool, knowsStreams: Bool = false) {
         self.limits = limits
         self.stall = stall
         self.opensStreams = opensStreams
+        self.looksBehind = !opensStreams && !knowsStreams
+        self.glanceBound = Self.firstBound(limits.budget)
     }
+
+    private static func firstBound(_ budget: Int) -> Int { budget - budget / Self.glance * Self.mostGlances }
 
     private var budget: Int { self.limits.budget }
     private var bound: Int {
-        self.streams > 1 || !self.opensStreams ? self.budget : min(self.limits.unreadPerStream, self.budget)
+        if self.streams > 1 { return self.budget }
+        if self.looksBehind { return self.glanceBound }
+        return self.opensStreams ? min(self.limits.unreadPerStream, self.budget) : self.budget
     }
 
-    /// When somebody has to pay.
+    /// Somebody may wait for the readers, whom we know of or not.
+    private var mayHoldUp: Bool { self.streams > 1 || self.streams == 1 && self.looksBehind }
+
+    /// When somebody has to pay, or what comes behind the only stream is looked at.
     package var due: NIODeadline? {
-        guard self.streams > 1, !self.mustWait else { return nil }
+        guard self.mayHoldUp, !self.mustWait else { return nil }
         return self.waitsSince.map { $0 + self.stall }
     }
 
     /// A wait is to begin now.
-    package var wantsTurn: Bool { self.streams > 1 && self.mustWait }
+    package var wantsTurn: Bool { self.mayHoldUp && self.mustWait }
 
     /// Bytes that the stream's reader has not taken.
     package func unread(_ row: Int) -> Int { row < self.readers.count ? self.readers[row].unread : 0 }
@@ -84,6 +107,7 @@ package struct SlowReaderGuard {
         guard taken > 0 else { return }
         self.readers[row].unread -= taken
         self.unread -= taken
+        if self.readers[row].unread >= self.budget / 2 { self.glances = 0 }
         if !self.dead.isEmpty { self.dead.removeAll { $0 == row } }
         if self.waitsSince != nil {
             self.readers[row].taken += taken
@@ -113,6 +137,7 @@ package struct SlowReaderGuard {
             self.waitsSince = nil
             return nil
         }
+        if self.streams == 1 { return self.glanceBehind(now) }
         self.dead = self.deadReaders
         let one = self.dead.last ?? self.slowest
         // The others have as much time again.
@@ -130,8 +155,24 @@ package struct SlowReaderGuard {
         }
     }
 
+    /// The only stream's wait is over: its reader is slow, or more is read, or it is ended.
+    private mutating func glanceBehind(_ now: NIODeadline) -> Int? {
+        let dead = self.slowest.flatMap { self.readers[$0].taken == 0 ? $0 : nil }
+        self.beginWait(now)
+        guard let dead else { return nil }
+        guard self.glances < Self.mostGlances else { return dead }
+        self.glances += 1
+        self.glanceBound = min(self.budget, max(self.glanceBound, self.unread) + self.budget / Self.glance)
+        self.isHeld = self.unread >= self.bound
+        return nil
+    }
+
     /// Reads on when there is room for one read.
     private mutating func judge() {
+        if self.unread < Self.firstBound(self.budget) {
+            self.glances = 0
+            self.glanceBound = Self.firstBound(self.budget)
+        }
         let bound = self.bound
         let room = min(bound / 2, self.limits.unreadPerStream)
         if self.unread >= bound { self.isHeld = true } else if self.unread <= bound - room { self.isHeld = false }

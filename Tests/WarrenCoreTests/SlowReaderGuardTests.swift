@@ -152,14 +152,91 @@ struct SlowReaderGuardTests {
         #expect(!world.intake.isHeld)
     }
 
-    @Test("where the peer opens streams, the only one may have the whole budget: the next may stand behind it")
-    func theOnlyOneOfAPeer() {
-        var intake = SlowReaderGuard(SessionLimits(), stall: .seconds(3), opensStreams: false)
+    /// A session of a peer that opens streams, with one whose reader holds three quarters of the budget.
+    private func alone(_ budget: Int = Self.budget) -> SlowReaderGuard {
+        var limits = SessionLimits()
+        limits.budget = budget
+        var intake = SlowReaderGuard(limits, stall: .seconds(3), opensStreams: false)
         intake.streams = 1
-        intake.delivered(50 << 20, to: 0, now: World.start)
+        intake.delivered(budget / 4 * 3 - 1, to: 0, now: World.start)
         #expect(!intake.isHeld)
-        intake.delivered(20 << 20, to: 0, now: World.start)
-        #expect(intake.isHeld && intake.stalled(now: World.start + .minutes(10)) == nil)
+        intake.delivered(1, to: 0, now: World.start)
+        #expect(intake.isHeld)
+        return intake
+    }
+
+    @Test(
+        "where the peer opens streams, more is read behind the only one whose reader is dead, and at last it is ended")
+    func theOnlyOneOfAPeer() {
+        var (intake, now) = (self.alone(), World.start)
+        for _ in 0..<4 {
+            #expect(intake.due == now + .seconds(3))
+            #expect(intake.stalled(now: now + .milliseconds(2999)) == nil && intake.isHeld)
+            now = now + .seconds(3)
+            #expect(intake.stalled(now: now) == nil && !intake.isHeld)
+            intake.delivered(Self.budget / 16, to: 0, now: now)
+            #expect(intake.isHeld)
+        }
+        #expect(intake.unread(0) == Self.budget)
+        #expect(intake.stalled(now: now + .milliseconds(2999)) == nil)
+        #expect(intake.stalled(now: now + .seconds(3)) == 0)
+    }
+
+    @Test("a stream that opens behind the dead one is not held up by it") func whoComesBehind() {
+        var (intake, now) = (self.alone(), World.start + .seconds(3))
+        #expect(intake.stalled(now: now) == nil && !intake.isHeld)
+        intake.streams = 2
+        intake.delivered(Self.budget / 4, to: 0, now: now)
+        #expect(intake.isHeld)
+        now = now + .seconds(3)
+        #expect(intake.stalled(now: now) == 0)
+    }
+
+    @Test("a dead one is ended in the same time if short ones come and go behind it") func shortOnesBehind() {
+        var (intake, now) = (self.alone(), World.start)
+        for _ in 0..<4 {
+            now = now + .seconds(3)
+            #expect(intake.stalled(now: now) == nil && !intake.isHeld)
+            intake.streams = 2
+            intake.delivered(100, to: 1, now: now)
+            intake.consumed(100, of: 1)
+            intake.forget(1)
+            intake.streams = 1
+            intake.delivered(Self.budget / 16, to: 0, now: now)
+            #expect(intake.isHeld)
+        }
+        #expect(intake.stalled(now: now + .seconds(3)) == 0)
+    }
+
+    @Test("where the peer opens streams, the only one stays if its reader takes little") func theOnlySlowOne() {
+        var (intake, now) = (self.alone(), World.start)
+        for _ in 0..<1000 {
+            now = now + .seconds(1)
+            intake.consumed(1, of: 0)
+            #expect(intake.stalled(now: now) == nil)
+            if !intake.isHeld { intake.delivered(Self.budget / 16, to: 0, now: now) }
+            #expect(intake.unread(0) <= Self.budget)
+        }
+    }
+
+    @Test("where all streams are known, but the carrier is needed, the only one may have the budget, and stays")
+    func theOnlyOneOfARelay() {
+        var intake = SlowReaderGuard(SessionLimits(), stall: .seconds(3), opensStreams: false, knowsStreams: true)
+        intake.streams = 1
+        intake.delivered(63 << 20, to: 0, now: World.start)
+        #expect(!intake.isHeld)
+        intake.delivered(1 << 20, to: 0, now: World.start)
+        #expect(intake.isHeld && intake.stalled(now: World.start + .minutes(10)) == nil && intake.due == nil)
+    }
+
+    @Test("where the peer opens streams, and sends no more than the only one may have, it stays")
+    func theOnlyOneAtItsEnd() {
+        var (intake, now) = (self.alone(), World.start)
+        for _ in 0..<1000 {
+            now = now + .seconds(3)
+            #expect(intake.stalled(now: now) == nil)
+        }
+        #expect(!intake.isHeld && intake.due == nil)
     }
 
     @Test("the last one of many dead ones is spared") func theLastIsSpared() {
@@ -194,7 +271,7 @@ struct SlowReaderGuardTests {
             case 6: intake.streams = Int.random(in: 1...6, using: &random)
             default: while let row = intake.stalled(now: now) { intake.forget(row) }
             }
-            if intake.isHeld && intake.streams > 1 {
+            if intake.isHeld && (intake.streams > 1 || seed % 2 == 1) {
                 #expect(intake.due != nil || intake.wantsTurn, "held for nobody: \(seed)")
             }
         }

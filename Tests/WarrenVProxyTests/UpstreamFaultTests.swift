@@ -113,6 +113,19 @@ import WarrenTesting
             ])
     }
 
+    @Test func fault6AStreamBehindTheOnlyOneIsSeenThoughItsReaderTakesNothing() {
+        var configuration = VProxy.Configuration.plain
+        configuration.limits.budget = 1 << 20
+        var server = Server.up(configuration)
+        let stuck = server.opened()
+        let payload = head(.data, stuck, length: 48 << 10) + ByteBuffer(repeating: 1, count: 48 << 10)
+        for _ in 0..<16 { _ = server.receive(payload) }
+        #expect(!server.machine.wantsBytes)
+        #expect(server.receive(syn(3)) == [] && server.deadline == .seconds(3))
+        #expect(server.after(.seconds(3)) == [.open(StreamID(3), fixed), .write(syn(3))])
+        #expect(server.machine.wantsBytes)
+    }
+
     @Test func fault7ASYNThatComesWithTheSettingsIsRead() {
         var server = Server(VProxy.ServerMachine(.plain))
         #expect(

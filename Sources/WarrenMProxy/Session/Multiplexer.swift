@@ -63,8 +63,9 @@ struct Multiplexer {
         self.dialect = settings.dialect
         self.limits = settings.limits
         self.linger = settings.linger
-        // As if the peer opened them, on both sides: a carrier that is left alone for its only stream brings no tokens, no pongs.
-        self.intake = SlowReaderGuard(settings.limits, stall: settings.stall, opensStreams: false)
+        // A carrier that is left alone for its only stream brings no tokens, no pongs. The relay opens the streams.
+        self.intake = SlowReaderGuard(
+            settings.limits, stall: settings.stall, opensStreams: false, knowsStreams: settings.side == .relay)
     }
 
     var wantsBytes: Bool { !self.intake.isHeld && self.frameBytes <= Self.mostControl }
