@@ -16,14 +16,16 @@ package import NIOCore
 /// The only stream of a session holds up nobody that we know of. Where we open the streams, that is all there are: it is not
 /// ended, and needs no more than ``SessionLimits/unreadPerStream``. Where the peer does, the opening of another one,
 /// or the end of this one, may stand behind what is not read. Therefore it has three quarters of the budget at first, and
-/// for each ``stall`` in which its reader takes nothing at all a sixteenth more, to see what comes behind it. If four times
-/// nothing came but more of the same, it is ended with the fifth.
+/// for each ``stall`` in which its reader takes nothing at all a sixteenth more, to see what comes behind it. If nothing comes
+/// but more of the same, it is ended after twenty such waits.
 package struct SlowReaderGuard {
     /// Parts of the budget that readers must take in a wait.
     private static let leastTaken = 16
     /// Parts of the budget that are read at a time to see what stands behind the only stream, and how often.
     private static let glance = 16
     private static let mostGlances = 4
+    /// In how many waits in a row the only stream's reader may take nothing.
+    private static let mostWaits = 20
 
     /// What is known of the reader of one stream.
     private struct Reader {
@@ -49,7 +51,7 @@ package struct SlowReaderGuard {
     private var takenInWait = 0
     /// Waits in which the only stream's reader has taken nothing, others that came and went aside, and what it may leave
     /// untaken meanwhile.
-    private var glances = 0
+    private var emptyWaits = 0
     private var glanceBound: Int
     /// Found out together, and ended one by one.
     private var dead: [Int] = []
@@ -107,7 +109,7 @@ package struct SlowReaderGuard {
         guard taken > 0 else { return }
         self.readers[row].unread -= taken
         self.unread -= taken
-        if self.readers[row].unread >= self.budget / 2 { self.glances = 0 }
+        if self.readers[row].unread >= self.budget / 2 { self.emptyWaits = 0 }
         if !self.dead.isEmpty { self.dead.removeAll { $0 == row } }
         if self.waitsSince != nil {
             self.readers[row].taken += taken
@@ -160,8 +162,8 @@ package struct SlowReaderGuard {
         let dead = self.slowest.flatMap { self.readers[$0].taken == 0 ? $0 : nil }
         self.beginWait(now)
         guard let dead else { return nil }
-        guard self.glances < Self.mostGlances else { return dead }
-        self.glances += 1
+        guard self.emptyWaits < Self.mostWaits - 1 else { return dead }
+        self.emptyWaits += 1
         self.glanceBound = min(self.budget, max(self.glanceBound, self.unread) + self.budget / Self.glance)
         self.isHeld = self.unread >= self.bound
         return nil
@@ -170,7 +172,7 @@ package struct SlowReaderGuard {
     /// Reads on when there is room for one read.
     private mutating func judge() {
         if self.unread < Self.firstBound(self.budget) {
-            self.glances = 0
+            self.emptyWaits = 0
             self.glanceBound = Self.firstBound(self.budget)
         }
         let bound = self.bound

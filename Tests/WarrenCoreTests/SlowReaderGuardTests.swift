@@ -178,6 +178,10 @@ struct SlowReaderGuardTests {
             #expect(intake.isHeld)
         }
         #expect(intake.unread(0) == Self.budget)
+        for _ in 4..<19 {
+            now = now + .seconds(3)
+            #expect(intake.stalled(now: now) == nil && intake.isHeld)
+        }
         #expect(intake.stalled(now: now + .milliseconds(2999)) == nil)
         #expect(intake.stalled(now: now + .seconds(3)) == 0)
     }
@@ -204,6 +208,10 @@ struct SlowReaderGuardTests {
             intake.streams = 1
             intake.delivered(Self.budget / 16, to: 0, now: now)
             #expect(intake.isHeld)
+        }
+        for _ in 4..<19 {
+            now = now + .seconds(3)
+            #expect(intake.stalled(now: now) == nil)
         }
         #expect(intake.stalled(now: now + .seconds(3)) == 0)
     }
