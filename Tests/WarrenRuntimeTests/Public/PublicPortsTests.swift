@@ -10,7 +10,7 @@ import WarrenTesting
 
 @testable import WarrenRuntime
 
-@Suite(.timeLimit(.minutes(1))) struct PublicPortsTests {
+@Suite(.timeLimit(.minutes(5))) struct PublicPortsTests {
     /// A relay of which only the ports are there.
     private struct Rig {
         let log = LogRecorder()
