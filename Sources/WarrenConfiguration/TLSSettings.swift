@@ -18,8 +18,11 @@ package struct TLSSettings: Hashable, Sendable {
     package let serverName: Located<String>?
     /// False trusts any certificate.
     package let verifies: Bool
-    /// An end of the connection without TLS's own farewell is an orderly one, for peers that never send it.
-    package var allowsTruncation = false
+    /// An end of the connection without TLS's own farewell is an orderly one, for peers that never send it; nil if nobody has
+    /// said what it is.
+    package var allowsTruncation: Bool?
+    /// vproxy's programs may be at the other end, which never send that farewell and bear none.
+    package var meetsVProxy = false
     /// Leaves key shares of more than a thousand bytes out of the ClientHello, for peers that look at its beginning only.
     package var keepsHelloSmall = false
     /// What is spoken inside, as ALPN names it (RFC 7301), the best first; empty to say nothing of it. A peer that names
@@ -77,7 +80,8 @@ extension Section {
             role: role,
             place: self.place
         )
-        settings.allowsTruncation = self.value("truncation", .oneOf(["reset", "allow"]), default: "reset") == "allow"
+        let truncation = self.value("truncation", .oneOf(["reset", "allow"]), default: "reset")
+        settings.allowsTruncation = self.contains("truncation") ? truncation == "allow" : nil
         if self.contains("cert") != self.contains("key") || (role == .server && !self.contains("cert")) {
             let absent = self.contains("cert") ? "key" : "cert"
             self.missing(absent, expected: "a PEM file; cert and key go together")

@@ -84,11 +84,16 @@ extension Section {
     ///
     /// - Parameters:
     ///   - needsTLS: TLS with all defaults where there is no block.
-    ///   - protocols: what is spoken inside TLS.
-    func serverToDial(defaultPort: UInt16?, needsTLS: Bool = false, protocols: [String] = []) -> CarrierDraft? {
+    ///   - adjust: what the protocol inside wants of TLS.
+    func serverToDial(
+        defaultPort: UInt16?, needsTLS: Bool = false, tls adjust: (inout TLSSettings) -> Void = { _ in }
+    ) -> CarrierDraft? {
         let server = self.required("server", .target(defaultPort: defaultPort))
         var settings = self.tls(for: .client) ?? (needsTLS && !self.contains("tls") ? self.defaultTLS() : nil)
-        settings?.protocols = protocols
+        if var adjusted = settings {
+            adjust(&adjusted)
+            settings = adjusted
+        }
         let tls = settings.flatMap { TLSMaterial($0, self.findings) }
         guard let server, (settings == nil) == (tls == nil) else { return nil }
         self.checkServerName(settings, for: [server.host])

@@ -72,15 +72,19 @@ struct ListeningDraft {
     /// Puts its handlers on an accepted connection.
     let install: @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void
 
-    /// - Parameter protocols: what is spoken inside TLS.
+    /// - Parameter adjust: what the protocol inside wants of TLS.
     /// - Returns: nil after a report.
     init?(
-        _ section: Section, judge: any Authenticator = NoAuthenticator(), protocols: [String] = [],
+        _ section: Section, judge: any Authenticator = NoAuthenticator(),
+        tls adjust: (inout TLSSettings) -> Void = { _ in },
         install: @escaping @Sendable (any Leg, InboundSessions, LoopContext) throws -> Void
     ) {
         let listen = section.required("listen", .listenAddress)
         var settings = section.tls(for: .server)
-        settings?.protocols = protocols
+        if var adjusted = settings {
+            adjust(&adjusted)
+            settings = adjusted
+        }
         let tls = settings.flatMap { TLSMaterial($0, section.findings) }
         guard let listen, (settings == nil) == (tls == nil) else { return nil }
         self.listen = listen

@@ -27,9 +27,7 @@ struct TLSMaterial: Sendable {
         }
         self.serverName = settings.serverName?.value
         self.settings = settings
-        self.client = TLSClient(
-            context: self.context, serverName: self.serverName, allowsTruncation: settings.allowsTruncation
-        )
+        self.client = TLSClient(context: self.context, serverName: self.serverName, ends: settings.ends)
     }
 
     /// The files that make new carriers use another certificate when they change.
@@ -55,7 +53,7 @@ struct TLSMaterial: Sendable {
     }
 
     fileprivate func makeServer() -> TLSServer {
-        TLSServer(context: self.context, allowsTruncation: self.settings.allowsTruncation)
+        TLSServer(context: self.context, ends: self.settings.ends)
     }
 
     /// Ends TLS on a listener.
@@ -85,6 +83,23 @@ struct TLSMaterial: Sendable {
         }
         let changed = FileWatcher.Watched(paths: self.files, inspect: inspect) { replace(try self.reread()) }
         watched.append(changed.reporting(to: around.reporter, about: around.name))
+    }
+}
+
+extension TLSSettings {
+    var ends: TLSEnds {
+        switch (self.allowsTruncation, self.meetsVProxy) {
+        case (nil, true): .bareBefore13
+        case (true?, true): .bare
+        case (true?, false): .taken
+        case (nil, false), (false?, _): .announced
+        }
+    }
+
+    /// What WebSocks has inside and around it.
+    mutating func carriesWebSocks() {
+        self.protocols = webSocksProtocols
+        self.meetsVProxy = true
     }
 }
 

@@ -2,9 +2,11 @@
 
 import WarrenConfiguration
 
-/// JSON as vproxy's programs take it: keys and texts without quotes, `=` for `:`, lines for commas, `#` for comments.
+/// JSON as vproxy's programs take it: keys and texts without quotes, `=` for `:`, lines for commas, and comments: `#` and `//` to the
+/// end of the line, `/* */`.
 ///
-/// A text without quotes ends with its line, or before a comma or the bracket that closes what it stands in.
+/// A text without quotes ends with its line, or before a comma, a comment or the bracket that closes what it stands in. The `//`
+/// of an address is none, although the vproxy of some versions takes it for one.
 indirect enum LooseJSON: Hashable, Sendable {
     case text(String)
     case list([LooseJSON])
@@ -69,8 +71,10 @@ private struct Reader {
     /// Blanks, commas and comments.
     mutating func skip() {
         while let character = self.next {
-            if character == "#" {
+            if character == "#" || self.rest.hasPrefix("//") {
                 while let other = self.next, !other.isNewline { self.advance() }
+            } else if self.rest.hasPrefix("/*") {
+                self.skipBlock()
             } else if character.isWhitespace || character == "," || character == ";" {
                 self.advance()
             } else {
@@ -78,6 +82,14 @@ private struct Reader {
             }
         }
     }
+
+    private mutating func skipBlock() {
+        self.rest = self.rest.dropFirst(2)
+        while self.next != nil, !self.rest.hasPrefix("*/") { self.advance() }
+        self.rest = self.rest.dropFirst(2)
+    }
+
+    private var isAtComment: Bool { self.next == "#" || self.rest.hasPrefix("//") || self.rest.hasPrefix("/*") }
 
     /// - Parameter closer: the bracket that ends what it stands in.
     mutating func value(in closer: Character?, depth: Int) throws(Refusal) -> LooseJSON {
@@ -176,7 +188,7 @@ private struct Reader {
     private mutating func bare(_ closer: Character?) -> String {
         var text = ""
         while let next = self.next, !next.isNewline, next != ",", next != closer {
-            if next == "#", text.last?.isWhitespace == true { break }
+            if text.last?.isWhitespace == true, self.isAtComment { break }
             text.append(next)
             self.advance()
         }

@@ -10,15 +10,15 @@ package import WarrenCore
 package final class TLSClient: Sendable {
     private let context: Mutex<NIOSSLContext>
     private let serverName: String?
-    private let allowsTruncation: Bool
+    private let ends: TLSEnds
 
     /// - Parameters:
     ///   - serverName: the name or address to ask for and to verify instead of the host that is dialled.
-    ///   - allowsTruncation: the peer never says that it ends.
-    package init(context: NIOSSLContext, serverName: String?, allowsTruncation: Bool = false) {
+    ///   - ends: how both say that they end.
+    package init(context: NIOSSLContext, serverName: String?, ends: TLSEnds = .announced) {
         self.context = Mutex(context)
         self.serverName = serverName
-        self.allowsTruncation = allowsTruncation
+        self.ends = ends
     }
 
     /// Carriers dialled from now on use this one; those that are up keep theirs.
@@ -34,29 +34,25 @@ package final class TLSClient: Sendable {
         case .address: if wanted != host { throw TLSProblem.addressElsewhere }
         }
         let tls = try NIOSSLClientHandler(context: self.context.withLock { $0 }, serverHostname: name)
-        let reasons = TLSReasons(.client(expects: name ?? "\(host)"), allowsTruncation: self.allowsTruncation)
-        return [tls, reasons]
+        return [tls, TLSEndHandler(self.ends), TLSReasons(.client(expects: name ?? "\(host)"))]
     }
 }
 
 /// TLS for carriers that we accept. The certificate can be exchanged while the listener runs.
 package final class TLSServer: Sendable {
     private let context: Mutex<NIOSSLContext>
-    private let allowsTruncation: Bool
+    private let ends: TLSEnds
 
-    package init(context: NIOSSLContext, allowsTruncation: Bool = false) {
+    package init(context: NIOSSLContext, ends: TLSEnds = .announced) {
         self.context = Mutex(context)
-        self.allowsTruncation = allowsTruncation
+        self.ends = ends
     }
 
     /// Carriers accepted from now on use this one; those that are up keep theirs.
     package func replace(by context: NIOSSLContext) { self.context.withLock { $0 = context } }
 
     package func makeHandlers() -> [any ChannelHandler] {
-        [
-            NIOSSLServerHandler(context: self.context.withLock { $0 }),
-            TLSReasons(.server, allowsTruncation: self.allowsTruncation),
-        ]
+        [NIOSSLServerHandler(context: self.context.withLock { $0 }), TLSEndHandler(self.ends), TLSReasons(.server)]
     }
 }
 

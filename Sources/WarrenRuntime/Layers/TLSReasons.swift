@@ -6,7 +6,7 @@ import NIOSSL
 import NIOTLS
 import WarrenCore
 
-/// Stands right behind TLS and turns what its library reports into sentences for an operator.
+/// Stands behind TLS and turns what its library reports into sentences for an operator.
 ///
 /// It also judges what the library does not: a session that is taken up again by a ticket must not outlive the
 /// certificate that it began with.
@@ -20,15 +20,12 @@ final class TLSReasons: ChannelInboundHandler {
     }
 
     private let side: Side
-    private let allowsTruncation: Bool
     private let now: () -> Int
     private var isRefused = false
 
     /// - Parameter now: seconds since 1970.
-    init(_ side: Side, allowsTruncation: Bool = false, now: @escaping () -> Int = { Int(Date().timeIntervalSince1970) })
-    {
+    init(_ side: Side, now: @escaping () -> Int = { Int(Date().timeIntervalSince1970) }) {
         self.side = side
-        self.allowsTruncation = allowsTruncation
         self.now = now
     }
 
@@ -49,9 +46,6 @@ final class TLSReasons: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         switch error {
-        // The end of the transport follows, and it is all that such a peer ever says.
-        case NIOSSLError.uncleanShutdown where self.allowsTruncation: break
-        case NIOSSLError.uncleanShutdown: context.fireErrorCaught(error)
         case NIOSSLError.handshakeFailed(let cause):
             context.fireErrorCaught(self.problem(cause, context))
         case let cause as BoringSSLError: context.fireErrorCaught(self.problem(cause, context))

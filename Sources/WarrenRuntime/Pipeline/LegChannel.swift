@@ -78,12 +78,12 @@ final class LegChannel: Channel, @unchecked Sendable {
     }
 
     /// Drops what is queued and resets the leg.
-    func reset() { self.ask { $0.end(.aborted) } }
+    func reset() { if self.isOpen { self.ask { $0.end(.aborted) } } }
 
     func comesIntoUse() { self.leg.comesIntoUse() }
 
     /// Ends the leg when what was written has left, whatever the handlers wait for.
-    func endLeg() { self.ask { $0.end(nil) } }
+    func endLeg() { if self.isOpen { self.ask { $0.end(nil) } } }
 }
 
 // MARK: - What handlers ask for
@@ -123,7 +123,7 @@ extension LegChannel: ChannelCore {
     func flush0() { self.ask { $0.flush() } }
 
     func read0() {
-        guard !self.inputEnded else { return }
+        guard self.isOpen, !self.inputEnded else { return }
         self.wantsRead = true
         self.ask { $0.setReading(true) }
     }
@@ -201,8 +201,16 @@ extension LegChannel: LegEvents {
     func finished(by leg: any Leg) {
         if self.mustWait() { return self.later { self.finished(by: leg) } }
         self.inputEnded = true
+        self.endBurst()
         self.pipeline.syncOperations.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
         if self.isOpen && self.outputEnded { self.leg.end(nil) }
+    }
+
+    /// TLS passes on what it has read when a burst is over, and streams of a session tell of their end before that.
+    private func endBurst() {
+        guard self.hasReceived else { return }
+        self.hasReceived = false
+        self.pipeline.syncOperations.fireChannelReadComplete()
     }
 
     func sent(_ count: Int, by leg: any Leg) {
@@ -231,6 +239,7 @@ extension LegChannel: LegEvents {
         self.leg.events = nil
         let wasActive = self.isActive
         self.isActive = false
+        if wasActive { self.endBurst() }
         let waiting = self.promises
         self.promises = []
         for entry in waiting { entry.promise.fail(ChannelError.ioOnClosedChannel) }

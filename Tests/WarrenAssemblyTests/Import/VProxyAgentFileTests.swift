@@ -38,6 +38,32 @@ import WarrenTesting
         }
         """
 
+    @Test("comments are left out wherever the deployed agent has them, and addresses keep their //") func comments()
+        throws
+    {
+        let yaml = try VProxyAgentFile.yaml(
+            of: """
+                // about the file
+                { /* all of
+                     the agent */
+                  agent { socks5.listen = 1080 // browsers
+                    strict = true /* for a while */ }
+                  proxy { auth = a:b // mine
+                    groups = [ {
+                      // two of them
+                      servers = [ websocks://192.0.2.1:1, "websocks://192.0.2.2:2" // quoted
+                      ]
+                      domains = [ /.*\\.example\\.net$/ // a pattern
+                        .example.org /* a suffix */
+                      ] } ] }
+                }
+                """)
+        for text in ["127.0.0.1:1080\"", "192.0.2.1:1\"", "192.0.2.2:2\"", "*.example.org", "strict: true"] {
+            #expect(yaml.contains(text), "\(text) in \(yaml)")
+        }
+        for text in ["browsers", "mine", "quoted", "suffix", "while"] { #expect(!yaml.contains(text), "\(yaml)") }
+    }
+
     @Test("what it makes passes check, with the rules in the agent's order") func whole() throws {
         let yaml = try VProxyAgentFile.yaml(of: Self.small)
         let folder = try TemporaryFolder()

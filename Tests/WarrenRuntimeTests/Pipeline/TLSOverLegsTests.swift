@@ -23,10 +23,13 @@ private final class Rig {
     private final class Box { var leg: ChannelLeg? }
 
     /// - Parameter step: how many bytes arrive at a time.
-    convenience init(step: Int = .max, timeout: TimeAmount = .seconds(10), allowsTruncation: Bool = false) throws {
+    convenience init(
+        step: Int = .max, timeout: TimeAmount = .seconds(10), ends: TLSEnds = .announced,
+        clientEnds: TLSEnds = .announced, newest: TLSVersion? = nil
+    ) throws {
         let loop = SocketLoop.manual()
         let (near, far) = MemoryLeg.pair(on: loop, step: step)
-        try self.init(near, far, on: loop, timeout: timeout, allowsTruncation: allowsTruncation)
+        try self.init(near, far, on: loop, timeout: timeout, ends: ends, clientEnds: clientEnds, newest: newest)
     }
 
     /// - Parameters:
@@ -34,7 +37,7 @@ private final class Rig {
     ///   - far: what the server's does.
     init(
         _ near: any Leg, _ far: any Leg, on loop: SocketLoop, timeout: TimeAmount = .seconds(10),
-        allowsTruncation: Bool = false
+        ends: TLSEnds = .announced, clientEnds: TLSEnds = .announced, newest: TLSVersion? = nil
     ) throws {
         self.loop = loop
         let probe = LegProbe(self.loop, needs: .counts)
@@ -47,11 +50,12 @@ private final class Rig {
         } onFailure: {
             Issue.record("\($0)")
         }
-        let server = TLSServer(context: try TestCertificate.server(), allowsTruncation: allowsTruncation)
+        let server = TLSServer(context: try TestCertificate.server(), ends: ends)
         try LegChannel(far, on: self.loop).start(server.makeHandlers() + [gate])
         self.transport = near
         let channel = LegChannel(near, on: self.loop)
-        try channel.start([NIOSSLClientHandler(context: TestCertificate.client(), serverHostname: nil)])
+        let tls = try NIOSSLClientHandler(context: TestCertificate.client(newest: newest), serverHostname: nil)
+        try channel.start([tls, TLSEndHandler(clientEnds)])
         self.client = try ChannelLeg.last(of: channel)
         self.serverProbe = probe
         self.clientProbe = LegProbe(self.loop, needs: .counts)
@@ -170,7 +174,7 @@ private final class Rig {
 
     @Test("where it is allowed, it is an end of the input, and answers still leave")
     func aTruncationCanBeAllowed() throws {
-        let rig = try Rig(allowsTruncation: true)
+        let rig = try Rig(ends: .taken)
         rig.loop.runOnce()
         let server = try #require(rig.server)
         rig.client.write(ByteBuffer(string: "all"))
@@ -184,6 +188,65 @@ private final class Rig {
         rig.loop.runOnce()
         #expect(String(buffer: rig.clientProbe.bytes) == "answer")
         #expect(rig.serverProbe.ends == [nil])
+    }
+
+    @Test("bare ends: ours is the transport's and nothing else, after all that was written; so is the peer's")
+    func nobodyAnnouncesItsEnd() throws {
+        let rig = try Rig(ends: .bareBefore13, newest: .tlsv12)
+        rig.loop.runOnce()
+        let server = try #require(rig.server)
+        server.write(Self.megabyte)
+        server.finish()
+        rig.loop.runOnce()
+        #expect(rig.clientProbe.bytes == Self.megabyte)
+        // What the client's TLS makes of an end that was not announced.
+        #expect(rig.clientProbe.ends == [.aborted])
+    }
+
+    @Test("bare ends: the peer's half is over, and the answer leaves") func anAnswerAfterABareEnd() throws {
+        let rig = try Rig(ends: .bareBefore13, newest: .tlsv12)
+        rig.loop.runOnce()
+        let server = try #require(rig.server)
+        rig.client.write(ByteBuffer(string: "question"))
+        rig.client.flush()
+        rig.transport.finish()
+        rig.loop.runOnce()
+        #expect(String(buffer: rig.serverProbe.bytes) == "question")
+        #expect(rig.serverProbe.ends.isEmpty)
+        server.write(ByteBuffer(string: "answer"))
+        server.end(nil)
+        rig.loop.runOnce()
+        #expect(String(buffer: rig.clientProbe.bytes) == "answer")
+        #expect(rig.serverProbe.ends == [nil])
+    }
+
+    @Test("bare ends: what the peer says after our half is over still arrives") func anAnswerToABareEnd() throws {
+        let rig = try Rig(ends: .bareBefore13, clientEnds: .bare, newest: .tlsv12)
+        rig.loop.runOnce()
+        try #require(rig.server).finish()
+        rig.loop.runOnce()
+        #expect(rig.clientProbe.ends.isEmpty)
+        rig.client.write(ByteBuffer(string: "answer"))
+        rig.client.end(nil)
+        rig.loop.runOnce()
+        #expect(String(buffer: rig.serverProbe.bytes) == "answer")
+        #expect(rig.serverProbe.ends == [nil])
+        #expect(rig.clientProbe.ends == [nil])
+    }
+
+    @Test("bare ends of TLS 1.2 are announced in 1.3") func endsOf13AreAnnounced() throws {
+        let rig = try Rig(ends: .bareBefore13)
+        rig.loop.runOnce()
+        try #require(rig.server).end(nil)
+        rig.loop.runOnce()
+        rig.client.end(nil)
+        rig.loop.runOnce()
+        #expect(rig.clientProbe.ends == [nil])
+        let other = try Rig(ends: .bareBefore13)
+        other.loop.runOnce()
+        other.transport.finish()
+        other.loop.runOnce()
+        #expect(other.serverProbe.ends == [.aborted])
     }
 
     @Test("our own half-close is announced in TLS, and the answer is read") func halfCloses() throws {

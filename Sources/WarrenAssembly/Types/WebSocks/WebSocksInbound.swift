@@ -31,7 +31,7 @@ extension InboundType {
         let passwords = Dictionary((users ?? []).map { ($0.name, $0.password.text) }) { first, _ in first }
         let configuration = server
         let judge = WebSocksUsers(passwords, logins)
-        var draft = ListeningDraft(section, judge: judge, protocols: webSocksProtocols) { leg, sessions, context in
+        var draft = ListeningDraft(section, judge: judge, tls: { $0.carriesWebSocks() }) { leg, sessions, context in
             var configuration = configuration
             configuration.visitors = site.visitors
             context.start(WebSocks.ServerMachine(configuration), on: leg, owner: sessions)

@@ -15,7 +15,7 @@ extension OutboundType {
         let section = entry.section
         let before = section.findings.count
         let kind = section.tunnelCarrier(for: .client, usual: .tcp, mayWrap: true)
-        var carrier = section.serverToDial(defaultPort: nil, needsTLS: kind == .tls, protocols: webSocksProtocols)
+        var carrier = section.serverToDial(defaultPort: nil, needsTLS: kind == .tls, tls: { $0.carriesWebSocks() })
         let login = section.upstreamLogin(isRequired: true)
         let isStrict = section.value("strict", .bool, default: false)
         let pool = section.value("pool", .int(in: 0...64), default: 0)
