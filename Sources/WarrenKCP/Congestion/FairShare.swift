@@ -8,13 +8,13 @@ import Foundation
 /// Losses that come together with a queue bound it, if they are more than the path's own. Losses without a queue never do,
 /// nor does a queue without losses.
 ///
-/// - Source: RFC 9438. Differs: grows by one and a half segments at least in each round, so that two of these are soon alike,
+/// - Source: RFC 9438. Differs: grows by a segment at least in each round, so that two of these are soon alike,
 ///   and is never less than what the path holds.
 struct FairShare {
     private static let decrease = 0.7
     /// Segments per cubic second, and in each round at least.
     private static let growth = 0.4
-    private static let leastGrowth = 1.25
+    private static let leastGrowth = 1.0
     private static let segment = 1500.0
     /// Rounds in which losses of one round become known.
     private static let settling = 3
