@@ -15,6 +15,12 @@ struct SharedPath: CustomStringConvertible {
 
     var description: String { "\(self.rate / 125_000) Mbit/s, \(self.roundTrip) ms, queue \(self.queue)" }
 
+    func with(queue: Double) -> Self {
+        var path = self
+        path.queue = queue
+        return path
+    }
+
     enum Order: CaseIterable { case cubicFirst, tunnelsFirst }
 
     /// - Parameters:
