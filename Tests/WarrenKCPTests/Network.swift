@@ -19,6 +19,8 @@ struct Network {
     /// How often an end had nothing to do at its deadline, and had one that was over when it had done all.
     private(set) var idleWakes = 0
     private(set) var spins = 0
+    /// Others that share links with the ends.
+    var neighbours: [CubicFlow] = []
     /// Called with each piece that an end receives.
     var onReceive: ((Int, ByteBuffer) -> Void)?
 
@@ -51,6 +53,7 @@ struct Network {
     /// - Returns: false if nothing is left.
     mutating func run(until end: Int64, _ stop: (inout Network, Int) -> Bool = { _, _ in false }) -> Bool {
         while true {
+            if self.runNeighbour(until: end) { continue }
             var next: Int64?
             var who = 0
             for (place, deadline) in self.deadlines.enumerated() {
@@ -74,11 +77,24 @@ struct Network {
                 self.flush(who)
                 if self.ends[who].counters == before, self.ends[who].failure == nil { self.idleWakes += 1 }
             } else {
+                if !self.neighbours.isEmpty { self.now = end }
                 return false
             }
             self.flush(who)
             if stop(&self, who) { return true }
         }
+    }
+
+    /// Lets that neighbour go on whose turn is before that of any end.
+    private mutating func runNeighbour(until end: Int64) -> Bool {
+        guard let place = self.neighbours.indices.min(by: { self.neighbours[$0].next < self.neighbours[$1].next })
+        else { return false }
+        let next = self.neighbours[place].next
+        guard next <= end, next <= self.underWay.first?.time ?? .max else { return false }
+        guard self.deadlines.allSatisfy({ next <= $0 ?? .max }) else { return false }
+        self.now = max(self.now, next)
+        self.neighbours[place].run(now: self.now)
+        return true
     }
 
     /// Takes out of an end what is there, and puts it on its way.

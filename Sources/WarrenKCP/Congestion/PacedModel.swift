@@ -12,7 +12,7 @@
 /// ```
 ///
 /// - Source: BBR, draft-cardwell-iccrg-bbr-congestion-control-00. Differs: `emptying` leaves half of what the path
-///   holds under way, and rounds in which more than a fifth is lost lower a ceiling.
+///   holds under way, rounds in which more than a fifth is lost lower a ceiling, and see ``FairShare``.
 struct PacedModel {
     enum Phase { case startup, drain, probing, emptying }
 
@@ -49,12 +49,14 @@ struct PacedModel {
     private var isFilled = false
     private var cycle: ProbeCycle
     private var ceiling: Double?
+    private var share: FairShare
 
     init(datagram: Int, now: Int64) {
         self.datagram = Double(datagram)
         self.window = Int(Self.firstDatagrams) * datagram
         self.leastAt = now
         self.cycle = ProbeCycle(now: now)
+        self.share = FairShare(datagram: datagram)
         let first = Self.startupGain * Self.firstDatagrams * Double(datagram) / 1e-3
         self.pacer = Pacer(datagram: datagram, rate: first, now: now)
     }
@@ -67,6 +69,7 @@ struct PacedModel {
     mutating func concluded(_ report: AckReport, underWay: Int, now: Int64) {
         self.losses.saw(lost: report.lost, spared: report.spared)
         if let sample = report.roundTrip { self.queueing.saw(sample) }
+        self.share.saw(report, underWay: underWay)
         let sample = self.rate.sample(now: now, least: (self.leastRoundTrip ?? 0) / 2)
         let isNewRound = self.countRound(sample)
         if let sample, !sample.isLimited || sample.rate >= self.bandwidth.value {
@@ -75,6 +78,7 @@ struct PacedModel {
         self.excess.acknowledged(report.acknowledged, rate: self.bandwidth.value, round: self.round, now: now)
         if isNewRound {
             self.judgeLoss(underWay: underWay)
+            self.judgeShare(now: now)
             if sample?.isLimited == false { self.judgeGrowth() }
             if self.phase == .probing {
                 self.cycle.judge(rate: self.bandwidth.value, hasQueue: self.hasQueue, now: now)
@@ -136,6 +140,14 @@ struct PacedModel {
         let least = max(self.amount(0.5), Self.firstDatagrams * self.datagram)
         self.ceiling = 0.85 * min(self.ceiling ?? .infinity, max(Double(underWay), least))
         self.isFilled = true
+    }
+
+    /// Once in a round, too: losses that come with a queue.
+    private mutating func judgeShare(now: Int64) {
+        guard self.isFilled, let least = self.leastRoundTrip else { return }
+        let held = self.amount(1) + self.excess.value + self.pacer.burst
+        let queue: FairShare.Queue = self.queueing.stands(over: least) ? .standing : self.hasQueue ? .unclear : .none
+        self.share.endRound(queue, held: held, most: self.mostWindow, now: now)
     }
 
     /// Acknowledgements are lost as well, many at a time, and what they told of looks lost: more than what is under way.
@@ -207,11 +219,14 @@ struct PacedModel {
 
     private var emptyWindow: Double { max(self.amount(0.5), 4 * self.datagram) }
 
+    private var mostWindow: Double { self.amount(Self.windowGain) + self.excess.value + 3 * self.pacer.burst }
+
     private mutating func setWindow(_ acknowledged: Int) {
-        let target = self.amount(Self.windowGain) + self.excess.value + 3 * self.pacer.burst
+        let target = self.mostWindow
         var window = Double(self.window + acknowledged)
         window = min(window, self.isFilled ? target : max(target, Double(self.window)))
         if let ceiling = self.ceiling { window = min(window, ceiling) }
+        if let bound = self.share.bound { window = min(window, bound) }
         if self.phase == .emptying { window = min(window, self.emptyWindow) }
         self.window = Int(min(max(window, 4 * self.datagram), 1e12))
     }

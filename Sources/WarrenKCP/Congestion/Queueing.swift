@@ -7,6 +7,8 @@ struct Queueing {
     private static let slack: Int64 = 1_000_000
     /// Of the least one.
     private static let part: Int64 = 8
+    private static let largeSlack: Int64 = 5_000_000
+    private static let largePart: Int64 = 4
 
     private var least = Int64.max
     /// Of the last round that has any.
@@ -22,5 +24,11 @@ struct Queueing {
     func isSeen(over least: Int64?) -> Bool {
         guard let least, let last = self.last else { return false }
         return last > least + least / Self.part + Self.slack
+    }
+
+    /// Whether it is one that neither late wake-ups nor a probe explain.
+    func stands(over least: Int64) -> Bool {
+        guard let last = self.last else { return false }
+        return last > least + max(least / Self.largePart, Self.largeSlack)
     }
 }
