@@ -225,9 +225,8 @@ extension HTTPWatch {
         case .live where self.isLeaving:
             return self.leave()
         case .live:
-            guard let refusal else { return nil }
-            if self.answers.isAtRest { return self.end(refusal.answer, refusal.reason) }
-            return self.answers.isUnread ? self.end(nil, refusal.reason) : nil
+            guard let refusal, self.answers.isAtRest else { return nil }
+            return self.end(refusal.answer, refusal.reason)
         }
     }
 }
@@ -249,11 +248,10 @@ extension HTTPWatch {
         return self.end(mayAnswer ? answer.bytes() : nil, .violation(error), .aborted)
     }
 
-    /// Behind what was the last answer nothing is read any more.
+    /// Behind what was the last answer nothing is read any more. Where nobody can say where that ends, its device does.
     private mutating func leave() -> SessionAction? {
-        guard self.answers.isAtRest, !self.answers.wasLast else {
-            return self.answers.isAtRest || self.answers.isUnread ? self.end(nil, .finished) : nil
-        }
+        guard self.answers.isAtRest else { return nil }
+        guard !self.answers.wasLast else { return self.end(nil, .finished) }
         self.left = self.input
         self.end()
         return .end(self.stream, nil)

@@ -66,6 +66,7 @@ package struct PublicServer: SessionMachine {
     private var hasEnded = false
     /// The connection's one stream at a time.
     private var stream = StreamID(0)
+    private var hasServed: Bool { self.stream.rawValue > 0 }
     /// Finds the end of a head, looking at every byte once.
     private var scan = HTTPHeadScan.request
     private var beginning = HTTPBeginning()
@@ -113,6 +114,8 @@ package struct PublicServer: SessionMachine {
     package mutating func reset(_ stream: StreamID, _ fault: StreamFault?) {
         guard stream == self.stream else { return }
         switch self.phase {
+        // A later request: without an answer it may be asked again elsewhere, as this place is about to close.
+        case .opening where fault == .shutdown && self.hasServed: self.phase = .over(.finished)
         case .opening(let said): self.phase = .refused(said, fault ?? .failed)
         case .accepted(let said): self.phase = .refused(said, fault ?? .failed)
         case .idle, .waiting, .watching, .refused, .over: self.watch?.reset(fault)

@@ -164,6 +164,40 @@ extension String {
         }
     }
 
+    @Test(
+        "an answer without an end that can be known goes on to its device's, whatever the visitor says next",
+        arguments: [
+            "no status line", "HTTP/2 200\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        ],
+        [Self.get("b.test"), "what is no request\r\n"])
+    func answerWithoutAnEnd(beginning: String, next: String) {
+        for fault: StreamFault? in [nil, .aborted] {
+            var rig = WatchRig()
+            rig.say(Self.get("a.test") + next)
+            rig.answer(beginning)
+            rig.answer(String(repeating: "x", count: 1000))
+            #expect(rig.written == beginning + String(repeating: "x", count: 1000) && rig.steps == [])
+            rig.answer("the rest")
+            if fault == nil { rig.front.finish(WatchRig.stream) } else { rig.front.reset(WatchRig.stream, fault) }
+            rig.pull()
+            #expect(rig.written.hasSuffix("the rest") && rig.names == ["a.test"] && rig.isOver)
+            if let fault { #expect(rig.steps == [.close(.cutOff(fault))]) }
+        }
+    }
+
+    @Test func aPlaceThatClosesEndsInOrderBeforeARequestForAnotherName() {
+        var rig = WatchRig()
+        rig.faults = ["b.test": .shutdown]
+        rig.say(Self.get("a.test") + Self.get("b.test") + Self.get("a.test"))
+        rig.answer(Self.page)
+        #expect(rig.written == Self.page && rig.names == ["a.test", "b.test"])
+        #expect(rig.steps == Self.ended)
+        var first = WatchRig()
+        first.faults = ["b.test": .shutdown]
+        first.say(Self.get("b.test"))
+        #expect(first.written.hasPrefix("HTTP/1.1 503 "))
+    }
+
     @Test func aVisitorWhoHasFinishedIsTakenToAnotherNameToo() {
         var rig = WatchRig()
         rig.say(Self.get("a.test") + Self.get("b.test"))
