@@ -54,7 +54,7 @@ extension KCP {
         public var deadTime = TimeAmount.seconds(20)
 
         /// How long an acknowledgement may wait for data that leaves with it. Only one of little data that came in order
-        /// waits: less than two full segments.
+        /// waits: less than half a segment.
         public var acknowledgementDelay = TimeAmount.zero
 
         /// Bytes that wait to be sent before ``KCP/Machine/isWritable`` says no.

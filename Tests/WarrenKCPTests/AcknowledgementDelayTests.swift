@@ -14,7 +14,7 @@ struct AcknowledgementDelayTests {
         return KCP.Machine(configuration)
     }
 
-    private static let full = String(repeating: "x", count: KCP.Configuration.vproxy().segment)
+    private static let most = String(repeating: "x", count: KCP.Configuration.vproxy().segment / 2)
 
     @Test func ofLittleDataItLeavesWhenItsTimeIsUp() {
         var machine = Self.machine()
@@ -42,15 +42,16 @@ struct AcknowledgementDelayTests {
         #expect(machine.output(at: 15).joined().map(\.header.number) == [1])
     }
 
-    @Test func ofTwoFullSegmentsItLeavesAtOnce() {
+    @Test func ofHalfASegmentItLeavesAtOnce() {
         var machine = Self.machine()
-        machine.input(.push(0, Self.full), at: 10)
-        #expect(machine.output(at: 10).isEmpty)
-        machine.input(.push(1, Self.full), at: 10)
+        machine.input(.push(0, Self.most), at: 10)
         #expect(machine.deadline == .at(10))
-        #expect(machine.output(at: 10).joined().map(\.header.number) == [1])
-        machine.input(.push(2, Self.full), at: 11)
+        #expect(machine.output(at: 10).joined().map(\.header.number) == [0])
+        machine.input(.push(1, String(Self.most.dropLast())), at: 11)
         #expect(machine.deadline == .at(16))
+        machine.input(.push(2), at: 12)
+        #expect(machine.deadline == .at(12))
+        #expect(machine.output(at: 12).joined().map(\.header.number) == [2])
     }
 
     @Test("what tells of a loss leaves at once", arguments: [[1], [0, 0], [1, 0]] as [[UInt32]])

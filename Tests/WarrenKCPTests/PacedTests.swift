@@ -11,6 +11,7 @@ import WarrenTesting
 struct PacedTests {
     private static var configuration: KCP.Configuration {
         var configuration = KCP.Configuration.vproxy()
+        configuration.acknowledgementDelay = .milliseconds(5)
         configuration.congestion = .paced
         configuration.sendWindow = 2048
         configuration.receiveWindow = 2048

@@ -64,6 +64,7 @@ struct SharedPath: CustomStringConvertible {
 
     private func addTunnel(on link: Link, seed: UInt64, to network: inout Network) -> (Int, Int) {
         var configuration = KCP.Configuration.vproxy()
+        configuration.acknowledgementDelay = .milliseconds(5)
         configuration.congestion = .paced
         (configuration.sendWindow, configuration.receiveWindow) = (8192, 8192)
         let delay = self.roundTrip * 500_000

@@ -10,6 +10,7 @@ import Testing
 struct SteadyTests {
     private static func configuration(window: Int) -> KCP.Configuration {
         var configuration = KCP.Configuration.vproxy()
+        configuration.acknowledgementDelay = .milliseconds(5)
         configuration.congestion = .paced
         (configuration.sendWindow, configuration.receiveWindow) = (window, window)
         return configuration

@@ -71,7 +71,7 @@ extension KCP {
             self.acknowledgements = Acknowledgements(
                 limit: max(receiveWindow, 64),
                 patience: Acknowledgements.Patience(
-                    delay: configuration.acknowledgementDelay.nanoseconds, most: 2 * configuration.segment))
+                    delay: configuration.acknowledgementDelay.nanoseconds, most: configuration.segment / 2))
             self.roundTripEstimate = RoundTrip(configuration)
             self.congestion = CongestionControl(configuration, now: self.time)
             self.losses = Losses(now: self.time)

@@ -92,9 +92,11 @@ import WarrenTesting
                 passwordFile: pw
             """
         try await withNode(yaml, in: self.folder.path) { ports, _ in
-            let visitor = try await ClientBootstrap(group: self.group).connect(to: #require(ports["in"])).get()
+            let door = try #require(ports["in"])
+            // The server here ends all after the handshake, perhaps before the visitor knows that he is connected.
+            let visitor = try? await ClientBootstrap(group: self.group).connect(to: door).get()
             #expect(try await answer.futureResult.get() == "http/1.1")
-            try? await visitor.close()
+            try? await visitor?.close()
         }
         try await server.close()
     }
