@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
 
 /// How much may be under way where others fill a queue as well: about what CUBIC would have there. Times are nanoseconds,
 /// amounts bytes on the wire.

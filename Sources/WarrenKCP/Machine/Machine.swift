@@ -15,9 +15,8 @@ extension KCP {
     ///
     /// The owner tells it what comes (``input(_:now:)``) and what is to be sent (``send(_:)``), then asks for datagrams
     /// (``poll(now:)``) and data (``receive()``) until there are none, and sets one alarm from ``deadline``. It
-    /// acknowledges with the next datagram that is polled, which
-    /// little data may put off by ``Configuration/acknowledgementDelay``; an owner who reads all that has come before it
-    /// polls saves most of these.
+    /// acknowledges with the next datagram that is polled, for little data up to ``Configuration/acknowledgementDelay``
+    /// later; an owner who reads all that has come before it polls saves most of these.
     ///
     /// Nothing a peer sends throws or traps: what makes no sense is dropped and counted. What the peer can make the
     /// machine keep is bounded by ``Configuration/receiveWindow`` segments and as many acknowledgements.
